@@ -1,0 +1,35 @@
+import type { CodegenConfig } from '@graphql-codegen/cli';
+
+const config: CodegenConfig = {
+  schema: 'schema.graphql',
+  generates: {
+    'src/graphql/types.generated.ts': {
+      plugins: [
+        { add: { content: '// Generated from schema.graphql by `npm run codegen`. Do not edit.' } },
+        'typescript',
+        'typescript-resolvers',
+      ],
+      config: {
+        contextType: './context.ts#GatewayContext',
+        mappers: {
+          Transfer: './parents.ts#TransferParent',
+          Backfill: './parents.ts#BackfillParent',
+          BackfillRunError: '../upstream/records.ts#BackfillRunErrorRecord',
+        },
+        scalars: {
+          ID: { input: 'string', output: 'string' },
+          Date: 'string',
+          DateTime: 'string',
+        },
+        strictScalars: true,
+        enumsAsTypes: true,
+        useTypeImports: true,
+        immutableTypes: true,
+        useIndexSignature: false,
+        defaultMapper: undefined,
+      },
+    },
+  },
+};
+
+export default config;

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { isResourceId, RESOURCE_ID_RULE } from './ids.ts';
+
+/** A whole number; the message says the range, since zod's own would say only the bound that was missed. */
+function whole(min: number, max: number, fallback: number) {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, rule)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, rule)
+    .default(fallback);
+}
+
+function flag(fallback: boolean) {
+  return z
+    .enum(['true', 'false', '1', '0'], 'must be true or false')
+    .transform((value) => value === 'true' || value === '1')
+    .default(fallback);
+}
+
+const apiUrl = z.string().transform((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const fault =
+    url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')
+      ? 'must be an http or https URL'
+      : url.username !== '' || url.password !== ''
+        ? 'must not hold credentials: the callers bring their own'
+        : text.includes('?') || text.includes('#')
+          ? 'must not hold a query or a fragment: paths are appended to it'
+          : undefined;
+  if (url !== undefined && fault === undefined) return url;
+  context.addIssue({ code: 'custom', message: `${fault}, such as https://dts-api.supermetrics.com/v1` });
+  return z.NEVER;
+});
+
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine(
+    (list) =>
+      list.every((origin) => origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)),
+    'must be origins separated by commas, such as https://app.example.com, or *',
+  )
+  .default([]);
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+function environment(production: boolean) {
+  return z.object({
+    PORT: whole(0, 65_535, 4000),
+    HOST: z.string().default('0.0.0.0'),
+    SUPERMETRICS_API_URL: apiUrl.default(new URL('https://dts-api.supermetrics.com/v1')),
+    SUPERMETRICS_TEAM_ID: z.string().refine(isResourceId, `must be ${RESOURCE_ID_RULE}`).optional(),
+    CACHE_TTL_MS: whole(0, 3_600_000, 2_000),
+    CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000),
+    CACHE_MAX_ENTRIES: whole(1, 10_000_000, 50_000),
+    UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000),
+    UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 64),
+    MAX_UPSTREAM_CALLS_PER_OPERATION: whole(1, 100_000, 200),
+    GRAPHIQL: flag(!production),
+    INTROSPECTION: flag(!production),
+    CORS_ORIGINS: origins,
+    LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+    SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000),
+  });
+}
+
+/** The gateway's settings, named as in the environment; durations in milliseconds. */
+export type Config = Readonly<z.output<ReturnType<typeof environment>>>;
+
+/** Every mistake in the environment at once, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the settings from environment variables. An empty variable counts as absent.
+ * @throws {ConfigError}
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environment(env['NODE_ENV'] === 'production').safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('\n'),
+  );
+}

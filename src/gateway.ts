@@ -1,0 +1,118 @@
+import type { RequestListener } from 'node:http';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { createContextFactory } from './graphql/context.ts';
+import { createGatewaySchema } from './graphql/schema.ts';
+import type { Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import type { GraphiqlDefaults } from './server/graphiql.ts';
+import { createGraphqlServer } from './server/graphql-server.ts';
+import { listen } from './server/listener.ts';
+import { createCachedClient } from './upstream/cached-client.ts';
+import { createBackfillsClient } from './upstream/client.ts';
+import { createCredentials } from './upstream/credentials.ts';
+import { createExchange } from './upstream/exchange.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** What GraphiQL opens with, where it is on. */
+  readonly graphiqlDefaults?: GraphiqlDefaults;
+}
+
+export interface Gateway {
+  readonly handle: RequestListener;
+  /** Whether `/ready` says so; a gateway starts not ready. */
+  setReady(ready: boolean): void;
+  /** Ends the connections to the upstream, and with them whatever still waits for it. */
+  close(): Promise<void>;
+}
+
+/** Builds the gateway from its parts; the one place that does. It has no port: see {@link startGateway}. */
+export function createGateway({
+  config,
+  log,
+  clock = systemClock,
+  graphiqlDefaults,
+}: GatewayOptions): Gateway {
+  const metrics = createMetrics();
+  const credentials = createCredentials();
+  const exchange = createExchange({
+    baseUrl: config.SUPERMETRICS_API_URL,
+    maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
+    timeoutMs: config.UPSTREAM_TIMEOUT_MS,
+  });
+  const client = createCachedClient({
+    client: createBackfillsClient({
+      exchange,
+      upstreamHost: config.SUPERMETRICS_API_URL.host,
+      clock,
+      log,
+      metrics,
+    }),
+    credentials,
+    clock,
+    metrics,
+    maxEntries: config.CACHE_MAX_ENTRIES,
+    ttlMs: config.CACHE_TTL_MS,
+    finalTtlMs: config.CACHE_FINAL_TTL_MS,
+  });
+  let ready = false;
+  const server = createGraphqlServer({
+    schema: createGatewaySchema(),
+    createContext: createContextFactory({
+      client,
+      credentials,
+      defaultTeamId: config.SUPERMETRICS_TEAM_ID,
+      maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
+    }),
+    isReady: () => ready,
+    graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
+    introspection: config.INTROSPECTION,
+    corsOrigins: config.CORS_ORIGINS,
+    clock,
+    log,
+    metrics,
+  });
+
+  return {
+    handle: (request, response) => void server(request, response),
+    setReady(value) {
+      ready = value;
+    },
+    async close() {
+      await server.dispose();
+      await exchange.close();
+    },
+  };
+}
+
+export interface RunningGateway {
+  readonly port: number;
+  /** Takes the gateway out of traffic, lets requests under way finish within the grace period, and ends it. */
+  stop(): Promise<void>;
+}
+
+/** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { config, log } = options;
+  const gateway = createGateway(options);
+  const listener = await listen(gateway.handle, config.PORT, config.HOST).catch(async (error: unknown) => {
+    await gateway.close();
+    throw error;
+  });
+  gateway.setReady(true);
+  log.info({ host: config.HOST, port: listener.port }, 'listening');
+
+  return {
+    port: listener.port,
+    async stop() {
+      gateway.setReady(false);
+      log.info({ graceMs: config.SHUTDOWN_GRACE_MS }, 'shutting down');
+      const finished = await listener.close(config.SHUTDOWN_GRACE_MS);
+      await gateway.close();
+      log.info({ finished }, 'stopped');
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import type { ResourceId } from '../ids.ts';
+import type { CachedClient } from '../upstream/cached-client.ts';
+import type { Credential, Credentials } from '../upstream/credentials.ts';
+import { Tally } from '../upstream/tally.ts';
+import { badUserInput, unauthenticated } from './errors.ts';
+import { resourceId } from './input.ts';
+import { createLoaders, type Loaders } from './loaders.ts';
+
+/** What the HTTP request says about its caller, header values as they came. */
+export interface RequestFacts {
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  readonly authorization: string | null;
+  /** The header `X-Team-Id`. */
+  readonly teamId: string | null;
+  /** Whether `Cache-Control: no-cache` asks to read past the cache. */
+  readonly noCache: boolean;
+}
+
+/** What resolvers may use; made anew for each operation. */
+export interface GatewayContext {
+  /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
+  loaders(): Loaders;
+  /**
+   * The team to read for: the argument, else the header `X-Team-Id`, else the gateway's default.
+   * @throws {GraphQLError} `BAD_USER_INPUT` when there is none, or the one that counts is malformed
+   */
+  teamId(argument: string | null | undefined): ResourceId;
+  readonly tally: Tally;
+}
+
+export interface ContextDeps {
+  readonly client: CachedClient;
+  readonly credentials: Credentials;
+  readonly defaultTeamId: ResourceId | undefined;
+  readonly maxCallsPerOperation: number;
+}
+
+export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) => GatewayContext {
+  const { client, credentials, defaultTeamId, maxCallsPerOperation } = deps;
+
+  return ({ authorization, teamId: header, requestId, traceparent, noCache }) => {
+    const tally = new Tally(maxCallsPerOperation);
+    let loaders: Loaders | undefined;
+
+    return {
+      tally,
+
+      loaders() {
+        loaders ??= createLoaders(client, {
+          caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
+          refresh: noCache,
+          tally,
+        });
+        return loaders;
+      },
+
+      teamId(argument) {
+        if (argument != null) return resourceId(argument, 'The argument "teamId"');
+        if (header !== null) return resourceId(header, 'The header X-Team-Id');
+        if (defaultTeamId !== undefined) return defaultTeamId;
+        throw badUserInput('No team: send the header X-Team-Id or the argument "teamId".');
+      },
+    };
+  };
+}
+
+function readCredential(authorization: string | null, credentials: Credentials): Credential {
+  if (authorization === null)
+    throw unauthenticated('No credential: send the header "Authorization: Bearer <token>".');
+  const credential = credentials.parse(authorization);
+  if (credential !== undefined) return credential;
+  throw unauthenticated(
+    'The header Authorization must be "Bearer" and one token of visible ASCII characters.',
+  );
+}

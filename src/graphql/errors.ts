@@ -1,0 +1,140 @@
+import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
+import { UpstreamError, type UpstreamErrorKind } from '../upstream/errors.ts';
+
+interface ErrorRow {
+  readonly code: string;
+  /** Whether the same operation may succeed when it is sent again, after `retryAfterSeconds` where told. */
+  readonly retryable: boolean;
+  readonly message: string;
+}
+
+/** The error table: what clients see of each way in which the REST API can fail. */
+const UPSTREAM_ERRORS = {
+  badRequest: {
+    code: 'BAD_USER_INPUT',
+    retryable: false,
+    message: 'The Supermetrics API refused the request as invalid.',
+  },
+  unauthenticated: {
+    code: 'UNAUTHENTICATED',
+    retryable: false,
+    message: 'The Supermetrics API does not accept this credential.',
+  },
+  forbidden: { code: 'FORBIDDEN', retryable: false, message: 'This credential may not read this resource.' },
+  notFound: {
+    code: 'NOT_FOUND',
+    retryable: false,
+    message: 'There is no such backfill, or it does not belong to this team.',
+  },
+  conflict: {
+    code: 'CONFLICT',
+    retryable: false,
+    message: 'The request conflicts with the current state of the resource.',
+  },
+  rateLimited: {
+    code: 'RATE_LIMITED',
+    retryable: true,
+    message: 'The rate limit of the Supermetrics API is reached for this credential.',
+  },
+  quotaExceeded: {
+    code: 'QUOTA_EXCEEDED',
+    retryable: false,
+    message: 'The row quota of this account is used up; waiting does not help.',
+  },
+  failed: {
+    code: 'UPSTREAM_ERROR',
+    retryable: true,
+    message: 'The Supermetrics API failed to answer this request.',
+  },
+  unavailable: {
+    code: 'UPSTREAM_UNAVAILABLE',
+    retryable: true,
+    message: 'The Supermetrics API cannot be reached at the moment.',
+  },
+  timeout: {
+    code: 'UPSTREAM_TIMEOUT',
+    retryable: true,
+    message: 'The Supermetrics API did not answer in time.',
+  },
+  invalidResponse: {
+    code: 'UPSTREAM_INVALID_RESPONSE',
+    retryable: false,
+    message: 'The Supermetrics API gave an answer that the gateway does not understand.',
+  },
+  tooManyCalls: {
+    code: 'REQUEST_LIMIT_EXCEEDED',
+    retryable: false,
+    message: 'This operation needs more upstream calls than one operation may make; ask for less at once.',
+  },
+} as const satisfies Record<UpstreamErrorKind, ErrorRow>;
+
+export const INTERNAL_SERVER_ERROR = 'INTERNAL_SERVER_ERROR';
+
+/** An argument or header that cannot be right, told before any upstream call is made. */
+export function badUserInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', retryable: false } });
+}
+
+export function unauthenticated(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', retryable: false } });
+}
+
+/**
+ * The one seam between errors and clients: whatever was thrown becomes an error with a code of the table. What is no
+ * known error becomes `INTERNAL_SERVER_ERROR` with nothing of its text; the thrown one stays its `originalError`,
+ * which is never serialised.
+ */
+export function toPublicError(error: unknown): GraphQLError {
+  const root = rootOf(error);
+  if (root instanceof UpstreamError) {
+    const { code, retryable, message } = UPSTREAM_ERRORS[root.kind];
+    const { answer: upstream, retryAfterSeconds } = root;
+    return located(error, root, message, {
+      code,
+      retryable,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      ...(upstream === undefined ? {} : { upstream }),
+    });
+  }
+  if (error instanceof GraphQLError && root instanceof GraphQLError && isAboutTheRequest(error, root)) {
+    // Yoga shows the runtime's own error of an unreadable body here.
+    const { originalError: _, ...extensions } = error.extensions;
+    return located(error, root, error.message, { code: 'BAD_USER_INPUT', retryable: false, ...extensions });
+  }
+  return located(error, root, 'Internal server error.', { code: INTERNAL_SERVER_ERROR, retryable: false });
+}
+
+/** The same error with one more word about itself. */
+export function withRequestId(error: GraphQLError, requestId: string): GraphQLError {
+  return located(error, error.originalError, error.message, { ...error.extensions, requestId });
+}
+
+/** Errors of the request itself carry a code, point into the document, or come before execution reached any field. */
+function isAboutTheRequest(error: GraphQLError, root: GraphQLError): boolean {
+  return 'code' in root.extensions || root.nodes !== undefined || error.path === undefined;
+}
+
+/** Execution wraps what a resolver threw once for each place it passes. */
+function rootOf(error: unknown): unknown {
+  let root = error;
+  while (root instanceof GraphQLError && root.originalError !== undefined) root = root.originalError;
+  return root;
+}
+
+function located(
+  error: unknown,
+  root: unknown,
+  message: string,
+  extensions: GraphQLErrorExtensions,
+): GraphQLError {
+  const place = error instanceof GraphQLError ? error : undefined;
+  return new GraphQLError(message, {
+    nodes: place?.nodes ?? null,
+    source: place?.source ?? null,
+    positions: place?.positions ?? null,
+    path: place?.path ?? null,
+    originalError:
+      root instanceof Error || root === undefined ? root : new Error('not an Error', { cause: root }),
+    extensions,
+  });
+}

@@ -1,0 +1,41 @@
+import { estimateEndTime, progressOf } from '../progress.ts';
+import type { BackfillResolvers, BackfillRunErrorResolvers, BackfillStatus } from '../types.generated.ts';
+
+const STATUSES: ReadonlySet<string> = new Set([
+  'CREATED',
+  'SCHEDULED',
+  'RUNNING',
+  'FAILED',
+  'COMPLETED',
+  'CANCELLED',
+] satisfies BackfillStatus[]);
+
+function isKnown(status: string): status is BackfillStatus {
+  return STATUSES.has(status);
+}
+
+export const Backfill: BackfillResolvers = {
+  id: ({ record }) => record.transfer_backfill_id,
+  transfer: ({ teamId, record }) => ({ teamId, id: record.transfer_id }),
+  status: ({ record }) => (isKnown(record.status) ? record.status : 'UNKNOWN'),
+  rangeStartDate: ({ record }) => record.range_start_date,
+  rangeEndDate: ({ record }) => record.range_end_date,
+  createdTime: ({ record }) => record.created_time,
+  createdUserId: ({ record }) => record.created_user_id,
+  startTime: ({ record }) => record.start_time,
+  endTime: ({ record }) => record.end_time,
+  removedTime: ({ record }) => record.removed_time,
+  removedUserId: ({ record }) => record.removed_user_id,
+  transferRunsTotal: ({ record }) => record.transfer_runs_total,
+  transferRunsCreated: ({ record }) => record.transfer_runs_created,
+  transferRunsCompleted: ({ record }) => record.transfer_runs_completed,
+  transferRunsFailed: ({ record }) => record.transfer_runs_failed,
+  progress: ({ record }) => progressOf(record),
+  estimatedEndTime: ({ record, fetchedAt }) => estimateEndTime(record, fetchedAt),
+  errorReport: ({ record }) => record.error_report,
+  isStale: () => false,
+};
+
+export const BackfillRunError: BackfillRunErrorResolvers = {
+  transferRunDate: ({ transfer_run_date }) => transfer_run_date,
+};

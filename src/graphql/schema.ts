@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { GraphQLScalarType, type GraphQLSchema } from 'graphql';
+import { createSchema } from 'graphql-yoga';
+import type { GatewayContext } from './context.ts';
+import { Backfill, BackfillRunError } from './resolvers/backfill.ts';
+import { Query } from './resolvers/query.ts';
+import { Transfer } from './resolvers/transfer.ts';
+import type { Resolvers } from './types.generated.ts';
+
+const SCHEMA_FILE = new URL('../../schema.graphql', import.meta.url);
+
+/** Dates and times are brought to their form where they enter, in `upstream/records.ts`; here they pass. */
+const passing = (name: string): GraphQLScalarType => new GraphQLScalarType<string, unknown>({ name });
+
+const resolvers: Resolvers = {
+  Query,
+  Transfer,
+  Backfill,
+  BackfillRunError,
+  Date: passing('Date'),
+  DateTime: passing('DateTime'),
+};
+
+export function createGatewaySchema(): GraphQLSchema {
+  return createSchema<GatewayContext>({ typeDefs: readFileSync(SCHEMA_FILE, 'utf8'), resolvers });
+}

@@ -1,0 +1,358 @@
+// Generated from schema.graphql by `npm run codegen`. Do not edit.
+import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
+import type { TransferParent, BackfillParent } from './parents.ts';
+import type { BackfillRunErrorRecord } from '../upstream/records.ts';
+import type { GatewayContext } from './context.ts';
+export type Maybe<T> = T | null;
+export type InputMaybe<T> = Maybe<T>;
+export type RequireFields<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
+/** All built-in and custom scalars, mapped to their actual values */
+export type Scalars = {
+  ID: { input: string; output: string };
+  String: { input: string; output: string };
+  Boolean: { input: boolean; output: boolean };
+  Int: { input: number; output: number };
+  Float: { input: number; output: number };
+  /** A calendar date without a time of day, as `YYYY-MM-DD` (RFC 3339 `full-date`), for example `2024-01-31`. */
+  Date: { input: string; output: string };
+  /**
+   * A moment in UTC, as RFC 3339 `date-time` with the suffix `Z`, for example `2024-02-01T09:00:00Z`.
+   * A fraction of a second is present only where the source had one that is not zero.
+   */
+  DateTime: { input: string; output: string };
+};
+
+/** A backfill: one re-run of a transfer over a range of past dates, made of one transfer run for each date. */
+export type Backfill = {
+  readonly __typename?: 'Backfill';
+  /** When the backfill was created. */
+  readonly createdTime: Scalars['DateTime']['output'];
+  /** Id of the user who created the backfill. */
+  readonly createdUserId: Scalars['ID']['output'];
+  /** When processing ended: at completion, failure or cancellation. Null before that. */
+  readonly endTime?: Maybe<Scalars['DateTime']['output']>;
+  /** The transfer runs that failed and why, in the REST API's order. Empty when none did. */
+  readonly errorReport: ReadonlyArray<BackfillRunError>;
+  /**
+   * When the backfill will end if its runs go on completing at the pace seen since `startTime`. Null unless the status
+   * is `RUNNING` and at least one run completed. An extrapolation, not a promise.
+   */
+  readonly estimatedEndTime?: Maybe<Scalars['DateTime']['output']>;
+  /** When the REST API gave this state of the backfill. Older than now by at most the cache's lifetime, unless `isStale`. */
+  readonly fetchedAt: Scalars['DateTime']['output'];
+  /** Id of the backfill, unique within its team. */
+  readonly id: Scalars['ID']['output'];
+  /** True when the REST API could not be asked since the cached state expired: this is its last known word. */
+  readonly isStale: Scalars['Boolean']['output'];
+  /**
+   * Share of the transfer runs that completed, from 0 to 1: `transferRunsCompleted / transferRunsTotal`.
+   * 0 while there are no runs yet, 1 when the status is `COMPLETED`. Failed runs do not count as progress.
+   */
+  readonly progress: Scalars['Float']['output'];
+  /** Last date of the range, inclusive. */
+  readonly rangeEndDate: Scalars['Date']['output'];
+  /** First date of the range, inclusive. */
+  readonly rangeStartDate: Scalars['Date']['output'];
+  /** When the backfill was cancelled. Null unless it was. */
+  readonly removedTime?: Maybe<Scalars['DateTime']['output']>;
+  /** Id of the user who cancelled the backfill. Null unless it was cancelled. */
+  readonly removedUserId?: Maybe<Scalars['ID']['output']>;
+  /** When processing started. Null before that. */
+  readonly startTime?: Maybe<Scalars['DateTime']['output']>;
+  /** Where the backfill is in its life cycle. */
+  readonly status: BackfillStatus;
+  /** Id of the team that owns the backfill. */
+  readonly teamId: Scalars['ID']['output'];
+  /** The transfer that this backfill re-runs. */
+  readonly transfer: Transfer;
+  /** Number of transfer runs that completed successfully. */
+  readonly transferRunsCompleted: Scalars['Int']['output'];
+  /** Number of transfer runs created so far. */
+  readonly transferRunsCreated: Scalars['Int']['output'];
+  /** Number of transfer runs that failed. */
+  readonly transferRunsFailed: Scalars['Int']['output'];
+  /** Number of transfer runs that make up the backfill. May be 0 while they are not known yet. */
+  readonly transferRunsTotal: Scalars['Int']['output'];
+};
+
+/** Why one transfer run of a backfill failed. */
+export type BackfillRunError = {
+  readonly __typename?: 'BackfillRunError';
+  /** What went wrong, in the REST API's words, at most 1000 characters. */
+  readonly error: Scalars['String']['output'];
+  /** The date whose transfer run failed. */
+  readonly transferRunDate: Scalars['Date']['output'];
+};
+
+/** Where a backfill is in its life cycle. */
+export type BackfillStatus =
+  /** A user cancelled it. Runs that were under way at that moment may still complete. */
+  | 'CANCELLED'
+  /** Every transfer run was processed. Final. */
+  | 'COMPLETED'
+  /** Accepted; nothing is scheduled yet. */
+  | 'CREATED'
+  /** It stopped because of failed runs; see `errorReport`. It can still be cancelled. */
+  | 'FAILED'
+  /** Transfer runs are being processed. */
+  | 'RUNNING'
+  /** Its transfer runs are being scheduled. */
+  | 'SCHEDULED'
+  /** The REST API reported a status that this gateway does not know yet. */
+  | 'UNKNOWN';
+
+export type Query = {
+  readonly __typename?: 'Query';
+  /**
+   * One backfill by its id, whatever its status. Null with the error code `NOT_FOUND` when there is no such
+   * backfill or it does not belong to the team.
+   *
+   * Costs one upstream call when the value is not cached: `GET /teams/{team}/backfills/{id}`.
+   */
+  readonly backfill?: Maybe<Backfill>;
+  /**
+   * A handle on one data warehouse transfer. It makes no upstream call by itself and does not check that the
+   * transfer exists; its fields do.
+   */
+  readonly transfer?: Maybe<Transfer>;
+  /**
+   * Handles on several transfers, in the order of `ids`, repeated where an id is repeated. Like `transfer`, it makes
+   * no upstream call by itself.
+   */
+  readonly transfers: ReadonlyArray<Transfer>;
+};
+
+export type QueryBackfillArgs = {
+  id: Scalars['ID']['input'];
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+export type QueryTransferArgs = {
+  id: Scalars['ID']['input'];
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+export type QueryTransfersArgs = {
+  ids: ReadonlyArray<Scalars['ID']['input']>;
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+/**
+ * A data warehouse transfer: the recurring job that copies data from a source into a team's data warehouse.
+ * This graph knows its backfills only.
+ */
+export type Transfer = {
+  readonly __typename?: 'Transfer';
+  /** Id of the transfer, unique within its team. */
+  readonly id: Scalars['ID']['output'];
+  /**
+   * The most recently created backfill of this transfer, whatever its status. Null when the transfer never had one;
+   * the REST API gives the same answer for a transfer that does not exist or belongs to another team, so null means
+   * any of the three.
+   *
+   * Costs one upstream call when the value is not cached: `GET /teams/{team}/transfers/{id}/backfills/latest`.
+   */
+  readonly latestBackfill?: Maybe<Backfill>;
+  /** Id of the team that owns the transfer. */
+  readonly teamId: Scalars['ID']['output'];
+};
+
+export type ResolverTypeWrapper<T> = Promise<T> | T;
+
+export type ResolverWithResolve<TResult, TParent, TContext, TArgs> = {
+  resolve: ResolverFn<TResult, TParent, TContext, TArgs>;
+};
+export type Resolver<
+  TResult,
+  TParent = Record<PropertyKey, never>,
+  TContext = Record<PropertyKey, never>,
+  TArgs = Record<PropertyKey, never>,
+> = ResolverFn<TResult, TParent, TContext, TArgs> | ResolverWithResolve<TResult, TParent, TContext, TArgs>;
+
+export type ResolverFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo,
+) => Promise<TResult> | TResult;
+
+export type SubscriptionSubscribeFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo,
+) => AsyncIterable<TResult> | Promise<AsyncIterable<TResult>>;
+
+export type SubscriptionResolveFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo,
+) => TResult | Promise<TResult>;
+
+export interface SubscriptionSubscriberObject<TResult, TKey extends string, TParent, TContext, TArgs> {
+  subscribe: SubscriptionSubscribeFn<{ [key in TKey]: TResult }, TParent, TContext, TArgs>;
+  resolve?: SubscriptionResolveFn<TResult, { [key in TKey]: TResult }, TContext, TArgs>;
+}
+
+export interface SubscriptionResolverObject<TResult, TParent, TContext, TArgs> {
+  subscribe: SubscriptionSubscribeFn<any, TParent, TContext, TArgs>;
+  resolve: SubscriptionResolveFn<TResult, any, TContext, TArgs>;
+}
+
+export type SubscriptionObject<TResult, TKey extends string, TParent, TContext, TArgs> =
+  | SubscriptionSubscriberObject<TResult, TKey, TParent, TContext, TArgs>
+  | SubscriptionResolverObject<TResult, TParent, TContext, TArgs>;
+
+export type SubscriptionResolver<
+  TResult,
+  TKey extends string,
+  TParent = Record<PropertyKey, never>,
+  TContext = Record<PropertyKey, never>,
+  TArgs = Record<PropertyKey, never>,
+> =
+  | ((...args: any[]) => SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>)
+  | SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>;
+
+export type TypeResolveFn<
+  TTypes,
+  TParent = Record<PropertyKey, never>,
+  TContext = Record<PropertyKey, never>,
+> = (parent: TParent, context: TContext, info: GraphQLResolveInfo) => Maybe<TTypes> | Promise<Maybe<TTypes>>;
+
+export type IsTypeOfResolverFn<T = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (
+  obj: T,
+  context: TContext,
+  info: GraphQLResolveInfo,
+) => boolean | Promise<boolean>;
+
+export type NextResolverFn<T> = () => Promise<T>;
+
+export type DirectiveResolverFn<
+  TResult = Record<PropertyKey, never>,
+  TParent = Record<PropertyKey, never>,
+  TContext = Record<PropertyKey, never>,
+  TArgs = Record<PropertyKey, never>,
+> = (
+  next: NextResolverFn<TResult>,
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo,
+) => TResult | Promise<TResult>;
+
+/** Mapping between all available schema types and the resolvers types */
+export type ResolversTypes = {
+  Backfill: ResolverTypeWrapper<BackfillParent>;
+  BackfillRunError: ResolverTypeWrapper<BackfillRunErrorRecord>;
+  BackfillStatus: BackfillStatus;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  Date: ResolverTypeWrapper<Scalars['Date']['output']>;
+  DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
+  ID: ResolverTypeWrapper<Scalars['ID']['output']>;
+  Int: ResolverTypeWrapper<Scalars['Int']['output']>;
+  Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  String: ResolverTypeWrapper<Scalars['String']['output']>;
+  Transfer: ResolverTypeWrapper<TransferParent>;
+};
+
+/** Mapping between all available schema types and the resolvers parents */
+export type ResolversParentTypes = {
+  Backfill: BackfillParent;
+  BackfillRunError: BackfillRunErrorRecord;
+  Boolean: Scalars['Boolean']['output'];
+  Date: Scalars['Date']['output'];
+  DateTime: Scalars['DateTime']['output'];
+  Float: Scalars['Float']['output'];
+  ID: Scalars['ID']['output'];
+  Int: Scalars['Int']['output'];
+  Query: Record<PropertyKey, never>;
+  String: Scalars['String']['output'];
+  Transfer: TransferParent;
+};
+
+export type BackfillResolvers<
+  ContextType = GatewayContext,
+  ParentType extends ResolversParentTypes['Backfill'] = ResolversParentTypes['Backfill'],
+> = {
+  createdTime?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  createdUserId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  endTime?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  errorReport?: Resolver<ReadonlyArray<ResolversTypes['BackfillRunError']>, ParentType, ContextType>;
+  estimatedEndTime?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  fetchedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isStale?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  progress?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  rangeEndDate?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
+  rangeStartDate?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
+  removedTime?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  removedUserId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  startTime?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  status?: Resolver<ResolversTypes['BackfillStatus'], ParentType, ContextType>;
+  teamId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  transfer?: Resolver<ResolversTypes['Transfer'], ParentType, ContextType>;
+  transferRunsCompleted?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  transferRunsCreated?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  transferRunsFailed?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  transferRunsTotal?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type BackfillRunErrorResolvers<
+  ContextType = GatewayContext,
+  ParentType extends ResolversParentTypes['BackfillRunError'] = ResolversParentTypes['BackfillRunError'],
+> = {
+  error?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  transferRunDate?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
+};
+
+export interface DateScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['Date'], any> {
+  name: 'Date';
+}
+
+export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
+  name: 'DateTime';
+}
+
+export type QueryResolvers<
+  ContextType = GatewayContext,
+  ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query'],
+> = {
+  backfill?: Resolver<
+    Maybe<ResolversTypes['Backfill']>,
+    ParentType,
+    ContextType,
+    RequireFields<QueryBackfillArgs, 'id'>
+  >;
+  transfer?: Resolver<
+    Maybe<ResolversTypes['Transfer']>,
+    ParentType,
+    ContextType,
+    RequireFields<QueryTransferArgs, 'id'>
+  >;
+  transfers?: Resolver<
+    ReadonlyArray<ResolversTypes['Transfer']>,
+    ParentType,
+    ContextType,
+    RequireFields<QueryTransfersArgs, 'ids'>
+  >;
+};
+
+export type TransferResolvers<
+  ContextType = GatewayContext,
+  ParentType extends ResolversParentTypes['Transfer'] = ResolversParentTypes['Transfer'],
+> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  latestBackfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType>;
+  teamId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+};
+
+export type Resolvers<ContextType = GatewayContext> = {
+  Backfill?: BackfillResolvers<ContextType>;
+  BackfillRunError?: BackfillRunErrorResolvers<ContextType>;
+  Date?: GraphQLScalarType;
+  DateTime?: GraphQLScalarType;
+  Query?: QueryResolvers<ContextType>;
+  Transfer?: TransferResolvers<ContextType>;
+};

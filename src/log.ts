@@ -1,0 +1,24 @@
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+export type Log = Logger;
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/**
+ * JSON lines on standard output. Callers log no headers or bodies; the redaction is the second lock on that door.
+ * @param destination where the lines go instead, for tests
+ */
+export function createLog(level: LogLevel, destination?: DestinationStream): Log {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: ['authorization', '*.authorization', '*.token', '*.*.authorization', '*.*.token'],
+        censor: '[redacted]',
+      },
+    },
+    destination,
+  );
+}

@@ -1,0 +1,68 @@
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+
+/** operationIds of the REST API's OpenAPI document. */
+export type UpstreamOperation = 'getBackfillById' | 'getLatestBackfill';
+export type CacheRead = 'hit' | 'miss';
+
+/** What the gateway counts. Labels are closed sets: never ids, URLs, names or anything else a client can choose. */
+export interface Metrics {
+  /** @param outcome `ok` or the kind of the error */
+  recordUpstreamCall(operation: UpstreamOperation, outcome: string, milliseconds: number): void;
+  recordCacheRead(read: CacheRead): void;
+  recordRequest(status: number, milliseconds: number): void;
+  recordError(code: string): void;
+  /** In the Prometheus text format. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const upstreamCalls = new Histogram({
+    name: 'backfill_gateway_upstream_call_duration_seconds',
+    help: 'Calls to the REST API by operation and outcome.',
+    labelNames: ['operation', 'outcome'],
+    buckets: SECONDS,
+    registers,
+  });
+  const cacheReads = new Counter({
+    name: 'backfill_gateway_cache_reads_total',
+    help: 'Reads of backfills: a miss made an upstream call, a hit used a kept value or shared a call under way.',
+    labelNames: ['result'],
+    registers,
+  });
+  const requests = new Histogram({
+    name: 'backfill_gateway_request_duration_seconds',
+    help: 'HTTP requests to the GraphQL endpoint by status.',
+    labelNames: ['status'],
+    buckets: SECONDS,
+    registers,
+  });
+  const errors = new Counter({
+    name: 'backfill_gateway_errors_total',
+    help: 'GraphQL errors answered, by extensions.code.',
+    labelNames: ['code'],
+    registers,
+  });
+
+  return {
+    recordUpstreamCall(operation, outcome, milliseconds) {
+      upstreamCalls.observe({ operation, outcome }, milliseconds / 1000);
+    },
+    recordCacheRead(result) {
+      cacheReads.inc({ result });
+    },
+    recordRequest(status, milliseconds) {
+      requests.observe({ status }, milliseconds / 1000);
+    },
+    recordError(code) {
+      errors.inc({ code });
+    },
+    async expose() {
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import type { GraphQLSchema } from 'graphql';
+import { createYoga, type YogaServerInstance } from 'graphql-yoga';
+import type { Clock } from '../clock.ts';
+import type { GatewayContext, RequestFacts } from '../graphql/context.ts';
+import { toPublicError } from '../graphql/errors.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { useBodyLimit } from './body-limit.ts';
+import { useErrorResults } from './error-results.ts';
+import { useExactIntegers } from './exact-integers.ts';
+import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
+import { useOperationalEndpoints } from './operational-endpoints.ts';
+import { useRequestLog } from './request-log.ts';
+import { recordOf, type ServerContext } from './request-record.ts';
+import { useResponseHeaders } from './response-headers.ts';
+
+export interface GraphqlServerDeps {
+  readonly schema: GraphQLSchema;
+  readonly createContext: (facts: RequestFacts) => GatewayContext;
+  readonly isReady: () => boolean;
+  readonly graphiql: GraphiqlDefaults | boolean;
+  readonly introspection: boolean;
+  readonly corsOrigins: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
+
+export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
+  const { schema, createContext, isReady, graphiql, introspection, corsOrigins, clock, log, metrics } = deps;
+
+  return createYoga<ServerContext, GatewayContext>({
+    schema,
+    context(initial) {
+      const { request } = initial;
+      const { requestId, traceparent } = recordOf(initial, request, clock.monotonic());
+      return createContext({
+        requestId,
+        traceparent,
+        authorization: request.headers.get('authorization'),
+        teamId: request.headers.get('x-team-id'),
+        noCache: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
+      });
+    },
+    maskedErrors: { maskError: toPublicError },
+    graphiql: graphiql === false ? false : graphiqlOptions(graphiql === true ? undefined : graphiql),
+    renderGraphiQL,
+    landingPage: false,
+    cors: corsOrigins.length > 0 && {
+      origin: [...corsOrigins],
+      credentials: false,
+      methods: ['GET', 'POST'],
+      allowedHeaders: [
+        'Authorization',
+        'Cache-Control',
+        'Content-Type',
+        'Traceparent',
+        'X-Request-Id',
+        'X-Team-Id',
+      ],
+      exposedHeaders: ['X-Request-Id'],
+      maxAge: 86_400,
+    },
+    multipart: false,
+    // Both are done by plugins below; yoga's own take any URL that ends so, and every body through a stream.
+    healthCheckEndpoint: '/ ',
+    maxRequestBodySize: false,
+    // What goes wrong is logged with its request, see useRequestLog and useErrorResults.
+    logging: false,
+    plugins: [
+      useRequestLog({ clock, log, metrics }),
+      useOperationalEndpoints(isReady, metrics),
+      useBodyLimit(),
+      useExactIntegers(),
+      useErrorResults({ clock, log, metrics }),
+      useResponseHeaders(clock),
+      !introspection && useDisableIntrospection(),
+    ],
+  });
+}

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import type { Plugin } from 'graphql-yoga';
+import type { GatewayContext } from '../graphql/context.ts';
+import type { Tally } from '../upstream/tally.ts';
+
+/** What is known of one HTTP request, filled in as it goes on its way and read when its answer leaves. */
+export interface RequestRecord {
+  /** The caller's `X-Request-Id`, or one made here. */
+  readonly requestId: string;
+  /** The caller's W3C trace context, if it is well-formed. */
+  readonly traceparent: string | undefined;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  operation?: { readonly type: string; readonly name: string | undefined };
+  tally?: Tally;
+  /** `extensions.code` of each error answered. */
+  codes: readonly string[];
+}
+
+/** Travels with the request through every hook of the server. */
+export interface ServerContext {
+  record?: RequestRecord;
+}
+
+export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
+
+interface RequestHeaders {
+  readonly headers: { get(name: string): string | null };
+}
+
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The record of this request, begun here if this is the first to ask for it. */
+export function recordOf(context: ServerContext, { headers }: RequestHeaders, now: number): RequestRecord {
+  context.record ??= {
+    requestId: matching(headers.get('x-request-id'), REQUEST_ID) ?? randomUUID(),
+    traceparent: matching(headers.get('traceparent'), TRACEPARENT),
+    startedAt: now,
+    codes: [],
+  };
+  return context.record;
+}
+
+/** Ids of a caller's are repeated in headers and logs: what could break out of either is replaced. */
+function matching(value: string | null, pattern: RegExp): string | undefined {
+  return value !== null && pattern.test(value) ? value : undefined;
+}

@@ -1,0 +1,24 @@
+import type { Clock } from '../clock.ts';
+import { type GatewayPlugin, recordOf, type RequestRecord } from './request-record.ts';
+
+/**
+ * Tells the client which request this was and how long it may keep the answer: as long as everything in it is fresh.
+ * The answer is the caller's alone, and differs by credential and team, so a shared cache may not keep it at all.
+ */
+export function useResponseHeaders(clock: Clock): GatewayPlugin {
+  return {
+    onResponse({ request, response, serverContext }) {
+      const now = clock.monotonic();
+      const record = recordOf(serverContext, request, now);
+      response.headers.set('X-Request-Id', record.requestId);
+      response.headers.set('Cache-Control', cacheControl(record, response.status, now));
+      response.headers.append('Vary', 'Accept, Authorization, X-Team-Id');
+    },
+  };
+}
+
+function cacheControl({ operation, codes, tally }: RequestRecord, status: number, now: number): string {
+  const read = tally !== undefined && tally.freshUntil !== Infinity;
+  if (status !== 200 || operation?.type !== 'query' || codes.length > 0 || !read) return 'no-store';
+  return `private, max-age=${Math.max(0, Math.floor((tally.freshUntil - now) / 1000))}`;
+}

@@ -1,0 +1,119 @@
+import { createReadCache, type Loaded } from '../cache.ts';
+import type { Clock } from '../clock.ts';
+import type { ResourceId } from '../ids.ts';
+import type { Metrics } from '../metrics.ts';
+import type { BackfillsClient, Caller } from './client.ts';
+import type { Credentials } from './credentials.ts';
+import { UpstreamError } from './errors.ts';
+import type { BackfillRecord } from './records.ts';
+import type { Tally } from './tally.ts';
+import { formatUtc } from './times.ts';
+
+/** A backfill as the REST API gave it, with the team it was read for and the moment it was given. */
+export interface BackfillSnapshot {
+  readonly teamId: ResourceId;
+  readonly record: BackfillRecord;
+  /** RFC 3339 in UTC. */
+  readonly fetchedAt: string;
+}
+
+/** One operation's way of reading: for whom, past the cache or not, and at whose expense. */
+export interface Reader {
+  readonly caller: Caller;
+  readonly refresh: boolean;
+  readonly tally: Tally;
+}
+
+/** Backfills by way of the cache. Both methods reject with an {@link UpstreamError} and nothing else. */
+export interface CachedClient {
+  /** Rejects with `notFound` where the team has no such backfill. */
+  backfill(reader: Reader, teamId: ResourceId, backfillId: ResourceId): Promise<BackfillSnapshot>;
+  /** Null where the transfer never had a backfill, or is not there or not the team's. */
+  latestBackfill(
+    reader: Reader,
+    teamId: ResourceId,
+    transferId: ResourceId,
+  ): Promise<BackfillSnapshot | null>;
+}
+
+export interface CachedClientDeps {
+  readonly client: BackfillsClient;
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly maxEntries: number;
+  /** How long everything that can still change may be given out again, "there is none" included. */
+  readonly ttlMs: number;
+  /** How long a completed backfill may, read by its id. */
+  readonly finalTtlMs: number;
+}
+
+/** "There is none" is an answer like any other: it is kept, with the words in which it came. */
+type Known = BackfillSnapshot | UpstreamError;
+
+export function createCachedClient(deps: CachedClientDeps): CachedClient {
+  const { client, credentials, clock, metrics, maxEntries, ttlMs, finalTtlMs } = deps;
+  const cache = createReadCache<Known>({ maxEntries, clock });
+
+  async function read(reader: Reader, key: string, load: () => Promise<Loaded<Known>>): Promise<Known> {
+    const made = { call: false };
+    const kept = await cache.read(
+      key,
+      () => {
+        reader.tally.countCall();
+        made.call = true;
+        return load().catch((error: unknown) => forget(error, reader, key));
+      },
+      { refresh: reader.refresh },
+    );
+    metrics.recordCacheRead(made.call ? 'miss' : 'hit');
+    reader.tally.countRead(kept.freshUntil, !made.call);
+    return kept.value;
+  }
+
+  /** A refusal is never papered over with what was kept from before it; a 404 replaces what was kept. */
+  function forget(error: unknown, { caller }: Reader, key: string): Loaded<Known> {
+    if (!(error instanceof UpstreamError)) throw error;
+    if (error.kind === 'notFound') return { value: error, ttlMs };
+    if (error.kind === 'forbidden') cache.drop(key);
+    if (error.kind === 'unauthenticated') credentials.refuse(caller.credential);
+    throw error;
+  }
+
+  function snapshot(teamId: ResourceId, record: BackfillRecord): BackfillSnapshot {
+    return { teamId, record, fetchedAt: formatUtc(clock.now()) };
+  }
+
+  function byId(value: BackfillSnapshot): Loaded<BackfillSnapshot> {
+    // Only COMPLETED is final: FAILED can still be cancelled, and runs of a cancelled backfill may still complete.
+    return { value, ttlMs: value.record.status === 'COMPLETED' ? Math.max(ttlMs, finalTtlMs) : ttlMs };
+  }
+
+  return {
+    async backfill(reader, teamId, backfillId) {
+      const known = await read(reader, backfillKey(reader, teamId, backfillId), async () =>
+        byId(snapshot(teamId, await client.getBackfill(reader.caller, teamId, backfillId))),
+      );
+      if (known instanceof UpstreamError) throw known;
+      return known;
+    },
+
+    async latestBackfill(reader, teamId, transferId) {
+      const known = await read(reader, latestKey(reader, teamId, transferId), async () => {
+        const value = snapshot(teamId, await client.getLatestBackfill(reader.caller, teamId, transferId));
+        cache.keep(backfillKey(reader, teamId, value.record.transfer_backfill_id), byId(value));
+        return { value, ttlMs };
+      });
+      return known instanceof UpstreamError ? null : known;
+    },
+  };
+}
+
+// Of these parts only digits and the partition's own alphabet can occur, so no two resources share a key.
+function backfillKey({ caller }: Reader, teamId: ResourceId, backfillId: ResourceId): string {
+  return `${caller.credential.partition}/${teamId}/backfill/${backfillId}`;
+}
+
+function latestKey({ caller }: Reader, teamId: ResourceId, transferId: ResourceId): string {
+  return `${caller.credential.partition}/${teamId}/latest/${transferId}`;
+}

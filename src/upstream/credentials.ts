@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+
+/** A caller's bearer credential, checked but not verified: only the REST API can say what it may do. */
+export interface Credential {
+  /** The `Authorization` header as it came, to be forwarded unchanged. */
+  readonly authorization: string;
+  /** The secret in it, to be scrubbed from whatever is passed on. */
+  readonly token: string;
+  /** Names what is kept for this credential without naming the credential: a SHA-256, and a count of refusals. */
+  readonly partition: string;
+}
+
+export interface Credentials {
+  /** Undefined unless the header is `Bearer` and one token of visible ASCII characters. */
+  parse(authorization: string): Credential | undefined;
+  /** After a 401: everything kept under the credential's partition becomes unreachable. */
+  refuse(credential: Credential): void;
+}
+
+const BEARER = /^bearer +([\x21-\x7e]+)$/i;
+
+export function createCredentials({ max = 10_000 }: { readonly max?: number } = {}): Credentials {
+  // Hashing costs more than the rest of a cached read; the same few tokens come again and again.
+  const known = new LRUCache<string, Credential>({ max });
+  const refusals = new LRUCache<string, number>({ max });
+
+  return {
+    parse(authorization) {
+      const cached = known.get(authorization);
+      if (cached !== undefined) return cached;
+      const token = BEARER.exec(authorization)?.[1];
+      if (token === undefined) return undefined;
+      const hash = createHash('sha256').update(token).digest('base64url');
+      const credential = { authorization, token, partition: `${hash}.${refusals.get(hash) ?? 0}` };
+      known.set(authorization, credential);
+      return credential;
+    },
+
+    refuse({ partition, authorization }) {
+      const [hash = '', count] = partition.split('.');
+      refusals.set(hash, Number(count) + 1);
+      known.delete(authorization);
+    },
+  };
+}

@@ -1,0 +1,20 @@
+const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d):?(\d\d))$/;
+
+/**
+ * Brings a time of the REST API's to RFC 3339 in UTC, without a fraction where it is zero. Offsets without a colon
+ * (`+0000`) occur in the vendor's production answers. Undefined for anything that is not a moment.
+ */
+export function toUtc(text: string): string | undefined {
+  const parts = RFC_3339.exec(text);
+  if (parts === null) return undefined;
+  const [, date, time, fraction, hours = '+00', minutes = '00'] = parts;
+  const moment = Date.parse(
+    `${date}T${time}${fraction === undefined ? '' : `.${fraction}`}${hours}:${minutes}`,
+  );
+  return Number.isNaN(moment) ? undefined : formatUtc(moment);
+}
+
+/** RFC 3339 in UTC from milliseconds since the epoch. */
+export function formatUtc(moment: number): string {
+  return new Date(moment).toISOString().replace('.000Z', 'Z');
+}
