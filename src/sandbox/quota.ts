@@ -1,0 +1,37 @@
+import { HOUR_MS, SECOND_MS } from './calendar.ts';
+
+export type QuotaVerdict =
+  | { readonly kind: 'allowed'; readonly remaining: number }
+  | { readonly kind: 'spent'; readonly retryAfterSeconds: number };
+
+export interface Quota {
+  readonly limit: number;
+  /** Counts one call of the token, unless its hour is spent. */
+  take(token: string): QuotaVerdict;
+}
+
+/**
+ * Calls per token in a fixed window: an hour that begins with the token's first call, then with the first call
+ * after that hour. Refused calls are not counted.
+ */
+export function createQuota({ limit, now }: { readonly limit: number; readonly now: () => number }): Quota {
+  const windows = new Map<string, { readonly since: number; used: number }>();
+
+  return {
+    limit,
+    take(token) {
+      const at = now();
+      let window = windows.get(token);
+      if (window === undefined || at >= window.since + HOUR_MS) {
+        window = { since: at, used: 0 };
+        windows.set(token, window);
+      }
+      if (window.used >= limit) {
+        const seconds = Math.ceil((window.since + HOUR_MS - at) / SECOND_MS);
+        return { kind: 'spent', retryAfterSeconds: Math.max(1, seconds) };
+      }
+      window.used += 1;
+      return { kind: 'allowed', remaining: limit - window.used };
+    },
+  };
+}

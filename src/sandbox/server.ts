@@ -1,0 +1,148 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { strangerAnswer } from './answers.ts';
+import type { Answer } from './answers.ts';
+import { createApi } from './api.ts';
+import { createCallLog } from './calls.ts';
+import type { CallInProgress, CallLog } from './calls.ts';
+import { createDemoWorld } from './demo-world.ts';
+import { playFault } from './fault-player.ts';
+import type { Exchange } from './fault-player.ts';
+import { createFaultScript } from './faults.ts';
+import type { FaultScript } from './faults.ts';
+import { createQuota } from './quota.ts';
+import { matchRoute } from './routes.ts';
+import type { Route } from './routes.ts';
+import type { World } from './world.ts';
+
+export interface SandboxOptions {
+  /** 0, the default, takes any free one. */
+  readonly port?: number;
+  readonly host?: string;
+  /** Epoch milliseconds; the world's clock unless told, else `Date.now`. */
+  readonly now?: () => number;
+  /** A demo world unless told. */
+  readonly world?: World;
+  /** How long every ordinary answer takes, in real milliseconds. */
+  readonly latencyMs?: number;
+  /** Calls per token in an hour that begins with the token's first call; `Infinity` for no quota. */
+  readonly hourlyQuota?: number;
+}
+
+export interface Sandbox {
+  /** The base URL of the fake API, such as `http://127.0.0.1:4010/v1`. */
+  readonly url: string;
+  readonly world: World;
+  readonly calls: CallLog;
+  readonly faults: FaultScript;
+  /** Stops it at once, with all connections, answered or not. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_QUOTA = 5_000;
+const MAX_BODY_BYTES = 64 * 1024;
+/** Longer than the tests of a client that reuses connections: an idle one should not vanish under it. */
+const KEEP_ALIVE_MS = 60_000;
+
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const { port = 0, host = '127.0.0.1', latencyMs = 0, hourlyQuota = DEFAULT_QUOTA } = options;
+  const now = options.now ?? options.world?.now ?? Date.now;
+  const world = options.world ?? createDemoWorld({ now });
+  const calls = createCallLog();
+  const faults = createFaultScript();
+  const api = createApi({ world, quota: createQuota({ limit: hourlyQuota, now }) });
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = 'GET', url = '/', headers } = request;
+    const [path = '/'] = url.split('?');
+    const route = matchRoute(method, path);
+    const { operation, teamId, id } = route;
+    const call = calls.begin({
+      operation,
+      method,
+      path,
+      teamId,
+      id,
+      authorization: headers.authorization,
+      requestId: one(headers['x-request-id']),
+      traceparent: one(headers['traceparent']),
+      headers,
+      at: now(),
+    });
+    response.once('close', () => call.ended());
+
+    const body = await readBody(request);
+    const exchange = createExchange(response, call, () => ordinaryAnswer(route, headers.authorization, body));
+    const fault = faults.take({ operation, teamId, id });
+    if (fault !== undefined) return playFault(fault, exchange);
+    if (latencyMs > 0) await sleep(latencyMs, undefined, { ref: false });
+    exchange.send(exchange.ordinary());
+  }
+
+  function ordinaryAnswer(route: Route, authorization: string | undefined, body: string): Answer {
+    if (route.operation === 'unknown') return strangerAnswer(route.pathExists ? 405 : 404);
+    return api({ route, authorization, body });
+  }
+
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    serve(request, response).catch((error: unknown) => {
+      // Either the client has left, or a script of the test is at fault and should hear of it.
+      if (response.headersSent || response.destroyed) response.destroy();
+      else response.writeHead(500, { 'content-type': 'text/plain' }).end(`Sandbox: ${String(error)}`);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+
+  const address = server.address();
+  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}/v1`,
+    world,
+    calls,
+    faults,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function createExchange(response: ServerResponse, call: CallInProgress, ordinary: () => Answer): Exchange {
+  function begin(status: number, headers: Readonly<Record<string, string>>): void {
+    call.answered(status);
+    response.writeHead(status, headers);
+  }
+
+  return {
+    response,
+    ordinary,
+    begin,
+    send({ status, headers, body }) {
+      if (response.destroyed) return;
+      begin(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
+      // Before the client can know: its next request must not look as if it came on top of this one.
+      call.ended();
+      response.end(body);
+    },
+  };
+}
+
+/** The body as text; what is too long is read and forgotten, and then is not JSON. */
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  return size <= MAX_BODY_BYTES ? Buffer.concat(chunks).toString('utf8') : '';
+}
+
+function one(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header;
+}
