@@ -1,0 +1,129 @@
+import { expect, onTestFinished } from 'vitest';
+import type { Clock } from '../src/clock.ts';
+import { loadConfig } from '../src/config.ts';
+import { startGateway } from '../src/gateway.ts';
+import { createLog } from '../src/log.ts';
+import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
+import { createWorld, type World } from '../src/sandbox/world.ts';
+
+export const TOKEN = 'sandbox-full';
+export const TEAM = '1';
+
+/** A clock that stands still until it is told to go on. */
+export interface ManualClock extends Clock {
+  advance(milliseconds: number): void;
+}
+
+export function createManualClock(startsAt = '2026-03-02T10:00:00Z'): ManualClock {
+  const start = Date.parse(startsAt);
+  let elapsed = 0;
+  return {
+    now: () => start + elapsed,
+    // Not from 0: lru-cache takes a start of 0 for none.
+    monotonic: () => 1_000 + elapsed,
+    advance: (milliseconds) => {
+      elapsed += milliseconds;
+    },
+  };
+}
+
+export interface GraphqlError {
+  readonly message: string;
+  readonly path?: readonly (string | number)[];
+  readonly extensions: {
+    readonly code: string;
+    readonly retryable: boolean;
+    readonly requestId: string;
+    readonly retryAfterSeconds?: number;
+    readonly upstream?: {
+      readonly status: number;
+      readonly code?: string;
+      readonly description?: string;
+      readonly requestId?: string;
+    };
+  };
+}
+
+export interface Result {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly data: unknown;
+  readonly errors: readonly GraphqlError[] | undefined;
+  readonly body: string;
+}
+
+export interface QueryOptions {
+  readonly variables?: Readonly<Record<string, unknown>>;
+  readonly operationName?: string;
+  /** Null sends no Authorization header. */
+  readonly token?: string | null;
+  /** Null sends no X-Team-Id header. */
+  readonly team?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export interface Stack {
+  /** Of the gateway, such as `http://127.0.0.1:40000`. */
+  readonly origin: string;
+  readonly sandbox: Sandbox;
+  readonly world: World;
+  readonly clock: ManualClock;
+  /** Every line logged so far, parsed. */
+  readonly logLines: readonly Readonly<Record<string, unknown>>[];
+  query(query: string, options?: QueryOptions): Promise<Result>;
+}
+
+/**
+ * The real gateway on a real port over the sandbox on another, both on a clock that the test moves. Everything ends
+ * with the test, which fails if a fault that it scripted was never met.
+ */
+export async function startStack(env: Readonly<Record<string, string>> = {}): Promise<Stack> {
+  const clock = createManualClock();
+  const world = createWorld({ now: () => clock.now() });
+  const sandbox = await startSandbox({ world, hourlyQuota: Infinity });
+  const logLines: Record<string, unknown>[] = [];
+  const config = loadConfig({ PORT: '0', HOST: '127.0.0.1', SUPERMETRICS_API_URL: sandbox.url, ...env });
+  const log = createLog('debug', {
+    write: (line) => void logLines.push(JSON.parse(line) as Record<string, unknown>),
+  });
+  const gateway = await startGateway({ config: { ...config, SHUTDOWN_GRACE_MS: 1_000 }, log, clock });
+  const origin = `http://127.0.0.1:${gateway.port}`;
+
+  onTestFinished(async () => {
+    await gateway.stop();
+    await sandbox.close();
+    expect(sandbox.faults.pending()).toEqual([]);
+  });
+
+  return {
+    origin,
+    sandbox,
+    world,
+    clock,
+    logLines,
+    query: (query, options = {}) => post(origin, query, options),
+  };
+}
+
+async function post(origin: string, query: string, options: QueryOptions): Promise<Result> {
+  const { variables, operationName, token = TOKEN, team = TEAM, headers, signal } = options;
+  const response = await fetch(`${origin}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+      ...(team === null ? {} : { 'x-team-id': team }),
+      ...headers,
+    },
+    body: JSON.stringify({ query, variables, operationName }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const body = await response.text();
+  const { data, errors } = JSON.parse(body) as Pick<Result, 'data' | 'errors'>;
+  return { status: response.status, headers: response.headers, data, errors, body };
+}
+
+export function codesOf({ errors }: Result): readonly string[] {
+  return (errors ?? []).map(({ extensions }) => extensions.code);
+}
