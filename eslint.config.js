@@ -107,6 +107,8 @@ export default tseslint.config(
     files: ['test/**/*.ts', 'codegen.ts'],
     rules: {
       'no-restricted-globals': 'off',
+      // The asymmetric matchers of expect are typed as any.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-floating-promises': [
         'error',
         {

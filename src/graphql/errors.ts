@@ -97,9 +97,16 @@ export function toPublicError(error: unknown): GraphQLError {
     });
   }
   if (error instanceof GraphQLError && root instanceof GraphQLError && isAboutTheRequest(error, root)) {
-    // Yoga shows the runtime's own error of an unreadable body here.
-    const { originalError: _, ...extensions } = error.extensions;
-    return located(error, root, error.message, { code: 'BAD_USER_INPUT', retryable: false, ...extensions });
+    const { originalError: unreadable, ...extensions } = error.extensions;
+    // Of a body that is not JSON yoga shows the runtime's own error; that it is there also keeps the status at 400,
+    // which without it depends on the media type that the client accepts.
+    const http = unreadable === undefined ? {} : { http: { status: 400 } };
+    return located(error, root, error.message, {
+      code: 'BAD_USER_INPUT',
+      retryable: false,
+      ...extensions,
+      ...http,
+    });
   }
   return located(error, root, 'Internal server error.', { code: INTERNAL_SERVER_ERROR, retryable: false });
 }

@@ -1,3 +1,4 @@
+import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -8,40 +9,34 @@ const MAX_BODY_BYTES = 256 * 1024;
  */
 export function useBodyLimit(): Plugin {
   return {
-    onRequest({ request, setRequest, endResponse, fetchAPI }) {
-      if (request.method !== 'POST') return undefined;
-      const refuse = (): void => {
-        const error = {
-          message: `The body of a request may hold at most ${MAX_BODY_BYTES} bytes.`,
-          extensions: { code: 'BAD_REQUEST', retryable: false },
-        };
-        // The rest of the body is not read, so the connection is of no further use.
-        endResponse(
-          fetchAPI.Response.json({ errors: [error] }, { status: 413, headers: { Connection: 'close' } }),
-        );
-      };
-
+    onRequestParse({ request, requestParser, setRequestParser, fetchAPI }) {
+      if (request.method !== 'POST' || requestParser === undefined) return;
       const length = request.headers.get('content-length');
-      if (length !== null) {
-        if (Number(length) > MAX_BODY_BYTES) refuse();
-        return undefined;
-      }
-      return readWithin(request, MAX_BODY_BYTES).then((body) => {
-        if (body === undefined) refuse();
-        else
-          setRequest(new fetchAPI.Request(request.url, { method: 'POST', headers: request.headers, body }));
+      if (length !== null && Number(length) > MAX_BODY_BYTES) throw tooLarge();
+      if (length !== null) return;
+      setRequestParser(async () => {
+        const { url, method, headers } = request;
+        const body = await readWithin(request, MAX_BODY_BYTES);
+        if (body === undefined) throw tooLarge();
+        return requestParser(new fetchAPI.Request(url, { method, headers, body }));
       });
     },
   };
 }
 
+/** Undefined when there is more. What is too much is read to its end all the same: who still sends hears no answer. */
 async function readWithin(request: Request, max: number): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > max) return undefined;
-    chunks.push(chunk);
+    if (bytes <= max) chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return bytes <= max ? Buffer.concat(chunks).toString('utf8') : undefined;
+}
+
+function tooLarge(): GraphQLError {
+  return new GraphQLError(`The body of a request may hold at most ${MAX_BODY_BYTES} bytes.`, {
+    extensions: { code: 'BAD_REQUEST', http: { status: 413 } },
+  });
 }

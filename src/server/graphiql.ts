@@ -28,11 +28,17 @@ query LatestBackfills {
 };
 
 export function graphiqlOptions({ query, headers }: GraphiqlDefaults = DEFAULTS): GraphiQLOptions {
-  return {
+  const options: GraphiQLOptions & { readonly storage: null } = {
     title: 'Backfill gateway',
     defaultQuery: query,
     headers: JSON.stringify(headers, null, 2),
-    // A token typed into GraphiQL is not to be found in the browser's storage later.
+    // Nothing works without them, so they are in view.
+    defaultEditorToolsVisibility: 'headers',
+    // A token typed into GraphiQL is not to be found in the browser's storage later. Nothing else is kept there
+    // either: tabs kept without their headers come back as an empty tab, and this query is never seen again. What
+    // was typed survives a reload in the page's URL.
     shouldPersistHeaders: false,
+    storage: null,
   };
+  return options;
 }

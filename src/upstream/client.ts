@@ -3,9 +3,9 @@ import type { ResourceId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Metrics, UpstreamOperation } from '../metrics.ts';
 import type { Credential } from './credentials.ts';
-import { readData } from './envelope.ts';
+import { invalidResponse, readData } from './envelope.ts';
 import { UpstreamError } from './errors.ts';
-import type { Exchange } from './exchange.ts';
+import type { Answer, Exchange } from './exchange.ts';
 import { type BackfillRecord, backfillRecord } from './records.ts';
 
 /** On whose behalf a call is made. */
@@ -44,12 +44,12 @@ export function createBackfillsClient({
     operation: UpstreamOperation,
     caller: Caller,
     path: string,
-    read: (data: unknown) => Value,
+    read: (data: unknown, answer: Answer) => Value,
   ): Promise<Value> {
     const startedAt = clock.monotonic();
     try {
       const answer = await exchange.get(path, headersFor(caller));
-      const value = read(readData(answer, [caller.credential.token, upstreamHost], clock.now()));
+      const value = read(readData(answer, [caller.credential.token, upstreamHost], clock.now()), answer);
       metrics.recordUpstreamCall(operation, 'ok', clock.monotonic() - startedAt);
       return value;
     } catch (error) {
@@ -68,18 +68,23 @@ export function createBackfillsClient({
 
   return {
     getBackfill: (caller, teamId, backfillId) =>
-      call('getBackfillById', caller, `/teams/${teamId}/backfills/${backfillId}`, (data) =>
-        readBackfill(data, 'transfer_backfill_id', backfillId),
+      call('getBackfillById', caller, `/teams/${teamId}/backfills/${backfillId}`, (data, answer) =>
+        readBackfill(data, answer, 'transfer_backfill_id', backfillId),
       ),
     getLatestBackfill: (caller, teamId, transferId) =>
-      call('getLatestBackfill', caller, `/teams/${teamId}/transfers/${transferId}/backfills/latest`, (data) =>
-        readBackfill(data, 'transfer_id', transferId),
+      call(
+        'getLatestBackfill',
+        caller,
+        `/teams/${teamId}/transfers/${transferId}/backfills/latest`,
+        (data, answer) => readBackfill(data, answer, 'transfer_id', transferId),
       ),
   };
 }
 
+/** @throws {UpstreamError} `invalidResponse` when it is no backfill, or not the one that was asked for */
 function readBackfill(
   data: unknown,
+  answer: Answer,
   key: 'transfer_backfill_id' | 'transfer_id',
   asked: ResourceId,
 ): BackfillRecord {
@@ -87,10 +92,9 @@ function readBackfill(
   if (!parsed.success) {
     // Where it is wrong and how, never what stood there.
     const faults = parsed.error.issues.map(({ path, code }) => `${path.join('.') || 'data'}: ${code}`);
-    throw new UpstreamError('invalidResponse', `not a backfill: ${faults.slice(0, 5).join(', ')}`);
+    throw invalidResponse(answer, `not a backfill: ${faults.slice(0, 5).join(', ')}`);
   }
-  if (parsed.data[key] !== asked)
-    throw new UpstreamError('invalidResponse', `${key} is not the one asked for`);
+  if (parsed.data[key] !== asked) throw invalidResponse(answer, `${key} is not the one asked for`);
   return parsed.data;
 }
 

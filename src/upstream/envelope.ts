@@ -68,7 +68,7 @@ const CODE = /^[A-Z][A-Z0-9_]{0,99}$/;
 export function readData(answer: Answer, secrets: readonly string[], now: number): unknown {
   const body = parseBody(answer);
   if (answer.status === 200 && isObject(body) && (body['error'] ?? null) === null) {
-    if (!('data' in body)) throw invalid(answer, 'the body of a 200 has no "data"');
+    if (!('data' in body)) throw invalidResponse(answer, 'the body of a 200 has no "data"');
     return body['data'];
   }
   const envelope = errorEnvelope.safeParse(body);
@@ -83,13 +83,13 @@ function toError(
 ): UpstreamError {
   const kind = classify(answer.status, envelope);
   if (kind === 'misrouted') {
-    return invalid(
+    return invalidResponse(
       answer,
       'a 404 without the documented error envelope: does SUPERMETRICS_API_URL name the Data Warehouse API?',
     );
   }
   if (kind === undefined) {
-    return invalid(
+    return invalidResponse(
       answer,
       answer.status === 200
         ? 'the body of a 200 is neither data nor a known error'
@@ -158,7 +158,8 @@ function parseBody({ text }: Answer): unknown {
   }
 }
 
-function invalid({ status, headers }: Answer, message: string): UpstreamError {
+/** An answer that arrived and makes no sense; the message is for the log and says nothing that stood in it. */
+export function invalidResponse({ status, headers }: Answer, message: string): UpstreamError {
   const requestId = headers['x-request-id'];
   return new UpstreamError('invalidResponse', message, {
     answer: { status, ...(typeof requestId === 'string' && REQUEST_ID.test(requestId) ? { requestId } : {}) },

@@ -21,6 +21,6 @@ export const Query: QueryResolvers = {
   transfers(_query, args, context) {
     context.loaders();
     const teamId = context.teamId(args.teamId);
-    return resourceIds(args.ids, 'the argument "ids"', MAX_TRANSFERS).map((id) => ({ teamId, id }));
+    return resourceIds(args.ids, 'ids', MAX_TRANSFERS).map((id) => ({ teamId, id }));
   },
 };
