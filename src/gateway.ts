@@ -113,6 +113,16 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       const finished = await listener.close(config.SHUTDOWN_GRACE_MS);
       await gateway.close();
       log.info({ finished }, 'stopped');
+      await flush(log);
     },
   };
+}
+
+/** Lines are written in the background; the process must not end before them. */
+function flush(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    log.flush(() => {
+      resolve();
+    });
+  });
 }

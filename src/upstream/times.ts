@@ -7,7 +7,9 @@ const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+
 export function toUtc(text: string): string | undefined {
   const parts = RFC_3339.exec(text);
   if (parts === null) return undefined;
-  const [, date, time, fraction, hours = '+00', minutes = '00'] = parts;
+  const [, date = '', time, fraction, hours = '+00', minutes = '00'] = parts;
+  // The engine takes the 30th of February for the 1st of March.
+  if (new Date(`${date}T00:00:00Z`).getUTCDate() !== Number(date.slice(-2))) return undefined;
   const moment = Date.parse(
     `${date}T${time}${fraction === undefined ? '' : `.${fraction}`}${hours}:${minutes}`,
   );

@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
+import { createWorld } from '../src/sandbox/world.ts';
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+
+interface GatewayProcess {
+  readonly child: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves with the exit code. */
+  readonly exited: Promise<number | null>;
+}
+
+function run(env: Readonly<Record<string, string>>): GatewayProcess {
+  const child = spawn(process.execPath, ['--import', 'tsx', MAIN], {
+    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...env },
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const exited = once(child, 'close').then(() => child.exitCode);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, stdout: () => out, stderr: () => err, exited };
+}
+
+async function listening(gateway: GatewayProcess): Promise<string> {
+  const port = await expect
+    .poll(() => /"port":(\d+),"msg":"listening"/.exec(gateway.stdout())?.[1], { timeout: 15_000 })
+    .toBeDefined()
+    .then(() => /"port":(\d+),"msg":"listening"/.exec(gateway.stdout())?.[1]);
+  return `http://127.0.0.1:${port}`;
+}
+
+async function sandboxWithOne(): Promise<{ sandbox: Sandbox; ask: (origin: string) => Promise<Response> }> {
+  const world = createWorld();
+  const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+  const sandbox = await startSandbox({ world });
+  onTestFinished(() => sandbox.close());
+  const ask = (origin: string): Promise<Response> =>
+    fetch(`${origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer sandbox-full', 'x-team-id': '1' },
+      body: JSON.stringify({ query: `{ backfill(id: "${id}") { status } }` }),
+    });
+  return { sandbox, ask };
+}
+
+describe('the process', () => {
+  it('serves with nothing but an upstream configured, and ends with 0 at SIGTERM', async () => {
+    const { sandbox, ask } = await sandboxWithOne();
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url });
+    const origin = await listening(gateway);
+    expect(await (await ask(origin)).json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stderr()).toBe('');
+    const messages = gateway
+      .stdout()
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { msg: string }).msg);
+    expect(messages).toEqual(['listening', 'request', 'shutting down', 'stopped']);
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'finishes what is under way at %s, takes nothing new, and ends with 0',
+    async (signal) => {
+      const { sandbox, ask } = await sandboxWithOne();
+      let release = (): void => undefined;
+      sandbox.faults.add({
+        answer: { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) },
+      });
+      const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url });
+      const origin = await listening(gateway);
+      const underWay = ask(origin);
+      await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+
+      gateway.child.kill(signal);
+      await expect.poll(() => gateway.stdout()).toContain('shutting down');
+      await expect(fetch(`${origin}/ready`)).rejects.toThrow('fetch failed');
+      release();
+
+      expect(await (await underWay).json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+      expect(await gateway.exited).toBe(0);
+      expect(gateway.stdout()).toContain('"finished":true');
+    },
+  );
+
+  it('ends with 0 after the grace period although the upstream hangs', async () => {
+    const { sandbox, ask } = await sandboxWithOne();
+    sandbox.faults.add({ answer: { kind: 'hang' } });
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '200' });
+    const underWay = ask(await listening(gateway));
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    gateway.child.kill('SIGTERM');
+    await expect(underWay).rejects.toThrow('fetch failed');
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stdout()).toContain('"finished":false');
+  });
+
+  it('names every mistake in its configuration at once and ends with 78', async () => {
+    const gateway = run({
+      PORT: '65536',
+      CACHE_TTL_MS: 'soon',
+      SUPERMETRICS_API_URL: 'ftp://x',
+      LOG_LEVEL: 'loud',
+    });
+    expect(await gateway.exited).toBe(78);
+    expect(gateway.stdout()).toBe('');
+    expect(gateway.stderr().trim().split('\n')).toEqual([
+      'PORT must be a whole number from 0 to 65535',
+      'SUPERMETRICS_API_URL must be an http or https URL, such as https://dts-api.supermetrics.com/v1',
+      'CACHE_TTL_MS must be a whole number from 0 to 3600000',
+      'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent',
+    ]);
+  });
+
+  it('says in one line that its port is in use and ends with 1', async () => {
+    const occupant = createServer().listen(0, '127.0.0.1');
+    await once(occupant, 'listening');
+    onTestFinished(() => void occupant.close());
+    const address = occupant.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const gateway = run({ PORT: port });
+    expect(await gateway.exited).toBe(1);
+    expect(gateway.stderr()).toBe(
+      `PORT ${port} is in use on 127.0.0.1: stop what listens there, or set another PORT\n`,
+    );
+  });
+});
