@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codesOf, startStack } from './harness.ts';
+import { codesOf, createGate, startStack } from './harness.ts';
 
 const IDS = Array.from({ length: 50 }, (_, n) => String(1000 + n));
 const DASHBOARD = `query Dashboard($ids: [ID!]!) {
@@ -38,12 +38,11 @@ describe('a page of 50 transfers', () => {
 
   it('makes all its reads in one batch, at most UPSTREAM_MAX_CONCURRENCY at a time', async () => {
     const { sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '8' });
-    let release = (): void => undefined;
-    const until = new Promise<void>((resolve) => (release = resolve));
-    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until } });
+    const gate = createGate();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(8);
-    release();
+    gate.open();
     expect((await answer).errors).toBeUndefined();
     expect(sandbox.calls.count()).toBe(50);
     expect(sandbox.calls.maxInFlight).toBe(8);
@@ -51,12 +50,11 @@ describe('a page of 50 transfers', () => {
 
   it('has all its reads under way at once where the limit lets it', async () => {
     const { sandbox, query } = await startStack();
-    let release = (): void => undefined;
-    const until = new Promise<void>((resolve) => (release = resolve));
-    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until } });
+    const gate = createGate();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(50);
-    release();
+    gate.open();
     expect((await answer).errors).toBeUndefined();
   });
 
@@ -104,14 +102,13 @@ describe('the same id', () => {
   it('costs one call for 200 requests at once', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    let release = (): void => undefined;
-    const until = new Promise<void>((resolve) => (release = resolve));
-    sandbox.faults.add({ answer: { kind: 'hold', until } });
+    const gate = createGate();
+    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
     const answers = Array.from({ length: 200 }, () =>
       query(`{ backfill(id: "${id}") { status fetchedAt } }`),
     );
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
-    release();
+    gate.open();
     const bodies = new Set((await Promise.all(answers)).map(({ body }) => body));
     expect([...bodies]).toEqual([
       '{"data":{"backfill":{"status":"RUNNING","fetchedAt":"2026-03-02T10:00:00Z"}}}',

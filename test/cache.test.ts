@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codesOf, startStack } from './harness.ts';
+import { codesOf, createGate, startStack } from './harness.ts';
 
 const byId = (id: string): string => `{ backfill(id: "${id}") { id status fetchedAt } }`;
 const latest = (transferId: string): string =>
@@ -66,13 +66,13 @@ describe('freshness', () => {
   it('ends at once where CACHE_TTL_MS is 0, but reads under way are still shared', async () => {
     const { world, sandbox, query } = await startStack({ CACHE_TTL_MS: '0', CACHE_FINAL_TTL_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
-    let release = (): void => undefined;
+    const gate = createGate();
     sandbox.faults.add({
-      answer: { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) },
+      answer: { kind: 'hold', until: gate.opened },
     });
     const both = [query(byId(id)), query(byId(id))];
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
-    release();
+    gate.open();
     await Promise.all(both);
     const shared = sandbox.calls.count();
     await query(byId(id));
@@ -168,9 +168,9 @@ describe('a caller that hangs up', () => {
   it('fails none of those who wait for the same read', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    let release = (): void => undefined;
+    const gate = createGate();
     sandbox.faults.add({
-      answer: { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) },
+      answer: { kind: 'hold', until: gate.opened },
     });
     const impatient = new AbortController();
     const first = query(byId(id), { signal: impatient.signal });
@@ -178,7 +178,7 @@ describe('a caller that hangs up', () => {
     const second = query(byId(id));
     impatient.abort();
     await expect(first).rejects.toThrow('aborted');
-    release();
+    gate.open();
     expect((await second).data).toMatchObject({ backfill: { id } });
     expect(sandbox.calls.count()).toBe(1);
   });

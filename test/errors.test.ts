@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { envelope, type FaultAnswer } from '../src/sandbox/faults.ts';
-import { codesOf, type GraphqlError, startStack, TOKEN } from './harness.ts';
+import { codesOf, createGate, type GraphqlError, startStack, TOKEN } from './harness.ts';
 
 interface Row {
   readonly name: string;
@@ -377,5 +377,39 @@ describe('the request id', () => {
       expect(errors?.[0]?.extensions).toMatchObject({ code: expect.any(String), retryable: false });
       expect(headers.get('x-request-id')).toBe('my-request.1');
     }
+  });
+});
+
+describe('a bug of ours', () => {
+  it('is INTERNAL_SERVER_ERROR with nothing of its text, which only the log has', async () => {
+    const { clock, world, sandbox, query, logLines } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const gate = createGate();
+    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened, answerFrom: 'request' } });
+    const answer = query(`{ broken: backfill(id: "${id}") { id } transfer(id: "5") { id } }`);
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    clock.now = () => {
+      throw new TypeError('cannot read secrets of undefined');
+    };
+    gate.open();
+    const { status, data, errors, body } = await answer;
+    expect(status).toBe(200);
+    expect(data).toEqual({ broken: null, transfer: { id: '5' } });
+    expect(errors).toEqual([
+      {
+        message: 'Internal server error.',
+        path: ['broken'],
+        locations: expect.any(Array),
+        extensions: { code: 'INTERNAL_SERVER_ERROR', retryable: false, requestId: expect.any(String) },
+      },
+    ]);
+    expect(body).not.toContain('secrets');
+    expect(logLines).toContainEqual(
+      expect.objectContaining({
+        level: 'error',
+        requestId: errors?.[0]?.extensions.requestId,
+        err: expect.objectContaining({ type: 'TypeError', message: 'cannot read secrets of undefined' }),
+      }),
+    );
   });
 });

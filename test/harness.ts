@@ -127,3 +127,12 @@ async function post(origin: string, query: string, options: QueryOptions): Promi
 export function codesOf({ errors }: Result): readonly string[] {
   return (errors ?? []).map(({ extensions }) => extensions.code);
 }
+
+/** Something to wait for that the test lets happen. */
+export function createGate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createGate } from './harness.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { createWorld } from '../src/sandbox/world.ts';
 
@@ -73,11 +74,12 @@ describe('the process', () => {
     'finishes what is under way at %s, takes nothing new, and ends with 0',
     async (signal) => {
       const { sandbox, ask } = await sandboxWithOne();
-      let release = (): void => undefined;
+      const gate = createGate();
       sandbox.faults.add({
-        answer: { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) },
+        answer: { kind: 'hold', until: gate.opened },
       });
-      const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url });
+      // Less than the 5 s for which Node would keep the client's idle connection, and the process with it.
+      const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '3000' });
       const origin = await listening(gateway);
       const underWay = ask(origin);
       await expect.poll(() => sandbox.calls.inFlight).toBe(1);
@@ -85,7 +87,7 @@ describe('the process', () => {
       gateway.child.kill(signal);
       await expect.poll(() => gateway.stdout()).toContain('shutting down');
       await expect(fetch(`${origin}/ready`)).rejects.toThrow('fetch failed');
-      release();
+      gate.open();
 
       expect(await (await underWay).json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
       expect(await gateway.exited).toBe(0);
