@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import { createSchema } from 'graphql-yoga';
 import type { GatewayContext } from './context.ts';
+import { FEDERATION_SDL, resolveEntities } from './federation.ts';
 import { Backfill, BackfillRunError } from './resolvers/backfill.ts';
 import { Query } from './resolvers/query.ts';
 import { Transfer } from './resolvers/transfer.ts';
@@ -21,6 +22,11 @@ const resolvers: Resolvers = {
   DateTime: passing('DateTime'),
 };
 
+/** The schema of schema.graphql as a Federation 2 subgraph; routers and composition tools are given it verbatim. */
 export function createGatewaySchema(): GraphQLSchema {
-  return createSchema<GatewayContext>({ typeDefs: readFileSync(SCHEMA_FILE, 'utf8'), resolvers });
+  const sdl = readFileSync(SCHEMA_FILE, 'utf8');
+  return createSchema<GatewayContext>({
+    typeDefs: [FEDERATION_SDL, sdl],
+    resolvers: [resolvers, { Query: { _service: () => ({ sdl }), _entities: resolveEntities } }],
+  });
 }

@@ -12,6 +12,7 @@ import { formatUtc } from './times.ts';
 /** A backfill as the REST API gave it, with the team it was read for and the moment it was given. */
 export interface BackfillSnapshot {
   readonly teamId: ResourceId;
+  readonly id: ResourceId;
   readonly record: BackfillRecord;
   /** RFC 3339 in UTC. */
   readonly fetchedAt: string;
@@ -81,7 +82,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
   }
 
   function snapshot(teamId: ResourceId, record: BackfillRecord): BackfillSnapshot {
-    return { teamId, record, fetchedAt: formatUtc(clock.now()) };
+    return { teamId, id: record.transfer_backfill_id, record, fetchedAt: formatUtc(clock.now()) };
   }
 
   function byId(value: BackfillSnapshot): Loaded<BackfillSnapshot> {

@@ -15,7 +15,6 @@ function isKnown(status: string): status is BackfillStatus {
 }
 
 export const Backfill: BackfillResolvers = {
-  id: ({ record }) => record.transfer_backfill_id,
   transfer: ({ teamId, record }) => ({ teamId, id: record.transfer_id }),
   status: ({ record }) => (isKnown(record.status) ? record.status : 'UNKNOWN'),
   rangeStartDate: ({ record }) => record.range_start_date,

@@ -1,0 +1,120 @@
+import {
+  type FragmentDefinitionNode,
+  type GraphQLResolveInfo,
+  type InlineFragmentNode,
+  Kind,
+  type SelectionSetNode,
+} from 'graphql';
+import type { ResourceId } from '../ids.ts';
+import type { GatewayContext } from './context.ts';
+import { badUserInput } from './errors.ts';
+import { resourceId } from './input.ts';
+
+/**
+ * What the `@link` of schema.graphql stands for, spelled out for graphql-js, and the two fields by which a router
+ * speaks to a subgraph (Apollo Federation 2 subgraph specification). This is all of it that the gateway needs;
+ * `@apollo/subgraph` would take most of the start-up time, and answers nothing at all where one representation names
+ * an unknown type.
+ */
+export const FEDERATION_SDL = /* GraphQL */ `
+  directive @link(url: String!, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA
+  directive @key(fields: federation__FieldSet!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE
+  directive @shareable repeatable on OBJECT | FIELD_DEFINITION
+  scalar federation__FieldSet
+  scalar link__Import
+  enum link__Purpose {
+    SECURITY
+    EXECUTION
+  }
+
+  "A representation of an entity: its \`__typename\` and the fields of one of its keys."
+  scalar _Any
+  "An entity that a router can look up."
+  union _Entity = Backfill | Transfer
+  "What a router asks of a subgraph about itself."
+  type _Service {
+    "The schema as this subgraph was written, federation directives included."
+    sdl: String!
+  }
+  extend type Query {
+    "For routers: this subgraph's schema."
+    _service: _Service!
+    "For routers: entities by their keys. What cannot be had is null in its own place."
+    _entities("One for each entity." representations: [_Any!]!): [_Entity]!
+  }
+`;
+
+/** A key as given, under the type's name, which is how execution learns the type. */
+interface Reference {
+  readonly __typename: 'Transfer' | 'Backfill';
+  readonly teamId: ResourceId;
+  readonly id: ResourceId;
+}
+
+/** Resolves `Query._entities`. Each entity is a promise of its own, so that what is thrown for one nulls that one only. */
+export function resolveEntities(
+  _query: unknown,
+  { representations }: { readonly representations: readonly unknown[] },
+  context: GatewayContext,
+  info: GraphQLResolveInfo,
+): readonly Promise<object>[] {
+  const readsNothing = { Transfer: true, Backfill: selectsKeyOnly(info, 'Backfill') };
+  return representations.map(async (representation) => {
+    const reference = readReference(representation, context);
+    const { __typename } = reference;
+    if (readsNothing[__typename]) return reference;
+    // A copy: what the loader gives is the cache's.
+    return { __typename, ...(await context.loaders().backfill.load(reference)) };
+  });
+}
+
+/** @throws {GraphQLError} `BAD_USER_INPUT` naming what is wrong with the representation */
+function readReference(representation: unknown, context: GatewayContext): Reference {
+  if (typeof representation !== 'object' || representation === null) {
+    throw badUserInput('A representation must be an object with "__typename" and the fields of a key.');
+  }
+  const { __typename, id, teamId } = representation as Readonly<Record<string, unknown>>;
+  if (__typename !== 'Transfer' && __typename !== 'Backfill') {
+    throw badUserInput('The "__typename" of a representation must be "Transfer" or "Backfill".');
+  }
+  return {
+    __typename,
+    teamId: context.teamId(teamId == null ? undefined : keyText(teamId, 'teamId')),
+    id: resourceId(keyText(id, 'id'), 'The key "id"'),
+  };
+}
+
+/** Ids may come as numbers; those that JavaScript rounds have lost their digits by now, so they are refused. */
+function keyText(value: unknown, name: string): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  throw badUserInput(`The key "${name}" of a representation must be a string or an integer up to 2^53.`);
+}
+
+const KEY_FIELDS: ReadonlySet<string> = new Set(['__typename', 'id', 'teamId']);
+
+/** Whether nothing is asked of the entity that its key does not say, so that no read is needed. */
+function selectsKeyOnly({ fieldNodes, fragments }: GraphQLResolveInfo, typename: string): boolean {
+  // Fragments that spread each other twice would otherwise be walked a number of times that doubles with each.
+  const seen = new Set<string>();
+  const keyOnly = ({ selections }: SelectionSetNode): boolean =>
+    selections.every((selection) => {
+      if (selection.kind === Kind.FIELD) return KEY_FIELDS.has(selection.name.value);
+      if (selection.kind === Kind.INLINE_FRAGMENT) return fragmentKeyOnly(selection);
+      const name = selection.name.value;
+      if (seen.has(name)) return true;
+      seen.add(name);
+      const fragment = fragments[name];
+      return fragment !== undefined && fragmentKeyOnly(fragment);
+    });
+  const fragmentKeyOnly = ({
+    typeCondition,
+    selectionSet,
+  }: FragmentDefinitionNode | InlineFragmentNode): boolean => {
+    const condition = typeCondition?.name.value;
+    return (
+      (condition !== undefined && condition !== typename && condition !== '_Entity') || keyOnly(selectionSet)
+    );
+  };
+  return fieldNodes.every(({ selectionSet }) => selectionSet === undefined || keyOnly(selectionSet));
+}
