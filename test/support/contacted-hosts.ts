@@ -1,0 +1,23 @@
+import { createHook } from 'node:async_hooks';
+import { onTestFinished } from 'vitest';
+
+interface LookUp {
+  readonly hostname?: string;
+}
+
+interface Connection {
+  readonly address?: string;
+}
+
+/** Gives, when asked, every host that this process has looked up or connected to since. Watches until the test ends. */
+export function watchContactedHosts(): () => readonly string[] {
+  // Both learn their host only after they are made.
+  const contacts: (LookUp & Connection)[] = [];
+  const hook = createHook({
+    init(_id, type, _trigger, resource) {
+      if (type === 'GETADDRINFOREQWRAP' || type === 'TCPCONNECTWRAP') contacts.push(resource);
+    },
+  }).enable();
+  onTestFinished(() => void hook.disable());
+  return () => [...new Set(contacts.map(({ hostname, address }) => hostname ?? address ?? 'unknown'))];
+}

@@ -1,0 +1,65 @@
+import { ApolloGateway, RemoteGraphQLDataSource } from '@apollo/gateway';
+import { ApolloServer } from '@apollo/server';
+import { startStandaloneServer } from '@apollo/server/standalone';
+import { createGatewayRuntime } from '@graphql-hive/gateway-runtime';
+import { onTestFinished } from 'vitest';
+import { listen } from './listen.ts';
+
+// Read by every ApolloGateway that is made; without it, it reports to its vendor.
+process.env['APOLLO_TELEMETRY_DISABLED'] = 'true';
+
+/** Serves a supergraph until the test ends; gives the URL. */
+export type StartRouter = (supergraph: string) => Promise<string>;
+
+/** What the README tells operators to let through to the subgraph. */
+const FORWARDED = ['authorization', 'x-team-id', 'x-request-id', 'traceparent', 'cache-control'] as const;
+
+export const startHiveGateway: StartRouter = async (supergraph) => {
+  const gateway = createGatewayRuntime({
+    supergraph,
+    logging: false,
+    graphiql: false,
+    landingPage: false,
+    propagateHeaders: {
+      fromClientToSubgraphs: ({ request }) =>
+        Object.fromEntries(FORWARDED.map((name) => [name, request.headers.get(name)])),
+    },
+  });
+  onTestFinished(async () => {
+    await gateway[Symbol.asyncDispose]();
+  });
+  const origin = await listen((request, response) => void gateway(request, response));
+  return `${origin}/graphql`;
+};
+
+interface ApolloContext {
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+export const startApolloGateway: StartRouter = async (supergraphSdl) => {
+  const gateway = new ApolloGateway({
+    supergraphSdl,
+    buildService: ({ url = '' }) =>
+      new RemoteGraphQLDataSource<ApolloContext>({
+        url,
+        willSendRequest({ request, context }) {
+          const { headers = {} }: ApolloContext = context;
+          for (const name of FORWARDED) {
+            const value = headers[name];
+            if (typeof value === 'string') request.http?.headers.set(name, value);
+          }
+        },
+      }),
+  });
+  const server = new ApolloServer<ApolloContext>({
+    gateway,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+  });
+  onTestFinished(() => server.stop());
+  const { url } = await startStandaloneServer(server, {
+    listen: { port: 0, host: '127.0.0.1' },
+    context: ({ req }) => Promise.resolve({ headers: req.headers }),
+  });
+  return url;
+};
