@@ -7,9 +7,10 @@ export interface Loaded<Value> {
   readonly ttlMs: number;
 }
 
-/** A value with the moment (of the monotonic clock) at which it stops being fresh. */
+/** A value with the moments (of the monotonic clock) at which it was loaded and stops being fresh. */
 export interface Kept<Value> {
   readonly value: Value;
+  readonly loadedAt: number;
   readonly freshUntil: number;
 }
 
@@ -25,6 +26,8 @@ export interface ReadOptions {
  */
 export interface ReadCache<Value> {
   read(key: string, load: () => Promise<Loaded<Value>>, options: ReadOptions): Promise<Kept<Value>>;
+  /** What was loaded last, however long ago, as long as nothing dropped or evicted it. */
+  last(key: string): Kept<Value> | undefined;
   keep(key: string, loaded: Loaded<Value>): void;
   drop(key: string): void;
 }
@@ -52,7 +55,8 @@ export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions):
   });
 
   function keptOf({ value, ttlMs }: Loaded<Value>): Kept<Value> {
-    return { value, freshUntil: clock.monotonic() + ttlMs };
+    const loadedAt = clock.monotonic();
+    return { value, loadedAt, freshUntil: loadedAt + ttlMs };
   }
 
   return {
@@ -63,6 +67,8 @@ export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions):
       if (entries.getRemainingTTL(key) === Infinity) entries.delete(key);
       return kept;
     },
+
+    last: (key) => entries.peek(key, { allowStale: true }),
 
     keep(key, loaded) {
       if (loaded.ttlMs > 0) entries.set(key, keptOf(loaded), { ttl: loaded.ttlMs });

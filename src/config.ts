@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { isResourceId, RESOURCE_ID_RULE } from './ids.ts';
 
@@ -44,6 +45,36 @@ const origins = z
   )
   .default([]);
 
+/** A file as client code generators write it; whether its documents fit the schema is for who knows the schema. */
+const trustedDocuments = z.string().transform((path, context): ReadonlyMap<string, string> => {
+  const refuse = (fault: string): never => {
+    context.addIssue({
+      code: 'custom',
+      message: `must be the path of a JSON file like { "<id>": "<query text>" }, but ${fault}`,
+    });
+    return z.NEVER;
+  };
+
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    return refuse(error instanceof SyntaxError ? 'it is not JSON' : `it cannot be read (${codeOf(error)})`);
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    return refuse('it holds no object');
+  const documents = new Map<string, string>();
+  for (const [id, text] of Object.entries(content)) {
+    if (typeof text === 'string') documents.set(id, text);
+    else refuse(`document ${JSON.stringify(id)} is no text`);
+  }
+  return Object.keys(content).length > 0 ? documents : refuse('it is empty, so nothing could be asked');
+});
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+}
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 function environment(production: boolean) {
@@ -54,12 +85,14 @@ function environment(production: boolean) {
     SUPERMETRICS_TEAM_ID: z.string().refine(isResourceId, `must be ${RESOURCE_ID_RULE}`).optional(),
     CACHE_TTL_MS: whole(0, 3_600_000, 2_000),
     CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000),
+    CACHE_STALE_MS: whole(0, 86_400_000, 300_000),
     CACHE_MAX_ENTRIES: whole(1, 10_000_000, 50_000),
     UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000),
     UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 64),
     MAX_UPSTREAM_CALLS_PER_OPERATION: whole(1, 100_000, 200),
     GRAPHIQL: flag(!production),
     INTROSPECTION: flag(!production),
+    TRUSTED_DOCUMENTS: trustedDocuments.optional(),
     CORS_ORIGINS: origins,
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
     SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000),

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { type Clock, systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import type { Log } from './log.ts';
@@ -8,10 +8,13 @@ import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { listen } from './server/listener.ts';
+import { findInvalidDocuments } from './server/trusted-documents.ts';
 import { createCachedClient } from './upstream/cached-client.ts';
 import { createBackfillsClient } from './upstream/client.ts';
 import { createCredentials } from './upstream/credentials.ts';
 import { createExchange } from './upstream/exchange.ts';
+import { createGate } from './upstream/gate.ts';
+import { createResilientExchange } from './upstream/resilience.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -29,38 +32,57 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** Builds the gateway from its parts; the one place that does. It has no port: see {@link startGateway}. */
+/**
+ * Builds the gateway from its parts; the one place that does. It has no port: see {@link startGateway}.
+ * @throws {ConfigError} where a trusted document does not fit the schema, which only the two together can tell
+ */
 export function createGateway({
   config,
   log,
   clock = systemClock,
   graphiqlDefaults,
 }: GatewayOptions): Gateway {
+  const schema = createGatewaySchema();
+  const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
+  if (invalid.length > 0) {
+    throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
+  }
+
   const metrics = createMetrics();
   const credentials = createCredentials();
   const exchange = createExchange({
     baseUrl: config.SUPERMETRICS_API_URL,
-    maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
-    timeoutMs: config.UPSTREAM_TIMEOUT_MS,
+    maxConnections: config.UPSTREAM_MAX_CONCURRENCY,
+    // Time is left to try another connection.
+    connectTimeoutMs: Math.ceil(config.UPSTREAM_TIMEOUT_MS / 3),
   });
+  const resilient = createResilientExchange({
+    exchange,
+    timeoutMs: config.UPSTREAM_TIMEOUT_MS,
+    maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
+    clock,
+  });
+  metrics.watchUpstream(resilient.load);
   const client = createCachedClient({
     client: createBackfillsClient({
-      exchange,
+      exchange: resilient,
       upstreamHost: config.SUPERMETRICS_API_URL.host,
       clock,
       log,
       metrics,
     }),
     credentials,
+    gate: createGate(clock),
     clock,
     metrics,
     maxEntries: config.CACHE_MAX_ENTRIES,
     ttlMs: config.CACHE_TTL_MS,
     finalTtlMs: config.CACHE_FINAL_TTL_MS,
+    staleMs: config.CACHE_STALE_MS,
   });
   let ready = false;
   const server = createGraphqlServer({
-    schema: createGatewaySchema(),
+    schema,
     createContext: createContextFactory({
       client,
       credentials,
@@ -70,6 +92,7 @@ export function createGateway({
     isReady: () => ready,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
     introspection: config.INTROSPECTION,
+    trustedDocuments: config.TRUSTED_DOCUMENTS,
     corsOrigins: config.CORS_ORIGINS,
     clock,
     log,

@@ -1,8 +1,17 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** operationIds of the REST API's OpenAPI document. */
 export type UpstreamOperation = 'getBackfillById' | 'getLatestBackfill';
-export type CacheRead = 'hit' | 'miss';
+export type CacheRead = 'hit' | 'miss' | 'stale';
+
+/** How busy the way to the upstream is at a moment. */
+export interface UpstreamLoad {
+  /** Calls under way. */
+  readonly running: number;
+  /** Calls that wait for their turn. */
+  readonly waiting: number;
+  readonly circuitClosed: boolean;
+}
 
 /** What the gateway counts. Labels are closed sets: never ids, URLs, names or anything else a client can choose. */
 export interface Metrics {
@@ -11,6 +20,8 @@ export interface Metrics {
   recordCacheRead(read: CacheRead): void;
   recordRequest(status: number, milliseconds: number): void;
   recordError(code: string): void;
+  /** Has the load on the upstream looked at whenever the metrics are. */
+  watchUpstream(look: () => UpstreamLoad): void;
   /** In the Prometheus text format. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -30,7 +41,7 @@ export function createMetrics(): Metrics {
   });
   const cacheReads = new Counter({
     name: 'backfill_gateway_cache_reads_total',
-    help: 'Reads of backfills: a miss made an upstream call, a hit used a kept value or shared a call under way.',
+    help: 'Reads of backfills: a miss made an upstream call, a hit used a fresh value or shared a call under way, stale an old value in place of an answer that could not be had.',
     labelNames: ['result'],
     registers,
   });
@@ -60,6 +71,25 @@ export function createMetrics(): Metrics {
     },
     recordError(code) {
       errors.inc({ code });
+    },
+    watchUpstream(look) {
+      const gauge = (name: string, help: string, read: (load: UpstreamLoad) => number): void => {
+        new Gauge({
+          name: `backfill_gateway_upstream_${name}`,
+          help,
+          registers,
+          collect() {
+            this.set(read(look()));
+          },
+        });
+      };
+      gauge('calls_running', 'Calls to the REST API under way.', ({ running }) => running);
+      gauge('calls_waiting', 'Calls to the REST API that wait for their turn.', ({ waiting }) => waiting);
+      gauge(
+        'circuit_open',
+        '1 while the REST API is not asked because it was in trouble.',
+        ({ circuitClosed }) => (circuitClosed ? 0 : 1),
+      );
     },
     async expose() {
       return { contentType: registry.contentType, text: await registry.metrics() };

@@ -13,13 +13,14 @@ const mistakes = (env: Readonly<Record<string, string>>): readonly string[] => {
 };
 
 describe('loadConfig', () => {
-  it('has a default for everything but the team', () => {
+  it('has a default for everything but the team and the trusted documents', () => {
     expect(loadConfig({})).toEqual({
       PORT: 4000,
       HOST: '0.0.0.0',
       SUPERMETRICS_API_URL: new URL('https://dts-api.supermetrics.com/v1'),
       CACHE_TTL_MS: 2000,
       CACHE_FINAL_TTL_MS: 60000,
+      CACHE_STALE_MS: 300000,
       CACHE_MAX_ENTRIES: 50000,
       UPSTREAM_TIMEOUT_MS: 10000,
       UPSTREAM_MAX_CONCURRENCY: 64,
@@ -80,7 +81,7 @@ describe('loadConfig', () => {
     const lines = new Map(
       [...example.matchAll(/^#([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     );
-    const names = [...Object.keys(loadConfig({})), 'SUPERMETRICS_TEAM_ID'];
+    const names = [...Object.keys(loadConfig({})), 'SUPERMETRICS_TEAM_ID', 'TRUSTED_DOCUMENTS'];
     expect([...lines.keys()].sort()).toEqual(names.sort());
     expect(loadConfig(Object.fromEntries(lines))).toEqual(loadConfig({}));
   });

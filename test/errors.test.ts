@@ -223,7 +223,7 @@ describe.each(ROWS)('$name', ({ answer, extensions }) => {
   it('at backfill', async () => {
     const { world, sandbox, query } = await startStack(env);
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    sandbox.faults.add({ answer });
+    sandbox.faults.add({ times: Infinity, answer });
     const { status, data, errors } = await query(
       `{ broken: backfill(id: "${id}") { id } transfer(id: "5") { id } }`,
     );
@@ -242,7 +242,7 @@ describe.each(ROWS)('$name', ({ answer, extensions }) => {
   it('at transfer.latestBackfill', async () => {
     const { world, sandbox, query } = await startStack(env);
     world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    sandbox.faults.add({ answer });
+    sandbox.faults.add({ times: Infinity, answer });
     const { status, data, errors } = await query('{ transfer(id: "5") { id latestBackfill { id } } }');
     expect(status).toBe(200);
     expect(data).toEqual({ transfer: { id: '5', latestBackfill: null } });
@@ -253,7 +253,7 @@ describe.each(ROWS)('$name', ({ answer, extensions }) => {
     const { world, sandbox, query } = await startStack({ UPSTREAM_TIMEOUT_MS: '1000' });
     const ids = Array.from({ length: 50 }, (_, n) => String(100 + n));
     for (const transferId of ids) world.addBackfill({ transferId, status: 'RUNNING' });
-    sandbox.faults.add({ when: { id: '123' }, answer });
+    sandbox.faults.add({ when: { id: '123' }, times: Infinity, answer });
     const { status, data, errors } = await query(
       'query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { status } } }',
       {

@@ -86,6 +86,7 @@ describe('the log', () => {
         operationName: 'Wall',
         upstreamCalls: 2,
         cacheHits: 1,
+        staleReads: 0,
         codes: ['NOT_FOUND'],
       },
     ]);

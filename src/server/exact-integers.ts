@@ -8,22 +8,28 @@ import { badUserInput } from '../graphql/errors.ts';
 export function useExactIntegers(): Plugin {
   return {
     onParams({ params: { variables } }) {
-      const path = variables && findUnsafe(variables, []);
-      if (path) {
+      const path = findUnsafe(variables);
+      if (path !== undefined) {
         throw badUserInput(
-          `Variable "$${path.join('.')}" is a number beyond 2^53, which JSON readers round; send it as a string.`,
+          `Variable "$${path}" is a number beyond 2^53, which JSON readers round; send it as a string.`,
         );
       }
     },
   };
 }
 
-function findUnsafe(value: unknown, path: readonly string[]): readonly string[] | undefined {
-  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER ? path : undefined;
-  if (typeof value !== 'object' || value === null) return undefined;
-  for (const [key, item] of Object.entries(value)) {
-    const found = findUnsafe(item, [...path, key]);
-    if (found) return found;
+/** The dotted path of the first such number. Not by recursion: a body may nest deeper than the stack. */
+function findUnsafe(variables: unknown): string | undefined {
+  const places: { readonly value: unknown; readonly path: string }[] = [{ value: variables, path: '' }];
+  for (let place = places.pop(); place !== undefined; place = places.pop()) {
+    const { value, path } = place;
+    if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) return path;
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [key, item] of Object.entries(value)) {
+      // Strings, which nearly all values are, need no place.
+      if (typeof item === 'string') continue;
+      places.push({ value: item, path: path === '' ? key : `${path}.${key}` });
+    }
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
@@ -7,14 +8,19 @@ import type { GatewayContext, RequestFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { useAutomaticPersistedQueries } from './automatic-persisted-queries.ts';
 import { useBodyLimit } from './body-limit.ts';
 import { useErrorResults } from './error-results.ts';
+import { useEtag } from './etag.ts';
 import { useExactIntegers } from './exact-integers.ts';
 import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
+import { useJsonBodies } from './json-bodies.ts';
+import { createDocumentCaches, useOperationLimits } from './operation-limits.ts';
 import { useOperationalEndpoints } from './operational-endpoints.ts';
 import { useRequestLog } from './request-log.ts';
 import { recordOf, type ServerContext } from './request-record.ts';
 import { useResponseHeaders } from './response-headers.ts';
+import { type TrustedDocuments, useTrustedDocuments } from './trusted-documents.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
@@ -22,6 +28,8 @@ export interface GraphqlServerDeps {
   readonly isReady: () => boolean;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
+  /** All that may be asked, where that is limited. */
+  readonly trustedDocuments: TrustedDocuments | undefined;
   readonly corsOrigins: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
@@ -31,7 +39,8 @@ export interface GraphqlServerDeps {
 export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
-  const { schema, createContext, isReady, graphiql, introspection, corsOrigins, clock, log, metrics } = deps;
+  const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
+  const { clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
@@ -66,19 +75,28 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       maxAge: 86_400,
     },
     multipart: false,
+    parserAndValidationCache: createDocumentCaches(),
     // Both are done by plugins below; yoga's own take any URL that ends so, and every body through a stream.
     healthCheckEndpoint: '/ ',
     maxRequestBodySize: false,
     // What goes wrong is logged with its request, see useRequestLog and useErrorResults.
     logging: false,
     plugins: [
+      // Responses pass these in their order: tagged by their Cache-Control, logged with what became of them.
+      useResponseHeaders(clock),
+      useEtag(),
       useRequestLog({ clock, log, metrics }),
       useOperationalEndpoints(isReady, metrics),
       useBodyLimit(),
+      useJsonBodies(),
       useExactIntegers(),
+      useOperationLimits(),
+      // One or the other: both take the id of a document from the same place.
+      trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
       useErrorResults({ clock, log, metrics }),
-      useResponseHeaders(clock),
       !introspection && useDisableIntrospection(),
+      // Suggestions spell out the schema, one guess after the other.
+      !introspection && blockFieldSuggestionsPlugin(),
     ],
   });
 }

@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 export interface Listener {
   readonly port: number;
@@ -10,16 +10,35 @@ export interface Listener {
   close(graceMs: number): Promise<boolean>;
 }
 
+/** Who is slower than this in sending what Node waits for, or never sends it, is cut off; in milliseconds. */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+  // Longer than load balancers keep theirs (60 s is usual), so that none sends into a connection just closed.
+  keepAliveTimeout: 65_000,
+};
+
+/** Connections that may wait to be accepted: a fleet that comes back all at once should not find a closed door. */
+const BACKLOG = 4_096;
+
 /** Rejects with the system's error, such as `EADDRINUSE`, when it cannot listen. */
 export async function listen(handle: RequestListener, port: number, host: string): Promise<Listener> {
+  const silent = new Set<Socket>();
   let closing = false;
-  const server = createServer((request, response) => {
+  const server = createServer(LIMITS, (request, response) => {
+    silent.delete(request.socket);
     response.once('close', () => {
       // A connection kept alive past the last answer would hold the process for its idle time.
       if (closing) server.closeIdleConnections();
     });
     if (closing) response.setHeader('Connection', 'close');
     handle(request, response);
+  });
+  // Node takes connections that have not sent a request yet for busy ones.
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
   });
   await listening(server, port, host);
 
@@ -38,6 +57,7 @@ export async function listen(handle: RequestListener, port: number, host: string
           resolve(finished);
         });
         server.closeIdleConnections();
+        for (const socket of silent) socket.destroy();
       });
     },
   };
@@ -46,7 +66,7 @@ export async function listen(handle: RequestListener, port: number, host: string
 function listening(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });

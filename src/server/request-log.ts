@@ -43,7 +43,9 @@ export function useRequestLog({ clock, log, metrics }: RequestLogDeps): GatewayP
           status: response.status,
           durationMs: Math.round(milliseconds * 10) / 10,
           ...(operation === undefined ? {} : { operation: operation.type, operationName: operation.name }),
-          ...(tally === undefined ? {} : { upstreamCalls: tally.calls, cacheHits: tally.cacheHits }),
+          ...(tally === undefined
+            ? {}
+            : { upstreamCalls: tally.calls, cacheHits: tally.cacheHits, staleReads: tally.staleReads }),
           ...(codes.length === 0 ? {} : { codes: [...new Set(codes)] }),
         },
         'request',

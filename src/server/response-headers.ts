@@ -13,9 +13,18 @@ export function useResponseHeaders(clock: Clock): GatewayPlugin {
       response.headers.set('X-Request-Id', record.requestId);
       response.headers.set('Cache-Control', cacheControl(record, response.status, now));
       response.headers.append('Vary', 'Accept, Authorization, X-Team-Id');
+      for (const [name, value] of SECURITY_HEADERS) response.headers.set(name, value);
     },
   };
 }
+
+/** An answer is data: not to be taken for anything else, framed, or told to other sites. */
+const SECURITY_HEADERS = [
+  ['Content-Security-Policy', "frame-ancestors 'none'"],
+  ['Referrer-Policy', 'no-referrer'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['X-Frame-Options', 'DENY'],
+] as const;
 
 function cacheControl({ operation, codes, tally }: RequestRecord, status: number, now: number): string {
   const read = tally !== undefined && tally.freshUntil !== Infinity;

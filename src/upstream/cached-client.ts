@@ -1,10 +1,11 @@
-import { createReadCache, type Loaded } from '../cache.ts';
+import { createReadCache, type Kept, type Loaded } from '../cache.ts';
 import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
 import type { Metrics } from '../metrics.ts';
 import type { BackfillsClient, Caller } from './client.ts';
 import type { Credentials } from './credentials.ts';
-import { UpstreamError } from './errors.ts';
+import { UpstreamError, type UpstreamErrorKind } from './errors.ts';
+import type { Gate } from './gate.ts';
 import type { BackfillRecord } from './records.ts';
 import type { Tally } from './tally.ts';
 import { formatUtc } from './times.ts';
@@ -16,6 +17,8 @@ export interface BackfillSnapshot {
   readonly record: BackfillRecord;
   /** RFC 3339 in UTC. */
   readonly fetchedAt: string;
+  /** Whether the REST API could not be asked again when it should have been. */
+  readonly isStale: boolean;
 }
 
 /** One operation's way of reading: for whom, past the cache or not, and at whose expense. */
@@ -40,6 +43,7 @@ export interface CachedClient {
 export interface CachedClientDeps {
   readonly client: BackfillsClient;
   readonly credentials: Credentials;
+  readonly gate: Gate;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly maxEntries: number;
@@ -47,42 +51,75 @@ export interface CachedClientDeps {
   readonly ttlMs: number;
   /** How long a completed backfill may, read by its id. */
   readonly finalTtlMs: number;
+  /** How old a value may be that stands in for an answer that cannot be had; 0 for none. */
+  readonly staleMs: number;
 }
 
 /** "There is none" is an answer like any other: it is kept, with the words in which it came. */
 type Known = BackfillSnapshot | UpstreamError;
 
+/** Kinds that tell of the upstream's state, not of the resource's. */
+const SAYS_NOTHING: ReadonlySet<UpstreamErrorKind> = new Set([
+  'unavailable',
+  'timeout',
+  'failed',
+  'rateLimited',
+  'quotaExceeded',
+]);
+
 export function createCachedClient(deps: CachedClientDeps): CachedClient {
-  const { client, credentials, clock, metrics, maxEntries, ttlMs, finalTtlMs } = deps;
+  const { client, credentials, gate, clock, metrics, maxEntries, ttlMs, finalTtlMs, staleMs } = deps;
   const cache = createReadCache<Known>({ maxEntries, clock });
 
   async function read(reader: Reader, key: string, load: () => Promise<Loaded<Known>>): Promise<Known> {
     const made = { call: false };
-    const kept = await cache.read(
-      key,
-      () => {
-        reader.tally.countCall();
-        made.call = true;
-        return load().catch((error: unknown) => forget(error, reader, key));
-      },
-      { refresh: reader.refresh },
-    );
-    metrics.recordCacheRead(made.call ? 'miss' : 'hit');
-    reader.tally.countRead(kept.freshUntil, !made.call);
-    return kept.value;
+    const call = (): Promise<Loaded<Known>> => {
+      gate.assertOpen(reader.caller.credential);
+      reader.tally.countCall();
+      made.call = true;
+      return load().catch((error: unknown) => learnFrom(error, reader, key));
+    };
+    try {
+      const kept = await cache.read(key, call, { refresh: reader.refresh });
+      metrics.recordCacheRead(made.call ? 'miss' : 'hit');
+      reader.tally.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
+      return kept.value;
+    } catch (error) {
+      const stale = standIn(error, key);
+      if (stale === undefined) throw error;
+      metrics.recordCacheRead('stale');
+      reader.tally.countRead(stale.freshUntil, 'stale');
+      return { ...stale.value, isStale: true };
+    }
+  }
+
+  /** The last known value, for errors that say nothing about it. Of "there is none" nothing could say that it is old. */
+  function standIn(error: unknown, key: string): Kept<BackfillSnapshot> | undefined {
+    if (staleMs === 0 || !(error instanceof UpstreamError) || !SAYS_NOTHING.has(error.kind)) return undefined;
+    const last = cache.last(key);
+    if (last === undefined || last.value instanceof UpstreamError) return undefined;
+    if (clock.monotonic() - last.loadedAt > staleMs) return undefined;
+    return { ...last, value: last.value };
   }
 
   /** A refusal is never papered over with what was kept from before it; a 404 replaces what was kept. */
-  function forget(error: unknown, { caller }: Reader, key: string): Loaded<Known> {
+  function learnFrom(error: unknown, { caller }: Reader, key: string): Loaded<Known> {
     if (!(error instanceof UpstreamError)) throw error;
     if (error.kind === 'notFound') return { value: error, ttlMs };
     if (error.kind === 'forbidden') cache.drop(key);
     if (error.kind === 'unauthenticated') credentials.refuse(caller.credential);
+    gate.learnFrom(error, caller.credential);
     throw error;
   }
 
   function snapshot(teamId: ResourceId, record: BackfillRecord): BackfillSnapshot {
-    return { teamId, id: record.transfer_backfill_id, record, fetchedAt: formatUtc(clock.now()) };
+    return {
+      teamId,
+      id: record.transfer_backfill_id,
+      record,
+      fetchedAt: formatUtc(clock.now()),
+      isStale: false,
+    };
   }
 
   function byId(value: BackfillSnapshot): Loaded<BackfillSnapshot> {

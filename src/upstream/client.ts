@@ -5,7 +5,8 @@ import type { Metrics, UpstreamOperation } from '../metrics.ts';
 import type { Credential } from './credentials.ts';
 import { invalidResponse, readData } from './envelope.ts';
 import { UpstreamError } from './errors.ts';
-import type { Answer, Exchange } from './exchange.ts';
+import type { Answer } from './exchange.ts';
+import type { ResilientExchange } from './resilience.ts';
 import { type BackfillRecord, backfillRecord } from './records.ts';
 
 /** On whose behalf a call is made. */
@@ -25,7 +26,7 @@ export interface BackfillsClient {
 }
 
 export interface BackfillsClientDeps {
-  readonly exchange: Exchange;
+  readonly exchange: ResilientExchange;
   /** Name of the upstream host, scrubbed from whatever of its texts is passed on. */
   readonly upstreamHost: string;
   readonly clock: Clock;
@@ -48,7 +49,11 @@ export function createBackfillsClient({
   ): Promise<Value> {
     const startedAt = clock.monotonic();
     try {
-      const answer = await exchange.get(path, headersFor(caller));
+      const answer = await exchange.get({
+        owner: caller.credential.partition,
+        path,
+        headers: headersFor(caller),
+      });
       const value = read(readData(answer, [caller.credential.token, upstreamHost], clock.now()), answer);
       metrics.recordUpstreamCall(operation, 'ok', clock.monotonic() - startedAt);
       return value;

@@ -12,38 +12,39 @@ export interface Answer {
 export interface ExchangeOptions {
   /** Base URL of the REST API, without a trailing slash. */
   readonly baseUrl: URL;
-  /** Most exchanges under way at once, in connections; further ones wait for a connection within their deadline. */
-  readonly maxConcurrency: number;
-  /** From the call to the last byte of the answer, waiting for a connection included, in milliseconds. */
-  readonly timeoutMs: number;
+  /** Most connections at once. */
+  readonly maxConnections: number;
+  /** How long a connection may take to be made, in milliseconds. */
+  readonly connectTimeoutMs: number;
 }
 
 export interface Exchange {
   /**
    * One GET of a path below the base URL. Redirects are answers like any other; bodies are limited to 1 MiB.
+   * @param timeoutMs from the call to the last byte of the answer, waiting for a connection included
    * @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is an answer.
    */
-  get(path: string, headers: Readonly<Record<string, string>>): Promise<Answer>;
+  get(path: string, headers: Readonly<Record<string, string>>, timeoutMs: number): Promise<Answer>;
   close(): Promise<void>;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
-export function createExchange({ baseUrl, maxConcurrency, timeoutMs }: ExchangeOptions): Exchange {
+export function createExchange({ baseUrl, maxConnections, connectTimeoutMs }: ExchangeOptions): Exchange {
   const pool = new Pool(baseUrl.origin, {
-    connections: maxConcurrency,
+    connections: maxConnections,
     pipelining: 1,
     keepAliveTimeout: 30_000,
     maxResponseSize: MAX_BODY_BYTES,
     // The one deadline of the exchange covers these phases too.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connectTimeout: timeoutMs,
+    connectTimeout: connectTimeoutMs,
   });
   const prefix = baseUrl.pathname.replace(/\/$/, '');
 
   return {
-    get: (path, headers) =>
+    get: (path, headers, timeoutMs) =>
       new Promise((resolve, reject) => {
         pool.dispatch(
           { method: 'GET', path: prefix + path, headers },

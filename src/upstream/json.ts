@@ -9,5 +9,9 @@ const MAYBE_UNSAFE = /\d{16}/;
  */
 export function parseJson(text: string): unknown {
   if (!MAYBE_UNSAFE.test(text)) return JSON.parse(text);
-  return parseLossless(text, undefined, (digits) => (isSafeNumber(digits) ? Number(digits) : digits));
+  return parseLossless(text, undefined, {
+    parseNumber: (digits) => (isSafeNumber(digits) ? Number(digits) : digits),
+    // As the engine's parser does: the last one counts.
+    onDuplicateKey: ({ newValue }) => newValue,
+  });
 }

@@ -5,6 +5,7 @@ export class Tally {
   readonly #maxCalls: number;
   calls = 0;
   cacheHits = 0;
+  staleReads = 0;
   /** Monotonic milliseconds at which the first of the values read stops being fresh; Infinity before any read. */
   freshUntil = Infinity;
 
@@ -23,8 +24,9 @@ export class Tally {
     this.calls++;
   }
 
-  countRead(freshUntil: number, cacheHit: boolean): void {
-    if (cacheHit) this.cacheHits++;
+  countRead(freshUntil: number, from: 'call' | 'cache' | 'stale'): void {
+    if (from === 'cache') this.cacheHits++;
+    if (from === 'stale') this.staleReads++;
     this.freshUntil = Math.min(this.freshUntil, freshUntil);
   }
 }

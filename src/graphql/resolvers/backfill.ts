@@ -32,7 +32,6 @@ export const Backfill: BackfillResolvers = {
   progress: ({ record }) => progressOf(record),
   estimatedEndTime: ({ record, fetchedAt }) => estimateEndTime(record, fetchedAt),
   errorReport: ({ record }) => record.error_report,
-  isStale: () => false,
 };
 
 export const BackfillRunError: BackfillRunErrorResolvers = {

@@ -1,0 +1,90 @@
+import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit';
+import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
+import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
+import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives';
+import { type DocumentNode, GraphQLError, parse, type Source, type ValidationContext } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import { LRUCache } from 'lru-cache';
+
+/**
+ * How large an operation may be. GraphiQL's introspection, a router's `_entities` and a wall of 100 aliased transfers
+ * pass with room to spare; what one operation may cost the upstream is limited elsewhere, by calls.
+ */
+const MAX_TOKENS = 5_000;
+const MAX_NESTING = 100;
+const MAX_DEPTH = 15;
+const MAX_ALIASES = 300;
+const MAX_DIRECTIVES = 50;
+const MAX_COST = 20_000;
+
+/** Reported like any fault of the document instead of thrown, so that the answer is a 400 that says all of them. */
+const reported = {
+  propagateOnRejection: false,
+  onReject: [
+    (context: ValidationContext | null, error: GraphQLError): void => {
+      context?.reportError(new GraphQLError(error.message.replace('Syntax Error: ', '')));
+    },
+  ],
+};
+
+/** Refuses operations that would cost us more than any client of ours needs: before they are parsed, or executed. */
+export function useOperationLimits(): Plugin {
+  return {
+    onPluginInit({ addPlugin }) {
+      addPlugin(maxDepthPlugin({ n: MAX_DEPTH, ignoreIntrospection: true, ...reported }));
+      addPlugin(maxAliasesPlugin({ n: MAX_ALIASES, ...reported }));
+      addPlugin(maxDirectivesPlugin({ n: MAX_DIRECTIVES, ...reported }));
+      addPlugin(costLimitPlugin({ maxCost: MAX_COST, ignoreIntrospection: true, ...reported }));
+    },
+    onParams({ params: { query } }) {
+      if (typeof query === 'string') assertNotTooNested(query);
+    },
+    onParse({ setParseFn }) {
+      setParseFn((source: string | Source) => parse(source, { maxTokens: MAX_TOKENS }));
+    },
+  };
+}
+
+/** The parser of graphql-js goes down one bracket after the other on the stack, which ends before its token limit. */
+function assertNotTooNested(query: string): void {
+  let depth = 0;
+  for (let index = 0; index < query.length; index++) {
+    const character = query.charCodeAt(index);
+    if (character === OPEN_BRACE || character === OPEN_BRACKET || character === OPEN_PARENTHESIS) {
+      if (++depth > MAX_NESTING) throw tooNested();
+    } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET || character === CLOSE_PARENTHESIS) {
+      depth--;
+    }
+  }
+}
+
+const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, OPEN_PARENTHESIS, CLOSE_PARENTHESIS] = [
+  ...'{}[]()',
+].map((bracket) => bracket.charCodeAt(0));
+
+function tooNested(): GraphQLError {
+  return new GraphQLError(`The query nests brackets deeper than ${MAX_NESTING} levels.`, {
+    extensions: { code: 'GRAPHQL_PARSE_FAILED', http: { status: 400 } },
+  });
+}
+
+/** Of all documents kept parsed; a parsed one takes some thirty times its text. */
+const MAX_CHARACTERS_KEPT = 2_000_000;
+
+/**
+ * What yoga keeps so as not to parse and validate again. Its own caches count documents and not their size, and keep
+ * texts that do not parse as well, so that a thousand large ones would take gigabytes.
+ */
+export function createDocumentCaches(): {
+  readonly documentCache: LRUCache<string, DocumentNode>;
+  readonly errorCache: { get(): undefined; set(): void };
+} {
+  return {
+    documentCache: new LRUCache({
+      max: 1_000,
+      maxSize: MAX_CHARACTERS_KEPT,
+      sizeCalculation: (_document, text) => Math.max(1, text.length),
+    }),
+    errorCache: { get: () => undefined, set: () => undefined },
+  };
+}

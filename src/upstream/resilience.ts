@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
+import type { UpstreamLoad } from '../metrics.ts';
+import { createCircuit } from './circuit.ts';
+import { UpstreamError } from './errors.ts';
+import type { Answer, Exchange } from './exchange.ts';
+import { createTurns } from './turns.ts';
+
+/** One GET for somebody. */
+export interface Request {
+  /** Whose turn it takes. */
+  readonly owner: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** An exchange that bears with an upstream that is slow, away or overrun, and spares it. */
+export interface ResilientExchange {
+  /** @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is an answer */
+  get(request: Request): Promise<Answer>;
+  load(): UpstreamLoad;
+}
+
+export interface ResilienceOptions {
+  readonly exchange: Exchange;
+  /** From the call to the last byte, waiting and retries included, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly maxConcurrency: number;
+  readonly clock: Clock;
+  /** From 0 to 1; spreads retries. */
+  readonly random?: () => number;
+}
+
+const WAITING_PER_CALL = 64;
+const MAX_RETRIES = 2;
+const RETRY_DELAY_MS = 50;
+/** The share of recent calls that may be tried again, and how many such calls a quiet time can save up. */
+const RETRY_SHARE = 0.1;
+const MAX_RETRIES_SAVED = 10;
+
+/**
+ * Fails at once while the circuit is open, waits for a turn otherwise, and then makes one attempt after another with
+ * what is left of the one deadline. Only what says that the upstream itself is in trouble opens the circuit: no
+ * connection, no answer in time, 5xx. Only what it did not process, or says it did not, is tried again.
+ */
+export function createResilientExchange(options: ResilienceOptions): ResilientExchange {
+  const { exchange, timeoutMs, maxConcurrency, clock, random = Math.random } = options;
+  const turns = createTurns({ maxRunning: maxConcurrency, maxWaiting: maxConcurrency * WAITING_PER_CALL });
+  const circuit = createCircuit(clock);
+  let retriesSaved = 1;
+
+  async function attempt({ path, headers }: Request, leftMs: number): Promise<Answer | UpstreamError> {
+    const permit = circuit.admit(leftMs);
+    let outcome: Answer | UpstreamError | undefined;
+    try {
+      outcome = await outcomeOf(exchange.get(path, headers, permit.timeoutMs));
+      return outcome;
+    } finally {
+      permit.settle(outcome === undefined || isTrouble(outcome));
+    }
+  }
+
+  /** Takes one of the retries that recent calls have saved up. */
+  function takeRetry(): boolean {
+    if (retriesSaved < 1) return false;
+    retriesSaved--;
+    return true;
+  }
+
+  return {
+    load: () => ({ running: turns.running, waiting: turns.waiting, circuitClosed: circuit.isClosed() }),
+
+    async get(request) {
+      const deadline = clock.monotonic() + timeoutMs;
+      const left = (): number => Math.max(1, deadline - clock.monotonic());
+      retriesSaved = Math.min(MAX_RETRIES_SAVED, retriesSaved + RETRY_SHARE);
+      circuit.assertLets();
+      return turns.run(request.owner, left(), async () => {
+        for (let retries = 0; ; retries++) {
+          const outcome = await attempt(request, left());
+          const delay = random() * RETRY_DELAY_MS * 2 ** retries;
+          if (!isRetryable(outcome) || retries >= MAX_RETRIES || delay >= left() || !takeRetry()) {
+            if (outcome instanceof UpstreamError) throw outcome;
+            return outcome;
+          }
+          await sleep(delay);
+        }
+      });
+    },
+  };
+}
+
+async function outcomeOf(call: Promise<Answer>): Promise<Answer | UpstreamError> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof UpstreamError) return error;
+    throw error;
+  }
+}
+
+function isTrouble(outcome: Answer | UpstreamError): boolean {
+  if (outcome instanceof UpstreamError) return outcome.kind === 'unavailable' || outcome.kind === 'timeout';
+  return outcome.status >= 500;
+}
+
+/** An answer that says when to come back is believed. */
+function isRetryable(outcome: Answer | UpstreamError): boolean {
+  if (outcome instanceof UpstreamError) return outcome.kind === 'unavailable';
+  return [502, 503, 504].includes(outcome.status) && outcome.headers['retry-after'] === undefined;
+}
