@@ -22,6 +22,7 @@ await runAsProcess(async (env) => {
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
     console.log(welcome(`http://${nameOf(config.HOST)}:${gateway.port}/graphql`, sandbox.url));
     return {
+      ...gateway,
       async stop() {
         await gateway.stop();
         await sandbox.close();

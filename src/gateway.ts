@@ -8,6 +8,7 @@ import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { listen } from './server/listener.ts';
+import { shedLoad } from './server/load-shedding.ts';
 import { findInvalidDocuments } from './server/trusted-documents.ts';
 import { createCachedClient } from './upstream/cached-client.ts';
 import { createBackfillsClient } from './upstream/client.ts';
@@ -99,12 +100,15 @@ export function createGateway({
     metrics,
   });
 
+  const shedding = shedLoad((request, response) => void server(request, response));
+
   return {
-    handle: (request, response) => void server(request, response),
+    handle: shedding.handle,
     setReady(value) {
       ready = value;
     },
     async close() {
+      shedding.stop();
       await server.dispose();
       await exchange.close();
     },
@@ -115,6 +119,8 @@ export interface RunningGateway {
   readonly port: number;
   /** Takes the gateway out of traffic, lets requests under way finish within the grace period, and ends it. */
   stop(): Promise<void>;
+  /** Logs an error that ends the process, and resolves when that is written. */
+  reportCrash(error: unknown): Promise<void>;
 }
 
 /** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
@@ -137,6 +143,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       await gateway.close();
       log.info({ finished }, 'stopped');
       await flush(log);
+    },
+    reportCrash(err) {
+      log.fatal({ err }, 'crash');
+      return flush(log);
     },
   };
 }

@@ -28,7 +28,7 @@ describe('an operation that is larger than anybody needs', () => {
     },
     {
       name: 'nested beyond the stack in fields',
-      query: `${'{ a '.repeat(20_000)}`,
+      query: '{ a '.repeat(20_000),
       message: 'nests brackets deeper than 100 levels',
     },
   ])('is refused with 400 when it is $name, without an upstream call', async ({ query: text, message }) => {
@@ -180,7 +180,9 @@ describe('connections that say nothing', () => {
   it('are harmless in thousands, and do not hold the gateway when it stops', async () => {
     const closed: Promise<unknown>[] = [];
     // After the gateway has stopped: what is registered first ends last.
-    onTestFinished(async () => void (await Promise.all(closed)));
+    onTestFinished(async () => {
+      await Promise.all(closed);
+    });
     const { origin, query } = await startStack();
     const sockets = await Promise.all(Array.from({ length: 2_000 }, () => open(origin)));
     closed.push(...sockets.map((socket) => once(socket.resume(), 'close')));

@@ -17,8 +17,8 @@ interface GatewayProcess {
   readonly exited: Promise<number | null>;
 }
 
-function run(env: Readonly<Record<string, string>>): GatewayProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN], {
+function run(env: Readonly<Record<string, string>>, nodeOptions: readonly string[] = []): GatewayProcess {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...nodeOptions, MAIN], {
     env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...env },
   });
   let out = '';
@@ -105,6 +105,22 @@ describe('the process', () => {
     await expect(underWay).rejects.toThrow('fetch failed');
     expect(await gateway.exited).toBe(0);
     expect(gateway.stdout()).toContain('"finished":false');
+  });
+
+  it('logs an error that nobody expected once and ends with 1', async () => {
+    const thrower = "process.once('SIGUSR2', () => { throw new TypeError('no such thing'); })";
+    const gateway = run({ PORT: '0' }, ['--import', `data:text/javascript,${encodeURIComponent(thrower)}`]);
+    await listening(gateway);
+    gateway.child.kill('SIGUSR2');
+    expect(await gateway.exited).toBe(1);
+    const crashes = gateway
+      .stdout()
+      .split('\n')
+      .filter((line) => line.includes('"msg":"crash"'));
+    expect(crashes).toHaveLength(1);
+    expect(crashes[0]).toContain('"level":"fatal"');
+    expect(crashes[0]).toContain('no such thing');
+    expect(gateway.stderr()).toBe('');
   });
 
   it('names every mistake in its configuration at once and ends with 78', async () => {

@@ -48,19 +48,11 @@ export function useOperationLimits(): Plugin {
 /** The parser of graphql-js goes down one bracket after the other on the stack, which ends before its token limit. */
 function assertNotTooNested(query: string): void {
   let depth = 0;
-  for (let index = 0; index < query.length; index++) {
-    const character = query.charCodeAt(index);
-    if (character === OPEN_BRACE || character === OPEN_BRACKET || character === OPEN_PARENTHESIS) {
-      if (++depth > MAX_NESTING) throw tooNested();
-    } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET || character === CLOSE_PARENTHESIS) {
-      depth--;
-    }
+  for (const [bracket] of query.matchAll(/[{}[\]()]/g)) {
+    depth += '{[('.includes(bracket) ? 1 : -1;
+    if (depth > MAX_NESTING) throw tooNested();
   }
 }
-
-const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET, OPEN_PARENTHESIS, CLOSE_PARENTHESIS] = [
-  ...'{}[]()',
-].map((bracket) => bracket.charCodeAt(0));
 
 function tooNested(): GraphQLError {
   return new GraphQLError(`The query nests brackets deeper than ${MAX_NESTING} levels.`, {

@@ -45,16 +45,17 @@ export function createBackfillsClient({
     operation: UpstreamOperation,
     caller: Caller,
     path: string,
-    read: (data: unknown, answer: Answer) => Value,
+    read: (data: unknown, answer: Answer, secrets: readonly string[]) => Value,
   ): Promise<Value> {
     const startedAt = clock.monotonic();
+    const secrets = [caller.credential.token, upstreamHost];
     try {
       const answer = await exchange.get({
         owner: caller.credential.partition,
         path,
         headers: headersFor(caller),
       });
-      const value = read(readData(answer, [caller.credential.token, upstreamHost], clock.now()), answer);
+      const value = read(readData(answer, secrets, clock.now()), answer, secrets);
       metrics.recordUpstreamCall(operation, 'ok', clock.monotonic() - startedAt);
       return value;
     } catch (error) {
@@ -73,15 +74,15 @@ export function createBackfillsClient({
 
   return {
     getBackfill: (caller, teamId, backfillId) =>
-      call('getBackfillById', caller, `/teams/${teamId}/backfills/${backfillId}`, (data, answer) =>
-        readBackfill(data, answer, 'transfer_backfill_id', backfillId),
+      call('getBackfillById', caller, `/teams/${teamId}/backfills/${backfillId}`, (data, ...answer) =>
+        readBackfill(data, 'transfer_backfill_id', backfillId, ...answer),
       ),
     getLatestBackfill: (caller, teamId, transferId) =>
       call(
         'getLatestBackfill',
         caller,
         `/teams/${teamId}/transfers/${transferId}/backfills/latest`,
-        (data, answer) => readBackfill(data, answer, 'transfer_id', transferId),
+        (data, ...answer) => readBackfill(data, 'transfer_id', transferId, ...answer),
       ),
   };
 }
@@ -89,17 +90,18 @@ export function createBackfillsClient({
 /** @throws {UpstreamError} `invalidResponse` when it is no backfill, or not the one that was asked for */
 function readBackfill(
   data: unknown,
-  answer: Answer,
   key: 'transfer_backfill_id' | 'transfer_id',
   asked: ResourceId,
+  answer: Answer,
+  secrets: readonly string[],
 ): BackfillRecord {
   const parsed = backfillRecord.safeParse(data);
   if (!parsed.success) {
     // Where it is wrong and how, never what stood there.
     const faults = parsed.error.issues.map(({ path, code }) => `${path.join('.') || 'data'}: ${code}`);
-    throw invalidResponse(answer, `not a backfill: ${faults.slice(0, 5).join(', ')}`);
+    throw invalidResponse(answer, `not a backfill: ${faults.slice(0, 5).join(', ')}`, secrets);
   }
-  if (parsed.data[key] !== asked) throw invalidResponse(answer, `${key} is not the one asked for`);
+  if (parsed.data[key] !== asked) throw invalidResponse(answer, `${key} is not the one asked for`, secrets);
   return parsed.data;
 }
 

@@ -68,7 +68,7 @@ const CODE = /^[A-Z][A-Z0-9_]{0,99}$/;
 export function readData(answer: Answer, secrets: readonly string[], now: number): unknown {
   const body = parseBody(answer);
   if (answer.status === 200 && isObject(body) && (body['error'] ?? null) === null) {
-    if (!('data' in body)) throw invalidResponse(answer, 'the body of a 200 has no "data"');
+    if (!('data' in body)) throw invalidResponse(answer, 'the body of a 200 has no "data"', secrets);
     return body['data'];
   }
   const envelope = errorEnvelope.safeParse(body);
@@ -86,6 +86,7 @@ function toError(
     return invalidResponse(
       answer,
       'a 404 without the documented error envelope: does SUPERMETRICS_API_URL name the Data Warehouse API?',
+      secrets,
     );
   }
   if (kind === undefined) {
@@ -94,6 +95,7 @@ function toError(
       answer.status === 200
         ? 'the body of a 200 is neither data nor a known error'
         : `status ${answer.status} is not documented for this operation`,
+      secrets,
     );
   }
   const retryAfterSeconds = readRetryAfter(answer.headers['retry-after'], now);
@@ -120,14 +122,14 @@ function describe(
   envelope: ErrorEnvelope | undefined,
   secrets: readonly string[],
 ): UpstreamAnswer {
-  const requestId = [envelope?.meta?.request_id, headers['x-request-id']].find(
-    (id): id is string => typeof id === 'string' && REQUEST_ID.test(id),
+  const requestId = [envelope?.meta?.request_id, headers['x-request-id']].find((id) =>
+    isRequestId(id, secrets),
   );
   const { code, message, description } = (status < 500 ? envelope?.error : undefined) ?? {};
   const text = description ?? message;
   return {
     status,
-    ...(code !== undefined && CODE.test(code) && !secrets.includes(code) ? { code } : {}),
+    ...(code !== undefined && CODE.test(code) && !holdsAny(secrets, code) ? { code } : {}),
     ...(text === undefined ? {} : { description: scrub(text, secrets).slice(0, MAX_DESCRIPTION) }),
     ...(requestId === undefined ? {} : { requestId }),
   };
@@ -137,13 +139,22 @@ function scrub(text: string, secrets: readonly string[]): string {
   return secrets.reduce((scrubbed, secret) => scrubbed.replaceAll(secret, '[redacted]'), text);
 }
 
-/** Seconds from now; the header holds seconds or an HTTP date. */
-function readRetryAfter(header: string | undefined, now: number): number | undefined {
-  if (header === undefined) return undefined;
-  const seconds = /^\d{1,9}$/.test(header.trim())
-    ? Number(header)
-    : Math.ceil((Date.parse(header) - now) / 1000);
-  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+/** An id is for support to search for: one that is not shaped like an id, or holds a secret, is none. */
+function isRequestId(id: unknown, secrets: readonly string[]): id is string {
+  return typeof id === 'string' && REQUEST_ID.test(id) && !holdsAny(secrets, id);
+}
+
+function holdsAny(secrets: readonly string[], text: string): boolean {
+  return secrets.some((secret) => text.includes(secret));
+}
+
+/** Seconds from now; the header holds seconds or an HTTP date. Sent more than once, the first counts. */
+function readRetryAfter(header: string | readonly string[] | undefined, now: number): number | undefined {
+  const text = (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  // The engine takes "-5" and "1.5" for dates too; those of HTTP begin with the day of the week.
+  const at = /^[A-Z]/i.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -159,9 +170,13 @@ function parseBody({ text }: Answer): unknown {
 }
 
 /** An answer that arrived and makes no sense; the message is for the log and says nothing that stood in it. */
-export function invalidResponse({ status, headers }: Answer, message: string): UpstreamError {
+export function invalidResponse(
+  { status, headers }: Answer,
+  message: string,
+  secrets: readonly string[],
+): UpstreamError {
   const requestId = headers['x-request-id'];
   return new UpstreamError('invalidResponse', message, {
-    answer: { status, ...(typeof requestId === 'string' && REQUEST_ID.test(requestId) ? { requestId } : {}) },
+    answer: { status, ...(isRequestId(requestId, secrets) ? { requestId } : {}) },
   });
 }

@@ -1,0 +1,72 @@
+import type { RequestListener, ServerResponse } from 'node:http';
+
+export interface LoadSheddingOptions {
+  /** Most requests under way at once; each holds memory until it is answered. */
+  readonly maxUnderWay?: number;
+  /** Most milliseconds by which the event loop may be late. */
+  readonly maxLagMs?: number;
+}
+
+export interface LoadShedding {
+  readonly handle: RequestListener;
+  stop(): void;
+}
+
+const SAMPLE_MS = 500;
+const RETRY_AFTER_SECONDS = 1;
+const BODY = JSON.stringify({
+  errors: [
+    {
+      message: 'The gateway is overloaded at the moment.',
+      extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: RETRY_AFTER_SECONDS },
+    },
+  ],
+});
+
+/**
+ * Turns GraphQL requests away with 503 before they cost anything, while more are under way than memory is planned for
+ * or the event loop is late. Those who ask how the gateway is are always answered.
+ */
+export function shedLoad(
+  handle: RequestListener,
+  { maxUnderWay = 4_000, maxLagMs = 1_000 }: LoadSheddingOptions = {},
+): LoadShedding {
+  let underWay = 0;
+  let lagMs = 0;
+  let sampledAt = performance.now();
+  const sampling = setInterval(() => {
+    const now = performance.now();
+    lagMs = now - sampledAt - SAMPLE_MS;
+    sampledAt = now;
+  }, SAMPLE_MS).unref();
+
+  return {
+    handle(request, response) {
+      if (request.url?.startsWith('/graphql') !== true) {
+        handle(request, response);
+        return;
+      }
+      if (underWay >= maxUnderWay || lagMs > maxLagMs) {
+        refuse(response);
+        return;
+      }
+      underWay++;
+      response.once('close', () => {
+        underWay--;
+      });
+      handle(request, response);
+    },
+    stop() {
+      clearInterval(sampling);
+    },
+  };
+}
+
+function refuse(response: ServerResponse): void {
+  response.writeHead(503, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'Retry-After': String(RETRY_AFTER_SECONDS),
+  });
+  response.end(BODY);
+}

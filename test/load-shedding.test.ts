@@ -1,0 +1,57 @@
+import type { ServerResponse } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { listen } from '../src/server/listener.ts';
+import { type LoadSheddingOptions, shedLoad } from '../src/server/load-shedding.ts';
+
+/** A server that holds what it is asked at /graphql until the test answers it. */
+async function holdingServer(
+  options: LoadSheddingOptions,
+): Promise<{ origin: string; held: ServerResponse[] }> {
+  const held: ServerResponse[] = [];
+  const shedding = shedLoad((request, response) => {
+    if (request.url === '/graphql') held.push(response);
+    else response.end('fine');
+  }, options);
+  const listener = await listen(shedding.handle, 0, '127.0.0.1');
+  onTestFinished(async () => {
+    shedding.stop();
+    await listener.close(0);
+  });
+  return { origin: `http://127.0.0.1:${listener.port}`, held };
+}
+
+describe('a gateway under more load than it can bear', () => {
+  it('turns requests away with 503 and Retry-After while too many are under way, and takes them again after', async () => {
+    const { origin, held } = await holdingServer({ maxUnderWay: 2 });
+    const underWay = [fetch(`${origin}/graphql`), fetch(`${origin}/graphql`)];
+    await expect.poll(() => held.length).toBe(2);
+
+    const refused = await fetch(`${origin}/graphql`);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await refused.json()).toMatchObject({
+      errors: [{ extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 } }],
+    });
+    expect((await fetch(`${origin}/health`)).status).toBe(200);
+
+    for (const response of held) response.end('done');
+    expect(await Promise.all(underWay.map(async (answer) => (await answer).text()))).toEqual([
+      'done',
+      'done',
+    ]);
+    const later = fetch(`${origin}/graphql`);
+    await expect.poll(() => held.length).toBe(3);
+    held[2]?.end('done');
+    expect((await later).status).toBe(200);
+  });
+
+  it('turns requests away after its event loop was blocked, until it keeps time again', async () => {
+    const { origin } = await holdingServer({ maxLagMs: 200 });
+    const status = async (): Promise<number> => (await fetch(`${origin}/graphql?answered=at-once`)).status;
+    const blockedUntil = performance.now() + 1_500;
+    while (performance.now() < blockedUntil);
+    await expect.poll(status, { interval: 5 }).toBe(503);
+    expect((await fetch(`${origin}/health`)).status).toBe(200);
+    await expect.poll(status, { timeout: 5_000 }).toBe(200);
+  });
+});
