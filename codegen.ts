@@ -2,6 +2,7 @@ import type { CodegenConfig } from '@graphql-codegen/cli';
 
 const config: CodegenConfig = {
   schema: 'schema.graphql',
+  importExtension: '.ts',
   generates: {
     'src/graphql/types.generated.ts': {
       plugins: [
@@ -27,6 +28,19 @@ const config: CodegenConfig = {
         immutableTypes: true,
         useIndexSignature: false,
         defaultMapper: undefined,
+      },
+    },
+    'test/client/generated/': {
+      documents: 'test/client/*.graphql',
+      preset: 'client',
+      presetConfig: { fragmentMasking: false },
+      config: {
+        documentMode: 'string',
+        scalars: { ID: 'string', Date: 'string', DateTime: 'string' },
+        strictScalars: true,
+        enumsAsTypes: true,
+        useTypeImports: true,
+        immutableTypes: true,
       },
     },
   },

@@ -187,6 +187,15 @@ describe('GET /graphql', () => {
   });
 });
 
+describe('a GET with variables that are no JSON', () => {
+  it.each(['variables', 'extensions'])('is BAD_REQUEST with 400 for %s', async (parameter) => {
+    const { origin } = await startStack();
+    const response = await fetch(`${origin}/graphql?query={__typename}&${parameter}={`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
+  });
+});
+
 describe('the media type', () => {
   it.each(['application/json', 'application/graphql-response+json'])(
     '%s answers field errors with 200',

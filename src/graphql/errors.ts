@@ -1,82 +1,69 @@
 import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream/errors.ts';
+import { ERROR_CODES, type ErrorCode, type GatewayErrorExtensions } from './error-codes.ts';
 
-interface ErrorRow {
-  readonly code: string;
-  /** Whether the same operation may succeed when it is sent again, after `retryAfterSeconds` where told. */
-  readonly retryable: boolean;
-  readonly message: string;
-}
-
-/** The error table: what clients see of each way in which the REST API can fail. */
+/** What clients see of each way in which the REST API can fail. The codes' own table is error-codes.ts. */
 const UPSTREAM_ERRORS = {
   badRequest: {
     code: 'BAD_USER_INPUT',
-    retryable: false,
     message: 'The Supermetrics API refused the request as invalid.',
   },
   unauthenticated: {
     code: 'UNAUTHENTICATED',
-    retryable: false,
     message: 'The Supermetrics API does not accept this credential.',
   },
-  forbidden: { code: 'FORBIDDEN', retryable: false, message: 'This credential may not read this resource.' },
+  forbidden: { code: 'FORBIDDEN', message: 'This credential may not read this resource.' },
   notFound: {
     code: 'NOT_FOUND',
-    retryable: false,
     message: 'There is no such backfill, or it does not belong to this team.',
   },
   conflict: {
     code: 'CONFLICT',
-    retryable: false,
     message: 'The request conflicts with the current state of the resource.',
   },
   rateLimited: {
     code: 'RATE_LIMITED',
-    retryable: true,
     message: 'The rate limit of the Supermetrics API is reached for this credential.',
   },
   quotaExceeded: {
     code: 'QUOTA_EXCEEDED',
-    retryable: false,
     message: 'The row quota of this account is used up; waiting does not help.',
   },
   failed: {
     code: 'UPSTREAM_ERROR',
-    retryable: true,
     message: 'The Supermetrics API failed to answer this request.',
   },
   unavailable: {
     code: 'UPSTREAM_UNAVAILABLE',
-    retryable: true,
     message: 'The Supermetrics API cannot be reached at the moment.',
   },
   timeout: {
     code: 'UPSTREAM_TIMEOUT',
-    retryable: true,
     message: 'The Supermetrics API did not answer in time.',
   },
   invalidResponse: {
     code: 'UPSTREAM_INVALID_RESPONSE',
-    retryable: false,
     message: 'The Supermetrics API gave an answer that the gateway does not understand.',
   },
   tooManyCalls: {
     code: 'REQUEST_LIMIT_EXCEEDED',
-    retryable: false,
     message: 'This operation needs more upstream calls than one operation may make; ask for less at once.',
   },
-} as const satisfies Record<UpstreamErrorKind, ErrorRow>;
+} as const satisfies Record<UpstreamErrorKind, { readonly code: ErrorCode; readonly message: string }>;
 
-export const INTERNAL_SERVER_ERROR = 'INTERNAL_SERVER_ERROR';
+export const INTERNAL_SERVER_ERROR = 'INTERNAL_SERVER_ERROR' satisfies ErrorCode;
 
 /** An argument or header that cannot be right, told before any upstream call is made. */
 export function badUserInput(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', retryable: false } });
+  return new GraphQLError(message, { extensions: byTable('BAD_USER_INPUT') });
 }
 
 export function unauthenticated(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', retryable: false } });
+  return new GraphQLError(message, { extensions: byTable('UNAUTHENTICATED') });
+}
+
+function byTable(code: ErrorCode): Pick<GatewayErrorExtensions, 'code' | 'retryable'> {
+  return { code, retryable: ERROR_CODES[code].retryable };
 }
 
 /**
@@ -87,11 +74,10 @@ export function unauthenticated(message: string): GraphQLError {
 export function toPublicError(error: unknown): GraphQLError {
   const root = rootOf(error);
   if (root instanceof UpstreamError) {
-    const { code, retryable, message } = UPSTREAM_ERRORS[root.kind];
+    const { code, message } = UPSTREAM_ERRORS[root.kind];
     const { answer: upstream, retryAfterSeconds } = root;
     return located(error, root, message, {
-      code,
-      retryable,
+      ...byTable(code),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
       ...(upstream === undefined ? {} : { upstream }),
     });
@@ -102,13 +88,12 @@ export function toPublicError(error: unknown): GraphQLError {
     // which without it depends on the media type that the client accepts.
     const http = unreadable === undefined ? {} : { http: { status: 400 } };
     return located(error, root, error.message, {
-      code: 'BAD_USER_INPUT',
-      retryable: false,
+      ...byTable('BAD_USER_INPUT'),
       ...extensions,
       ...http,
     });
   }
-  return located(error, root, 'Internal server error.', { code: INTERNAL_SERVER_ERROR, retryable: false });
+  return located(error, root, 'Internal server error.', byTable(INTERNAL_SERVER_ERROR));
 }
 
 /** The same error with one more word about itself. */

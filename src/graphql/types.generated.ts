@@ -42,7 +42,7 @@ export type Backfill = {
   readonly fetchedAt: Scalars['DateTime']['output'];
   /** Id of the backfill, unique within its team. */
   readonly id: Scalars['ID']['output'];
-  /** True when the REST API could not be asked since the cached state expired: this is its last known word. */
+  /** True when the REST API could not be asked again when it should have been: this is its last known word. */
   readonly isStale: Scalars['Boolean']['output'];
   /**
    * Share of the transfer runs that completed, from 0 to 1: `transferRunsCompleted / transferRunsTotal`.

@@ -14,7 +14,7 @@ import { useErrorResults } from './error-results.ts';
 import { useEtag } from './etag.ts';
 import { useExactIntegers } from './exact-integers.ts';
 import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
-import { useJsonBodies } from './json-bodies.ts';
+import { useJsonRequests } from './json-requests.ts';
 import { createDocumentCaches, useOperationLimits } from './operation-limits.ts';
 import { useOperationalEndpoints } from './operational-endpoints.ts';
 import { useRequestLog } from './request-log.ts';
@@ -88,7 +88,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useRequestLog({ clock, log, metrics }),
       useOperationalEndpoints(isReady, metrics),
       useBodyLimit(),
-      useJsonBodies(),
+      useJsonRequests(),
       useExactIntegers(),
       useOperationLimits(),
       // One or the other: both take the id of a document from the same place.
