@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { listen } from '../src/server/listener.ts';
 import { startStack, type Stack } from './harness.ts';
 
 const aliases = (count: number): string =>
@@ -173,6 +174,37 @@ describe('INTROSPECTION=false', () => {
     const text = '{ backfil(id: 1) { id } }';
     expect((await open.query(text)).errors?.[0]?.message).toContain('Did you mean "backfill"?');
     expect((await closed.query(text)).errors?.[0]?.message).not.toMatch(/backfill/);
+  });
+});
+
+describe('a client that is slow on purpose', () => {
+  const limits = {
+    headersTimeout: 100,
+    requestTimeout: 200,
+    connectionsCheckingInterval: 20,
+    keepAliveTimeout: 5_000,
+  };
+
+  it.each([
+    { name: 'no headers at all', sent: '' },
+    { name: 'headers that do not end', sent: 'POST /graphql HTTP/1.1\r\nHost: x\r\n' },
+    {
+      name: 'a body that does not come',
+      sent: 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{',
+    },
+  ])('is cut off with $name', async ({ sent }) => {
+    const listener = await listen(
+      (request, response) => request.resume().on('end', () => response.end()),
+      0,
+      '127.0.0.1',
+      limits,
+    );
+    onTestFinished(async () => {
+      await listener.close(0);
+    });
+    const socket = await open(`http://127.0.0.1:${listener.port}`);
+    socket.write(sent);
+    expect(await textOf(socket)).toMatch(/^HTTP\/1\.1 408 Request Timeout/);
   });
 });
 

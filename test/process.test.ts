@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -43,13 +43,19 @@ async function sandboxWithOne(): Promise<{ sandbox: Sandbox; ask: (origin: strin
   const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
   const sandbox = await startSandbox({ world });
   onTestFinished(() => sandbox.close());
-  const ask = (origin: string): Promise<Response> =>
-    fetch(`${origin}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: 'Bearer sandbox-full', 'x-team-id': '1' },
-      body: JSON.stringify({ query: `{ backfill(id: "${id}") { status } }` }),
-    });
-  return { sandbox, ask };
+  return { sandbox, ask: (origin) => askFor(origin, `{ backfill(id: "${id}") { status } }`) };
+}
+
+function askFor(origin: string, query: string): Promise<Response> {
+  return fetch(`${origin}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: 'Bearer sandbox-full',
+      'x-team-id': '1',
+    },
+    body: JSON.stringify({ query }),
+  });
 }
 
 describe('the process', () => {
@@ -94,6 +100,33 @@ describe('the process', () => {
       expect(gateway.stdout()).toContain('"finished":true');
     },
   );
+
+  it('finishes 200 requests under way, with idle and silent connections beside them', async () => {
+    const { sandbox } = await sandboxWithOne();
+    const gate = createGate();
+    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: gate.opened } });
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
+    const origin = await listening(gateway);
+    const silent = connect(Number(new URL(origin).port), '127.0.0.1');
+    await once(
+      silent.on('error', () => undefined),
+      'connect',
+    );
+    const underWay = Array.from({ length: 200 }, (_, n) =>
+      askFor(origin, `{ transfer(id: ${n + 1}) { latestBackfill { id } } }`),
+    );
+    await expect
+      .poll(async () => (await fetch(`${origin}/metrics`)).text())
+      .toContain('backfill_gateway_upstream_calls_waiting 136');
+
+    gateway.child.kill('SIGTERM');
+    await expect.poll(() => gateway.stdout()).toContain('shutting down');
+    gate.open();
+    const statuses = (await Promise.all(underWay)).map(({ status }) => status);
+    expect(statuses).toEqual(Array.from({ length: 200 }, () => 200));
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stdout()).toContain('"finished":true');
+  });
 
   it('ends with 0 after the grace period although the upstream hangs', async () => {
     const { sandbox, ask } = await sandboxWithOne();

@@ -244,6 +244,7 @@ describe('TRUSTED_DOCUMENTS', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', MAIN], {
       env: { PATH: process.env['PATH'], PORT: '0', TRUSTED_DOCUMENTS: listing({ a: '{ nowhere }' }) },
       encoding: 'utf8',
+      timeout: 15_000,
     });
     expect({ status, stdout, stderr }).toEqual({
       status: 78,

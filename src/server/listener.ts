@@ -10,8 +10,17 @@ export interface Listener {
   close(graceMs: number): Promise<boolean>;
 }
 
-/** Who is slower than this in sending what Node waits for, or never sends it, is cut off; in milliseconds. */
-const LIMITS = {
+/** Who is slower than this in sending what is waited for, or never sends it, is cut off; in milliseconds. */
+export interface ListenerLimits {
+  readonly headersTimeout: number;
+  /** Headers and body together. */
+  readonly requestTimeout: number;
+  readonly connectionsCheckingInterval: number;
+  /** Between an answer and the next request. */
+  readonly keepAliveTimeout: number;
+}
+
+const LIMITS: ListenerLimits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
@@ -23,10 +32,15 @@ const LIMITS = {
 const BACKLOG = 4_096;
 
 /** Rejects with the system's error, such as `EADDRINUSE`, when it cannot listen. */
-export async function listen(handle: RequestListener, port: number, host: string): Promise<Listener> {
+export async function listen(
+  handle: RequestListener,
+  port: number,
+  host: string,
+  limits: ListenerLimits = LIMITS,
+): Promise<Listener> {
   const silent = new Set<Socket>();
   let closing = false;
-  const server = createServer(LIMITS, (request, response) => {
+  const server = createServer(limits, (request, response) => {
     silent.delete(request.socket);
     response.once('close', () => {
       // A connection kept alive past the last answer would hold the process for its idle time.

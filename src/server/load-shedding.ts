@@ -1,4 +1,5 @@
 import type { RequestListener, ServerResponse } from 'node:http';
+import { SECURITY_HEADERS } from './response-headers.ts';
 
 export interface LoadSheddingOptions {
   /** Most requests under way at once; each holds memory until it is answered. */
@@ -64,6 +65,7 @@ export function shedLoad(
 
 function refuse(response: ServerResponse): void {
   response.writeHead(503, {
+    ...Object.fromEntries(SECURITY_HEADERS),
     'Content-Type': 'application/json; charset=utf-8',
     'Cache-Control': 'no-store',
     'Retry-After': String(RETRY_AFTER_SECONDS),

@@ -19,7 +19,7 @@ export function useResponseHeaders(clock: Clock): GatewayPlugin {
 }
 
 /** An answer is data: not to be taken for anything else, framed, or told to other sites. */
-const SECURITY_HEADERS = [
+export const SECURITY_HEADERS = [
   ['Content-Security-Policy', "frame-ancestors 'none'"],
   ['Referrer-Policy', 'no-referrer'],
   ['X-Content-Type-Options', 'nosniff'],

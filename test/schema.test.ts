@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ESLint } from 'eslint';
 import { describe, expect, it } from 'vitest';
-import { schemaChanges } from '../support/schema-diff.ts';
+import { schemaChanges } from './support/schema-diff.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SCHEMA = readFileSync(`${ROOT}schema.graphql`, 'utf8');
 
 /** The schema with one place in it changed. */

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ERROR_CODES, isErrorCode, isGatewayError } from '../../src/graphql/error-codes.ts';
-import { codesOf, startStack } from '../harness.ts';
+import { ERROR_CODES, isErrorCode, isGatewayError } from '../src/graphql/error-codes.ts';
+import { codesOf, startStack } from './harness.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 describe('the table of error codes', () => {
   it('is the one in the README: the same codes, retryable alike', () => {
