@@ -186,4 +186,19 @@ describe('turns', () => {
     expect(order.indexOf('Bearer modest')).toBeLessThan(20);
     expect(sandbox.calls.maxInFlight).toBe(2);
   });
+
+  it('are waited for through half of the deadline at most, so that no call begins without time to be answered', async () => {
+    const { sandbox, query } = await startStack({
+      UPSTREAM_MAX_CONCURRENCY: '1',
+      UPSTREAM_TIMEOUT_MS: '600',
+    });
+    const gate = createGate();
+    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const first = query(latest('1'));
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    expect(codesOf(await query(latest('2')))).toEqual(['UPSTREAM_TIMEOUT']);
+    gate.open();
+    expect((await first).errors).toBeUndefined();
+    expect(sandbox.calls.count()).toBe(1);
+  });
 });

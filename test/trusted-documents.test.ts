@@ -245,6 +245,7 @@ describe('TRUSTED_DOCUMENTS', () => {
       env: { PATH: process.env['PATH'], PORT: '0', TRUSTED_DOCUMENTS: listing({ a: '{ nowhere }' }) },
       encoding: 'utf8',
       timeout: 15_000,
+      killSignal: 'SIGKILL',
     });
     expect({ status, stdout, stderr }).toEqual({
       status: 78,

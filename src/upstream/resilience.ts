@@ -32,6 +32,11 @@ export interface ResilienceOptions {
 }
 
 const WAITING_PER_CALL = 64;
+/**
+ * How much of its time a call may wait for its turn. One that began with hardly any left would run out of it, and in a
+ * rush many such in a row would make an upstream look in trouble that is well.
+ */
+const WAITING_SHARE = 0.5;
 const MAX_RETRIES = 2;
 const RETRY_DELAY_MS = 50;
 /** The share of recent calls that may be tried again, and how many such calls a quiet time can save up. */
@@ -75,7 +80,7 @@ export function createResilientExchange(options: ResilienceOptions): ResilientEx
       const left = (): number => Math.max(1, deadline - clock.monotonic());
       retriesSaved = Math.min(MAX_RETRIES_SAVED, retriesSaved + RETRY_SHARE);
       circuit.assertLets();
-      return turns.run(request.owner, left(), async () => {
+      return turns.run(request.owner, timeoutMs * WAITING_SHARE, async () => {
         for (let retries = 0; ; retries++) {
           const outcome = await attempt(request, left());
           const delay = random() * RETRY_DELAY_MS * 2 ** retries;

@@ -1,5 +1,6 @@
 // Nearly all times come in normal form, and up to the 28th there is nothing to check about their day.
 const NORMAL = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+const NORMAL_YEAR = /^\d{4}-/;
 const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d):?(\d\d))$/;
 
 /**
@@ -16,7 +17,10 @@ export function toUtc(text: string): string | undefined {
   const moment = Date.parse(
     `${date}T${time}${fraction === undefined ? '' : `.${fraction}`}${hours}:${minutes}`,
   );
-  return Number.isNaN(moment) ? undefined : formatUtc(moment);
+  if (Number.isNaN(moment)) return undefined;
+  const utc = formatUtc(moment);
+  // An offset can lead out of the years that RFC 3339 has.
+  return NORMAL_YEAR.test(utc) ? utc : undefined;
 }
 
 /** RFC 3339 in UTC from milliseconds since the epoch. */

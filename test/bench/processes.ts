@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { LoadOrder, LoadReply, LoadResult } from './load.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const RUN_TYPESCRIPT = ['--import', 'tsx'];
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const RUN_TYPESCRIPT = ['--import', 'tsx'];
 
 export interface Child {
   readonly pid: number | undefined;
@@ -44,21 +44,28 @@ function adopt(name: string, child: ChildProcess): Child {
   };
 }
 
-/** @param core where it may run; anywhere this process may when undefined */
-function startNode(name: string, args: readonly string[], env: Record<string, string>, core?: number): Child {
+/**
+ * @param core where it may run; anywhere this process may when undefined
+ * @param ipc whether it can be sent messages
+ */
+export function spawnNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  core?: number,
+  ipc = false,
+): ChildProcess {
   const [command = '', ...rest] = [
     // It replaces itself by what it starts, so the child's pid is the server's.
     ...(core === undefined ? [] : ['taskset', '-c', String(core)]),
     process.execPath,
     ...args,
   ];
-  const child = spawn(command, rest, {
+  return spawn(command, rest, {
     cwd: ROOT,
     // Nothing else of our environment: the servers are measured with their defaults. Standard output is for the report.
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', 2, 2, ...(ipc ? ['ipc' as const] : [])],
   });
-  return adopt(name, child);
 }
 
 export function startGateway(port: number, upstreamPort: number, core?: number): Child {
@@ -70,12 +77,12 @@ export function startGateway(port: number, upstreamPort: number, core?: number):
     LOG_LEVEL: 'warn',
     NODE_ENV: 'production',
   };
-  return startNode('the gateway', ['dist/main.js'], env, core);
+  return adopt('the gateway', spawnNode(['dist/main.js'], env, core));
 }
 
 export async function startOwn(file: 'bare.ts' | 'upstream.ts', port: number, core?: number): Promise<Child> {
   const env = { PORT: String(port), NODE_ENV: 'production' };
-  const child = startNode(file, [...RUN_TYPESCRIPT, `test/bench/${file}`], env, core);
+  const child = adopt(file, spawnNode([...RUN_TYPESCRIPT, `test/bench/${file}`], env, core));
   const deadline = Date.now() + 20_000;
   for (;;) {
     const answered = await fetch(`http://127.0.0.1:${port}/calls`).then(
