@@ -119,8 +119,8 @@ export interface RunningGateway {
   readonly port: number;
   /** Takes the gateway out of traffic, lets requests under way finish within the grace period, and ends it. */
   stop(): Promise<void>;
-  /** Logs an error that ends the process, and resolves when that is written. */
-  reportCrash(error: unknown): Promise<void>;
+  /** Logs an error that ends the process. */
+  reportCrash(error: unknown): void;
 }
 
 /** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
@@ -142,20 +142,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       const finished = await listener.close(config.SHUTDOWN_GRACE_MS);
       await gateway.close();
       log.info({ finished }, 'stopped');
-      await flush(log);
     },
     reportCrash(err) {
       log.fatal({ err }, 'crash');
-      return flush(log);
     },
   };
-}
-
-/** Lines are written in the background; the process must not end before them. */
-function flush(log: Log): Promise<void> {
-  return new Promise((resolve) => {
-    log.flush(() => {
-      resolve();
-    });
-  });
 }

@@ -7,7 +7,7 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
  * JSON lines on standard output. Callers log no headers or bodies; the redaction is the second lock on that door.
  * @param destination where the lines go instead, for tests
  */
-export function createLog(level: LogLevel, destination?: DestinationStream): Log {
+export function createLog(level: LogLevel, destination: DestinationStream = standardOutput()): Log {
   return pino(
     {
       level,
@@ -21,4 +21,9 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     },
     destination,
   );
+}
+
+/** Written line by line: in the background, the last lines of a process come in another order, or not at all. */
+function standardOutput(): DestinationStream {
+  return pino.destination({ dest: 1, sync: true });
 }

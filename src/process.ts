@@ -3,8 +3,8 @@ import { ConfigError } from './config.ts';
 
 export interface Running {
   stop(): Promise<void>;
-  /** Says why the process ends at once; resolves when it is written. */
-  reportCrash(error: unknown): Promise<void>;
+  /** Says why the process ends at once. */
+  reportCrash(error: unknown): void;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -34,7 +34,8 @@ export async function runAsProcess(start: (env: Environment) => Promise<Running>
   process.on('SIGTERM', stop).on('SIGINT', stop);
   // After an error that nobody expected nothing is sure any more: what runs the process starts a new one.
   process.once('uncaughtException', (error) => {
-    void running.reportCrash(error).finally(() => process.exit(1));
+    running.reportCrash(error);
+    process.exit(1);
   });
 }
 
