@@ -161,6 +161,16 @@ describe('a refusal', () => {
     expect((await query(byId(id), { token: 'sandbox-viewer' })).errors).toBeUndefined();
     expect(sandbox.calls.count()).toBe(4);
   });
+
+  it('401 drops it however the credential is spelled', async () => {
+    const { world, sandbox, query } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
+    const other = { token: null, headers: { authorization: 'bearer sandbox-full' } };
+    await query(byId(id), other);
+    sandbox.faults.add({ times: 2, answer: { kind: 'status', status: 401 } });
+    expect(codesOf(await query(byId('999')))).toEqual(['UNAUTHENTICATED']);
+    expect(codesOf(await query(byId(id), other))).toEqual(['UNAUTHENTICATED']);
+  });
 });
 
 describe('a caller that hangs up', () => {

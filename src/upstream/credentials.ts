@@ -22,25 +22,27 @@ const BEARER = /^bearer +([\x21-\x7e]+)$/i;
 
 export function createCredentials({ max = 10_000 }: { readonly max?: number } = {}): Credentials {
   // Hashing costs more than the rest of a cached read; the same few tokens come again and again.
-  const known = new LRUCache<string, Credential>({ max });
+  const partitions = new LRUCache<string, string>({ max });
   const refusals = new LRUCache<string, number>({ max });
+
+  function partitionOf(token: string): string {
+    const hash = createHash('sha256').update(token).digest('base64url');
+    const partition = `${hash}.${refusals.get(hash) ?? 0}`;
+    partitions.set(token, partition);
+    return partition;
+  }
 
   return {
     parse(authorization) {
-      const cached = known.get(authorization);
-      if (cached !== undefined) return cached;
       const token = BEARER.exec(authorization)?.[1];
       if (token === undefined) return undefined;
-      const hash = createHash('sha256').update(token).digest('base64url');
-      const credential = { authorization, token, partition: `${hash}.${refusals.get(hash) ?? 0}` };
-      known.set(authorization, credential);
-      return credential;
+      return { authorization, token, partition: partitions.get(token) ?? partitionOf(token) };
     },
 
-    refuse({ partition, authorization }) {
+    refuse({ partition, token }) {
       const [hash = '', count] = partition.split('.');
       refusals.set(hash, Number(count) + 1);
-      known.delete(authorization);
+      partitions.delete(token);
     },
   };
 }
