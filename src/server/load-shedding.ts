@@ -30,7 +30,7 @@ const BODY = JSON.stringify({
  */
 export function shedLoad(
   handle: RequestListener,
-  { maxUnderWay = 4_000, maxLagMs = 1_000 }: LoadSheddingOptions = {},
+  { maxUnderWay = 1_000, maxLagMs = 1_000 }: LoadSheddingOptions = {},
 ): LoadShedding {
   let underWay = 0;
   let lagMs = 0;

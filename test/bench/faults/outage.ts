@@ -112,7 +112,7 @@ function judge({ variant, exchanged, downAt, upAt, callsAt, gatewayEnd }: Outage
   const callsBefore = callsAt.length - probes;
   const stale = open.filter(({ outcomes }) => outcomes[0] === 'stale');
   const bad = exchanged.filter((one) => endOf(one) > upAt && one.outcomes[0] !== 'fresh');
-  const recoveryMs = Math.max(0, ...bad.map((one) => endOf(one) - upAt));
+  const recoveryMs = bad.reduce((last, one) => Math.max(last, endOf(one) - upAt), 0);
   const knownFailed = open.filter((one) => one.known && isError(one)).length;
   const wrong = exchanged.flatMap(({ outcomes }) => outcomes.filter((outcome) => !ALLOWED.has(outcome)));
   const during = histogram(
