@@ -39,7 +39,8 @@ export async function flood(core: number | undefined, progress: (text: string) =
   const timer = setInterval(() => (most = Math.max(most, resident())), SAMPLE_MS);
   const startedAt = Date.now();
   const { exchanged } = await runClients({ ...load, clients: CLIENTS, seconds: SECONDS });
-  const seconds = exchanged.reduce((last, { sentAt, ms }) => Math.max(last, sentAt + ms - startedAt), 0) / 1000;
+  const seconds =
+    exchanged.reduce((last, { sentAt, ms }) => Math.max(last, sentAt + ms - startedAt), 0) / 1000;
   const { callsAt, maxInFlight } = await upstream.become('healthy');
 
   progress(`flood: idle for ${IDLE_SECONDS} s`);
