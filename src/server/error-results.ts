@@ -1,15 +1,12 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { INTERNAL_SERVER_ERROR, toPublicError, withRequestId } from '../graphql/errors.ts';
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
-import { type GatewayPlugin, recordOf, type RequestRecord } from './request-record.ts';
+import { type GatewayPlugin, type RecordingDeps, recordOf, type RequestRecord } from './request-record.ts';
 
 /**
  * Every error that leaves passes here, those of unreadable requests and failed validation included, which execution
  * never sees: it gets its request id, is counted, and is logged whole if it is a bug of ours.
  */
-export function useErrorResults({ clock, log, metrics }: ErrorResultsDeps): GatewayPlugin {
+export function useErrorResults({ clock, log, metrics }: RecordingDeps): GatewayPlugin {
   function finish(thrown: unknown, record: RequestRecord): GraphQLError {
     const error = toPublicError(thrown);
     const code = String(error.extensions['code']);
@@ -17,7 +14,7 @@ export function useErrorResults({ clock, log, metrics }: ErrorResultsDeps): Gate
     if (code === INTERNAL_SERVER_ERROR) {
       log.error({ requestId: record.requestId, path: error.path, err: error.originalError }, 'bug');
     }
-    record.codes = [...record.codes, code];
+    record.codes.add(code);
     return withRequestId(error, record.requestId);
   }
 
@@ -29,12 +26,6 @@ export function useErrorResults({ clock, log, metrics }: ErrorResultsDeps): Gate
       setResult({ ...result, errors: result.errors.map((error) => finish(error, record)) });
     },
   };
-}
-
-export interface ErrorResultsDeps {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 type FailedResult = ExecutionResult & { readonly errors: readonly unknown[] };

@@ -1,13 +1,10 @@
 import { type DocumentNode, getOperationAST } from 'graphql';
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
-import { type GatewayPlugin, recordOf } from './request-record.ts';
+import { type GatewayPlugin, type RecordingDeps, recordOf } from './request-record.ts';
 
 const MAX_NAME = 100;
 
 /** One log line and one observation for each request: what was asked, what it cost and how it ended; never with what. */
-export function useRequestLog({ clock, log, metrics }: RequestLogDeps): GatewayPlugin {
+export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPlugin {
   return {
     onRequest({ request, serverContext }) {
       recordOf(serverContext, request, clock.monotonic());
@@ -46,16 +43,10 @@ export function useRequestLog({ clock, log, metrics }: RequestLogDeps): GatewayP
           ...(tally === undefined
             ? {}
             : { upstreamCalls: tally.calls, cacheHits: tally.cacheHits, staleReads: tally.staleReads }),
-          ...(codes.length === 0 ? {} : { codes: [...new Set(codes)] }),
+          ...(codes.size === 0 ? {} : { codes: [...codes] }),
         },
         'request',
       );
     },
   };
-}
-
-export interface RequestLogDeps {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
 }

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Plugin } from 'graphql-yoga';
+import type { Clock } from '../clock.ts';
 import type { GatewayContext } from '../graphql/context.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Tally } from '../upstream/tally.ts';
 
 /** What is known of one HTTP request, filled in as it goes on its way and read when its answer leaves. */
@@ -13,8 +16,8 @@ export interface RequestRecord {
   readonly startedAt: number;
   operation?: { readonly type: string; readonly name: string | undefined };
   tally?: Tally;
-  /** `extensions.code` of each error answered. */
-  codes: readonly string[];
+  /** Every `extensions.code` among the errors answered. */
+  readonly codes: Set<string>;
 }
 
 /** Travels with the request through every hook of the server. */
@@ -23,6 +26,13 @@ export interface ServerContext {
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
+
+/** What plugins need that record what becomes of requests. */
+export interface RecordingDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
 
 interface RequestHeaders {
   readonly headers: { get(name: string): string | null };
@@ -37,7 +47,7 @@ export function recordOf(context: ServerContext, { headers }: RequestHeaders, no
     requestId: matching(headers.get('x-request-id'), REQUEST_ID) ?? randomUUID(),
     traceparent: matching(headers.get('traceparent'), TRACEPARENT),
     startedAt: now,
-    codes: [],
+    codes: new Set(),
   };
   return context.record;
 }

@@ -28,6 +28,6 @@ export const SECURITY_HEADERS = [
 
 function cacheControl({ operation, codes, tally }: RequestRecord, status: number, now: number): string {
   const read = tally !== undefined && tally.freshUntil !== Infinity;
-  if (status !== 200 || operation?.type !== 'query' || codes.length > 0 || !read) return 'no-store';
+  if (status !== 200 || operation?.type !== 'query' || codes.size > 0 || !read) return 'no-store';
   return `private, max-age=${Math.max(0, Math.floor((tally.freshUntil - now) / 1000))}`;
 }

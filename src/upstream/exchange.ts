@@ -57,7 +57,7 @@ export function createExchange({ baseUrl, maxConnections, connectTimeoutMs }: Ex
 
 /**
  * Collects one answer. Undici's own `request` hands out a stream and heeds an AbortSignal for each call; reading
- * through the dispatch interface does without both, which halves the cost of a small answer.
+ * through the dispatch interface does without both.
  */
 class Reader implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: Answer) => void;
