@@ -90,6 +90,7 @@ function environment(production: boolean) {
     UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000),
     UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 64),
     MAX_UPSTREAM_CALLS_PER_OPERATION: whole(1, 100_000, 200),
+    SUBSCRIPTION_POLL_MS: whole(100, 3_600_000, 2_000),
     GRAPHIQL: flag(!production),
     INTROSPECTION: flag(!production),
     TRUSTED_DOCUMENTS: trustedDocuments.optional(),

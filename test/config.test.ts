@@ -25,6 +25,7 @@ describe('loadConfig', () => {
       UPSTREAM_TIMEOUT_MS: 10000,
       UPSTREAM_MAX_CONCURRENCY: 64,
       MAX_UPSTREAM_CALLS_PER_OPERATION: 200,
+      SUBSCRIPTION_POLL_MS: 2_000,
       GRAPHIQL: true,
       INTROSPECTION: true,
       CORS_ORIGINS: [],

@@ -424,7 +424,7 @@ describe('any two reads that differ in credential, team, resource or id', () => 
               if (credential === undefined) throw new Error(`${token} is no token`);
               const reader: Reader = {
                 caller: { credential, requestId: 'fuzz', traceparent: undefined },
-                refresh: false,
+                mode: { kind: 'fresh' },
                 tally: new Tally(100),
               };
               const found = await (resource === 'backfill'

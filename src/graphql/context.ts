@@ -49,7 +49,7 @@ export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) =
       loaders() {
         loaders ??= createLoaders(client, {
           caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
-          refresh: noCache,
+          mode: { kind: noCache ? 'refresh' : 'fresh' },
           tally,
         });
         return loaders;

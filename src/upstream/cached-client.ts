@@ -21,10 +21,19 @@ export interface BackfillSnapshot {
   readonly isStale: boolean;
 }
 
-/** One operation's way of reading: for whom, past the cache or not, and at whose expense. */
+/**
+ * What will do for an answer: whatever is fresh; nothing but the REST API's own word from now on (`refresh`); or, for a
+ * poll, what the REST API has said since a moment of the monotonic clock.
+ */
+export type ReadMode =
+  | { readonly kind: 'fresh' }
+  | { readonly kind: 'refresh' }
+  | { readonly kind: 'poll'; readonly since: number };
+
+/** One operation's way of reading: for whom, what will do, and at whose expense. */
 export interface Reader {
   readonly caller: Caller;
-  readonly refresh: boolean;
+  readonly mode: ReadMode;
   readonly tally: Tally;
 }
 
@@ -80,7 +89,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
       return load().catch((error: unknown) => learnFrom(error, reader, key));
     };
     try {
-      const kept = await cache.read(key, call, { refresh: reader.refresh });
+      const kept = await cache.read(key, call, { refresh: mustAsk(reader.mode, key) });
       metrics.recordCacheRead(made.call ? 'miss' : 'hit');
       reader.tally.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
       return kept.value;
@@ -91,6 +100,11 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
       reader.tally.countRead(stale.freshUntil, 'stale');
       return { ...stale.value, isStale: true };
     }
+  }
+
+  function mustAsk(mode: ReadMode, key: string): boolean {
+    if (mode.kind !== 'poll') return mode.kind === 'refresh';
+    return (cache.last(key)?.loadedAt ?? -Infinity) < mode.since;
   }
 
   /** The last known value, for errors that say nothing about it. Of "there is none" nothing could say that it is old. */
