@@ -1,16 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from './clock.ts';
 
-/** What a load brings: the value and how long it may be given out again, in milliseconds; 0 keeps nothing. */
-export interface Loaded<Value> {
-  readonly value: Value;
-  readonly ttlMs: number;
-}
-
-/** A value with the moments (of the monotonic clock) at which it was loaded and stops being fresh. */
+/** A value with two moments of the monotonic clock, in milliseconds. */
 export interface Kept<Value> {
   readonly value: Value;
-  readonly loadedAt: number;
+  /** When its source last vouched for it. */
+  readonly confirmedAt: number;
+  /** Until when it may be given out again; where that is not after `confirmedAt`, it is not kept at all. */
   readonly freshUntil: number;
 }
 
@@ -25,10 +21,11 @@ export interface ReadOptions {
  * and leaves a value that is still fresh where it was.
  */
 export interface ReadCache<Value> {
-  read(key: string, load: () => Promise<Loaded<Value>>, options: ReadOptions): Promise<Kept<Value>>;
-  /** What was loaded last, however long ago, as long as nothing dropped or evicted it. */
+  read(key: string, load: () => Promise<Kept<Value>>, options: ReadOptions): Promise<Kept<Value>>;
+  /** What was kept last, however long ago, as long as nothing dropped or evicted it. */
   last(key: string): Kept<Value> | undefined;
-  keep(key: string, loaded: Loaded<Value>): void;
+  /** Unless something is kept that its source vouched for later. */
+  keep(key: string, kept: Kept<Value>): void;
   drop(key: string): void;
 }
 
@@ -38,7 +35,7 @@ export interface ReadCacheOptions {
 }
 
 export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions): ReadCache<Value> {
-  const entries = new LRUCache<string, Kept<Value>, () => Promise<Loaded<Value>>>({
+  const entries = new LRUCache<string, Kept<Value>, () => Promise<Kept<Value>>>({
     max: maxEntries,
     // Each entry brings its own; one is needed here for lru-cache to track them at all.
     ttl: 1,
@@ -48,34 +45,39 @@ export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions):
     ignoreFetchAbort: true,
     noDeleteOnFetchRejection: true,
     fetchMethod: async (_key, _stale, { options, context: load }) => {
-      const loaded = await load();
-      options.ttl = loaded.ttlMs;
-      return keptOf(loaded);
+      const kept = await load();
+      options.ttl = ttlOf(kept);
+      return kept;
     },
   });
 
-  function keptOf({ value, ttlMs }: Loaded<Value>): Kept<Value> {
-    const loadedAt = clock.monotonic();
-    return { value, loadedAt, freshUntil: loadedAt + ttlMs };
+  /** What is over already is kept as the last known value, and not as an endless one, for which lru-cache takes 0. */
+  function ttlOf({ freshUntil }: Kept<Value>): number {
+    return freshUntil - clock.monotonic() || -1;
   }
 
   return {
     async read(key, load, { refresh }) {
       const kept = await entries.fetch(key, { context: load, forceRefresh: refresh });
       if (kept === undefined) throw new Error(`the load of a cache entry ended without a value`);
-      // lru-cache takes a lifetime of 0 for an endless one.
-      if (entries.getRemainingTTL(key) === Infinity) entries.delete(key);
+      if (!isWorthKeeping(kept)) entries.delete(key);
       return kept;
     },
 
     last: (key) => entries.peek(key, { allowStale: true }),
 
-    keep(key, loaded) {
-      if (loaded.ttlMs > 0) entries.set(key, keptOf(loaded), { ttl: loaded.ttlMs });
+    keep(key, kept) {
+      const last = entries.peek(key, { allowStale: true });
+      if (last !== undefined && last.confirmedAt > kept.confirmedAt) return;
+      if (isWorthKeeping(kept)) entries.set(key, kept, { ttl: ttlOf(kept) });
     },
 
     drop(key) {
       entries.delete(key);
     },
   };
+}
+
+function isWorthKeeping({ confirmedAt, freshUntil }: Kept<unknown>): boolean {
+  return freshUntil > confirmedAt;
 }

@@ -32,7 +32,7 @@ fragment Latest on Transfer {
   }
 }
 `,
-  headers: { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '936506' },
+  headers: { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '936506', 'X-Explain-Cost': '1' },
 };
 
 /** Operations to paste into GraphiQL; each says in its first line what its answer shows. */

@@ -18,7 +18,12 @@ await runAsProcess(async (env) => {
   try {
     const settings = { ...DEFAULTS, ...given, SUPERMETRICS_API_URL: sandbox.url, GRAPHIQL: 'true' };
     const config = loadConfig(settings);
-    const options = { config, log: createLog(config.LOG_LEVEL), graphiqlDefaults: DEMO_GRAPHIQL };
+    const options = {
+      config,
+      log: createLog(config.LOG_LEVEL),
+      graphiqlDefaults: DEMO_GRAPHIQL,
+      alwaysReportCost: true,
+    };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
     console.log(welcome(`http://${nameOf(config.HOST)}:${gateway.port}/graphql`, sandbox.url));
     return {

@@ -10,11 +10,14 @@ import { createGraphqlServer } from './server/graphql-server.ts';
 import { listen } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
 import { findInvalidDocuments } from './server/trusted-documents.ts';
+import { createAdmission } from './upstream/admission.ts';
 import { createCachedClient } from './upstream/cached-client.ts';
 import { createBackfillsClient } from './upstream/client.ts';
 import { createCredentials } from './upstream/credentials.ts';
 import { createExchange } from './upstream/exchange.ts';
 import { createGate } from './upstream/gate.ts';
+import { createGovernor } from './upstream/governor.ts';
+import { createLifetimes } from './upstream/lifetimes.ts';
 import { createResilientExchange } from './upstream/resilience.ts';
 
 export interface GatewayOptions {
@@ -23,6 +26,8 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** What GraphiQL opens with, where it is on. */
   readonly graphiqlDefaults?: GraphiqlDefaults;
+  /** Whether answers say what they cost without being asked. */
+  readonly alwaysReportCost?: boolean;
 }
 
 export interface Gateway {
@@ -42,6 +47,7 @@ export function createGateway({
   log,
   clock = systemClock,
   graphiqlDefaults,
+  alwaysReportCost = false,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
@@ -51,6 +57,8 @@ export function createGateway({
 
   const metrics = createMetrics();
   const credentials = createCredentials();
+  const governor = createGovernor(clock);
+  metrics.watchQuotas(governor.survey);
   const exchange = createExchange({
     baseUrl: config.SUPERMETRICS_API_URL,
     maxConnections: config.UPSTREAM_MAX_CONCURRENCY,
@@ -62,6 +70,7 @@ export function createGateway({
     timeoutMs: config.UPSTREAM_TIMEOUT_MS,
     maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
     clock,
+    counter: governor,
   });
   metrics.watchUpstream(resilient.load);
   const client = createCachedClient({
@@ -72,14 +81,17 @@ export function createGateway({
       log,
       metrics,
     }),
-    credentials,
-    gate: createGate(clock),
+    admit: createAdmission({ gate: createGate(clock), governor, credentials }),
+    lifetimes: createLifetimes(
+      { ttlMs: config.CACHE_TTL_MS, finalTtlMs: config.CACHE_FINAL_TTL_MS },
+      governor,
+    ),
     clock,
+    log,
     metrics,
     maxEntries: config.CACHE_MAX_ENTRIES,
-    ttlMs: config.CACHE_TTL_MS,
-    finalTtlMs: config.CACHE_FINAL_TTL_MS,
     staleMs: config.CACHE_STALE_MS,
+    timeoutMs: config.UPSTREAM_TIMEOUT_MS,
   });
   let ready = false;
   const server = createGraphqlServer({
@@ -87,6 +99,7 @@ export function createGateway({
     createContext: createContextFactory({
       client,
       credentials,
+      quotaRemaining: governor.remaining,
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
@@ -95,6 +108,7 @@ export function createGateway({
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
     corsOrigins: config.CORS_ORIGINS,
+    alwaysReportCost,
     clock,
     log,
     metrics,

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** operationIds of the REST API's OpenAPI document. */
-export type UpstreamOperation = 'getBackfillById' | 'getLatestBackfill';
+export type UpstreamOperation = 'getBackfillById' | 'getLatestBackfill' | 'listIncompleteBackfills';
 export type CacheRead = 'hit' | 'miss' | 'stale';
 
 /** How busy the way to the upstream is at a moment. */
@@ -13,6 +13,16 @@ export interface UpstreamLoad {
   readonly circuitClosed: boolean;
 }
 
+/** How much of its hour's calls a credential has left. */
+export type QuotaLevel = 'plenty' | 'stretched' | 'nearly_out' | 'out';
+
+/** The hourly quotas at a moment, over the credentials seen lately. */
+export interface QuotaSurvey {
+  readonly credentials: Readonly<Record<QuotaLevel, number>>;
+  readonly leastRemaining: number;
+  readonly greatestStretch: number;
+}
+
 /** What the gateway counts. Labels are closed sets: never ids, URLs, names or anything else a client can choose. */
 export interface Metrics {
   /** @param outcome `ok` or the kind of the error */
@@ -22,6 +32,8 @@ export interface Metrics {
   recordError(code: string): void;
   /** Has the load on the upstream looked at whenever the metrics are. */
   watchUpstream(look: () => UpstreamLoad): void;
+  /** The same for the hourly quotas. */
+  watchQuotas(look: () => QuotaSurvey): void;
   /** In the Prometheus text format. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -59,6 +71,17 @@ export function createMetrics(): Metrics {
     registers,
   });
 
+  function gaugeOf(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `backfill_gateway_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
   return {
     recordUpstreamCall(operation, outcome, milliseconds) {
       upstreamCalls.observe({ operation, outcome }, milliseconds / 1000);
@@ -74,14 +97,7 @@ export function createMetrics(): Metrics {
     },
     watchUpstream(look) {
       const gauge = (name: string, help: string, read: (load: UpstreamLoad) => number): void => {
-        new Gauge({
-          name: `backfill_gateway_upstream_${name}`,
-          help,
-          registers,
-          collect() {
-            this.set(read(look()));
-          },
-        });
+        gaugeOf(`upstream_${name}`, help, () => read(look()));
       };
       gauge('calls_running', 'Calls to the REST API under way.', ({ running }) => running);
       gauge('calls_waiting', 'Calls to the REST API that wait for their turn.', ({ waiting }) => waiting);
@@ -89,6 +105,27 @@ export function createMetrics(): Metrics {
         'circuit_open',
         '1 while the REST API is not asked because it was in trouble.',
         ({ circuitClosed }) => (circuitClosed ? 0 : 1),
+      );
+    },
+    watchQuotas(look) {
+      new Gauge({
+        name: 'backfill_gateway_quota_credentials',
+        help: 'Credentials seen lately, by how much of their hourly quota is left.',
+        labelNames: ['level'],
+        registers,
+        collect() {
+          for (const [level, count] of Object.entries(look().credentials)) this.set({ level }, count);
+        },
+      });
+      gaugeOf(
+        'quota_remaining_least',
+        'Calls left in the hour of the credential that has least, as far as is known here.',
+        () => look().leastRemaining,
+      );
+      gaugeOf(
+        'quota_stretch_greatest',
+        'By how much lifetimes and polls are stretched where they are stretched most.',
+        () => look().greatestStretch,
       );
     },
     async expose() {

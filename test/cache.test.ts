@@ -41,7 +41,8 @@ describe('freshness', () => {
   });
 
   it('covers "there is none" of both reads', async () => {
-    const { sandbox, clock, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
+    world.addTransfer('1', '404');
     for (let round = 1; round <= 2; round++) {
       for (let n = 0; n < 3; n++) {
         expect(codesOf(await query(byId('404')))).toEqual(['NOT_FOUND']);
@@ -239,6 +240,6 @@ describe('the Cache-Control of an answer', () => {
   it('comes with the request headers by which answers differ', async () => {
     const { query } = await startStack();
     const { headers } = await query('{ transfer(id: "5") { id } }');
-    expect(headers.get('vary')).toBe('Accept, Authorization, X-Team-Id');
+    expect(headers.get('vary')).toBe('Accept, Authorization, X-Team-Id, X-Explain-Cost');
   });
 });

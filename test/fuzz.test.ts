@@ -4,13 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { toPublicError } from '../src/graphql/errors.ts';
 import { isResourceId, type ResourceId } from '../src/ids.ts';
 import { createMetrics } from '../src/metrics.ts';
-import { createCachedClient, type Reader } from '../src/upstream/cached-client.ts';
+import { createAdmission } from '../src/upstream/admission.ts';
+import { createCachedClient } from '../src/upstream/cached-client.ts';
 import type { BackfillsClient, Caller } from '../src/upstream/client.ts';
 import { createBackfillsClient } from '../src/upstream/client.ts';
 import { createCredentials } from '../src/upstream/credentials.ts';
 import { UpstreamError } from '../src/upstream/errors.ts';
 import type { Answer } from '../src/upstream/exchange.ts';
 import { createGate } from '../src/upstream/gate.ts';
+import { createGovernor } from '../src/upstream/governor.ts';
+import { createLifetimes } from '../src/upstream/lifetimes.ts';
+import type { Reader } from '../src/upstream/reader.ts';
 import { parseJson } from '../src/upstream/json.ts';
 import { type BackfillRecord, backfillRecord } from '../src/upstream/records.ts';
 import { Tally } from '../src/upstream/tally.ts';
@@ -398,7 +402,17 @@ describe('any two reads that differ in credential, team, resource or id', () => 
       const fake: BackfillsClient = {
         getBackfill: (caller, team, key) => Promise.resolve(made(caller, team, 'backfill', key)),
         getLatestBackfill: (caller, team, key) => Promise.resolve(made(caller, team, 'latest', key)),
+        listIncompleteBackfills: (caller, team) =>
+          Promise.resolve({
+            isWhole: true,
+            // Older than any that is the latest of its transfer.
+            records: listed.map((key) => ({
+              ...made(caller, team, 'backfill', key),
+              created_time: '1999-01-01T00:00:00Z',
+            })),
+          }),
       };
+      let listed: readonly ResourceId[] = [];
       const metrics = createMetrics();
       await fc.assert(
         fc.asyncProperty(
@@ -407,17 +421,18 @@ describe('any two reads that differ in credential, team, resource or id', () => 
           async (all, refused) => {
             const clock = createManualClock();
             const credentials = createCredentials();
-            const gate = createGate(clock);
+            const governor = createGovernor(clock);
+            listed = all.filter((_, index) => index % 2 === 0).map(({ id: key }) => key);
             const client = createCachedClient({
               client: fake,
-              credentials,
-              gate,
+              admit: createAdmission({ credentials, gate: createGate(clock), governor }),
+              lifetimes: createLifetimes({ ttlMs: 2_000, finalTtlMs: 60_000 }, governor),
               clock,
+              log: createLog('silent'),
               metrics,
               maxEntries: 100,
-              ttlMs: 2_000,
-              finalTtlMs: 60_000,
               staleMs: 300_000,
+              timeoutMs: 1_000,
             });
             const answer = async ({ token, resource, team, id: key }: Read): Promise<string | undefined> => {
               const credential = credentials.parse(`Bearer ${token}`);

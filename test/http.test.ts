@@ -84,7 +84,7 @@ describe('the log', () => {
         durationMs: expect.any(Number),
         operation: 'query',
         operationName: 'Wall',
-        upstreamCalls: 2,
+        upstreamCalls: 3,
         cacheHits: 1,
         staleReads: 0,
         codes: ['NOT_FOUND'],

@@ -87,7 +87,10 @@ describe('an id as a number', () => {
   it('is exact in the query, whatever its size', async () => {
     const { sandbox, query } = await startStack();
     await query('{ a: backfill(id: 9007199254740993) { id } b: backfill(id: 9223372036854775807) { id } }');
-    expect(sandbox.calls.all.map(({ id }) => id)).toEqual(['9007199254740993', '9223372036854775807']);
+    expect(sandbox.calls.all.flatMap(({ id }) => id ?? [])).toEqual([
+      '9007199254740993',
+      '9223372036854775807',
+    ]);
   });
 
   it('is taken in variables up to 2^53', async () => {

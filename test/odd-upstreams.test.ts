@@ -7,6 +7,7 @@ import { systemClock } from '../src/clock.ts';
 import { envelope, type FaultAnswer } from '../src/sandbox/faults.ts';
 import { UpstreamError } from '../src/upstream/errors.ts';
 import type { Exchange } from '../src/upstream/exchange.ts';
+import { createGovernor } from '../src/upstream/governor.ts';
 import { createResilientExchange } from '../src/upstream/resilience.ts';
 import { codesOf, type Result, startStack, TOKEN } from './harness.ts';
 import { listen } from './support/listen.ts';
@@ -565,6 +566,7 @@ describe('an upstream that is asked for more than it can answer in time', () => 
       timeoutMs: 1000,
       maxConcurrency: 20,
       clock: systemClock,
+      counter: createGovernor(systemClock),
     });
     // Three rounds of twenty fit into the second; the fourth would begin with hardly any time left.
     const rush = Promise.allSettled(

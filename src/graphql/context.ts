@@ -15,6 +15,21 @@ export interface RequestFacts {
   readonly teamId: string | null;
   /** Whether `Cache-Control: no-cache` asks to read past the cache. */
   readonly noCache: boolean;
+  readonly costQuestion: CostQuestion;
+}
+
+/** Whether the operation's cost is asked for: that which it has, or that which it would have. */
+export type CostQuestion = 'none' | 'report' | 'estimate';
+
+/** `extensions.upstream` */
+export interface CostReport {
+  /** Calls to the REST API made, or that would be made at most, at this operation's expense. */
+  readonly calls: number;
+  /** Reads answered by what is kept, by a call that somebody else made, or by one call for several. */
+  readonly cacheHits: number;
+  readonly staleReads: number;
+  /** Calls left in the credential's hour, as far as is known here; null without a usable credential. */
+  readonly quotaRemaining: number | null;
 }
 
 /** What resolvers may use; made anew for each operation. */
@@ -27,29 +42,41 @@ export interface GatewayContext {
    */
   teamId(argument: string | null | undefined): ResourceId;
   readonly tally: Tally;
+  readonly costQuestion: CostQuestion;
+  cost(): CostReport;
 }
 
 export interface ContextDeps {
   readonly client: CachedClient;
   readonly credentials: Credentials;
+  /** Calls left in the hour of a credential, by its partition. */
+  readonly quotaRemaining: (partition: string) => number;
   readonly defaultTeamId: ResourceId | undefined;
   readonly maxCallsPerOperation: number;
 }
 
 export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) => GatewayContext {
-  const { client, credentials, defaultTeamId, maxCallsPerOperation } = deps;
+  const { client, credentials, quotaRemaining, defaultTeamId, maxCallsPerOperation } = deps;
 
-  return ({ authorization, teamId: header, requestId, traceparent, noCache }) => {
+  return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
     const tally = new Tally(maxCallsPerOperation);
     let loaders: Loaders | undefined;
 
     return {
       tally,
+      costQuestion,
+
+      cost() {
+        const { calls, cacheHits, staleReads } = tally;
+        const credential = authorization === null ? undefined : credentials.parse(authorization);
+        const left = credential === undefined ? null : Math.floor(quotaRemaining(credential.partition));
+        return { calls, cacheHits, staleReads, quotaRemaining: left };
+      },
 
       loaders() {
         loaders ??= createLoaders(client, {
           caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
-          mode: { kind: noCache ? 'refresh' : 'fresh' },
+          mode: { kind: costQuestion === 'estimate' ? 'estimate' : noCache ? 'refresh' : 'fresh' },
           tally,
         });
         return loaders;

@@ -1,6 +1,8 @@
 import DataLoader from 'dataloader';
 import type { ResourceId } from '../ids.ts';
-import type { BackfillSnapshot, CachedClient, Reader } from '../upstream/cached-client.ts';
+import type { CachedClient } from '../upstream/cached-client.ts';
+import type { Reader } from '../upstream/reader.ts';
+import type { BackfillSnapshot } from '../upstream/snapshots.ts';
 
 export interface ResourceKey {
   readonly teamId: ResourceId;

@@ -24,7 +24,7 @@ query LatestBackfills {
   }
 }
 `,
-  headers: { Authorization: 'Bearer <token>', 'X-Team-Id': '<team>' },
+  headers: { Authorization: 'Bearer <token>', 'X-Team-Id': '<team>', 'X-Explain-Cost': '1' },
 };
 
 export function graphiqlOptions({ query, headers }: GraphiqlDefaults = DEFAULTS): GraphiQLOptions {

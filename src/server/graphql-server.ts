@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { useAutomaticPersistedQueries } from './automatic-persisted-queries.ts';
 import { useBodyLimit } from './body-limit.ts';
+import { costQuestionOf, EXPLAIN_COST, useCostReport } from './cost-report.ts';
 import { useErrorResults } from './error-results.ts';
 import { useEtag } from './etag.ts';
 import { useExactIntegers } from './exact-integers.ts';
@@ -31,6 +32,8 @@ export interface GraphqlServerDeps {
   /** All that may be asked, where that is limited. */
   readonly trustedDocuments: TrustedDocuments | undefined;
   readonly corsOrigins: readonly string[];
+  /** Whether answers say what they cost without being asked. */
+  readonly alwaysReportCost: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -41,17 +44,21 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
   const { clock, log, metrics } = deps;
+  const costAnsweredUnasked = deps.alwaysReportCost ? '1' : null;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
     context(initial) {
       const { request } = initial;
       const { requestId, traceparent } = recordOf(initial, request, clock.monotonic());
+      const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST) ?? costAnsweredUnasked);
       return createContext({
         requestId,
         traceparent,
         authorization: request.headers.get('authorization'),
         teamId: request.headers.get('x-team-id'),
+        // One that says neither was refused before, see useCostReport.
+        costQuestion: costQuestion ?? 'none',
         noCache: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
       });
     },
@@ -68,6 +75,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
         'Cache-Control',
         'Content-Type',
         'Traceparent',
+        EXPLAIN_COST,
         'X-Request-Id',
         'X-Team-Id',
       ],
@@ -93,6 +101,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useOperationLimits(),
       // One or the other: both take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
+      useCostReport(),
       useErrorResults({ clock, log, metrics }),
       !introspection && useDisableIntrospection(),
       // Suggestions spell out the schema, one guess after the other.

@@ -16,6 +16,8 @@ export interface RequestRecord {
   readonly startedAt: number;
   operation?: { readonly type: string; readonly name: string | undefined };
   tally?: Tally;
+  /** Whether the answer is true of this request only. */
+  mustNotBeKept?: boolean;
   /** Every `extensions.code` among the errors answered. */
   readonly codes: Set<string>;
 }

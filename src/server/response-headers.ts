@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { EXPLAIN_COST } from './cost-report.ts';
 import { type GatewayPlugin, recordOf, type RequestRecord } from './request-record.ts';
 
 /**
@@ -12,11 +13,13 @@ export function useResponseHeaders(clock: Clock): GatewayPlugin {
       const record = recordOf(serverContext, request, now);
       response.headers.set('X-Request-Id', record.requestId);
       response.headers.set('Cache-Control', cacheControl(record, response.status, now));
-      response.headers.append('Vary', 'Accept, Authorization, X-Team-Id');
+      response.headers.append('Vary', VARY);
       for (const [name, value] of SECURITY_HEADERS) response.headers.set(name, value);
     },
   };
 }
+
+const VARY = `Accept, Authorization, X-Team-Id, ${EXPLAIN_COST}`;
 
 /** An answer is data: not to be taken for anything else, framed, or told to other sites. */
 export const SECURITY_HEADERS = [
@@ -26,8 +29,9 @@ export const SECURITY_HEADERS = [
   ['X-Frame-Options', 'DENY'],
 ] as const;
 
-function cacheControl({ operation, codes, tally }: RequestRecord, status: number, now: number): string {
-  const read = tally !== undefined && tally.freshUntil !== Infinity;
+function cacheControl(record: RequestRecord, status: number, now: number): string {
+  const { operation, codes, tally, mustNotBeKept } = record;
+  const read = tally !== undefined && tally.freshUntil !== Infinity && mustNotBeKept !== true;
   if (status !== 200 || operation?.type !== 'query' || codes.size > 0 || !read) return 'no-store';
   return `private, max-age=${Math.max(0, Math.floor((tally.freshUntil - now) / 1000))}`;
 }

@@ -1,41 +1,24 @@
-import { createReadCache, type Kept, type Loaded } from '../cache.ts';
+import { createReadCache, type Kept } from '../cache.ts';
 import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
+import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { BackfillsClient, Caller } from './client.ts';
-import type { Credentials } from './credentials.ts';
+import type { Admit } from './admission.ts';
+import type { BackfillsClient } from './client.ts';
 import { UpstreamError, type UpstreamErrorKind } from './errors.ts';
-import type { Gate } from './gate.ts';
+import type { Lifetimes } from './lifetimes.ts';
+import type { Reader } from './reader.ts';
 import type { BackfillRecord } from './records.ts';
-import type { Tally } from './tally.ts';
+import {
+  type BackfillSnapshot,
+  type Known,
+  type KeptKnown,
+  type Resource,
+  runsDone,
+  standInFor,
+} from './snapshots.ts';
+import { createTeamReads, type Read } from './team-reads.ts';
 import { formatUtc } from './times.ts';
-
-/** A backfill as the REST API gave it, with the team it was read for and the moment it was given. */
-export interface BackfillSnapshot {
-  readonly teamId: ResourceId;
-  readonly id: ResourceId;
-  readonly record: BackfillRecord;
-  /** RFC 3339 in UTC. */
-  readonly fetchedAt: string;
-  /** Whether the REST API could not be asked again when it should have been. */
-  readonly isStale: boolean;
-}
-
-/**
- * What will do for an answer: whatever is fresh; nothing but the REST API's own word from now on (`refresh`); or, for a
- * poll, what the REST API has said since a moment of the monotonic clock.
- */
-export type ReadMode =
-  | { readonly kind: 'fresh' }
-  | { readonly kind: 'refresh' }
-  | { readonly kind: 'poll'; readonly since: number };
-
-/** One operation's way of reading: for whom, what will do, and at whose expense. */
-export interface Reader {
-  readonly caller: Caller;
-  readonly mode: ReadMode;
-  readonly tally: Tally;
-}
 
 /** Backfills by way of the cache. Both methods reject with an {@link UpstreamError} and nothing else. */
 export interface CachedClient {
@@ -51,21 +34,18 @@ export interface CachedClient {
 
 export interface CachedClientDeps {
   readonly client: BackfillsClient;
-  readonly credentials: Credentials;
-  readonly gate: Gate;
+  readonly admit: Admit;
+  readonly lifetimes: (partition: string) => Lifetimes;
   readonly clock: Clock;
+  readonly log: Log;
   readonly metrics: Metrics;
+  /** Most answers kept, and as many rows of team feeds. */
   readonly maxEntries: number;
-  /** How long everything that can still change may be given out again, "there is none" included. */
-  readonly ttlMs: number;
-  /** How long a completed backfill may, read by its id. */
-  readonly finalTtlMs: number;
   /** How old a value may be that stands in for an answer that cannot be had; 0 for none. */
   readonly staleMs: number;
+  /** Of one read, in milliseconds. */
+  readonly timeoutMs: number;
 }
-
-/** "There is none" is an answer like any other: it is kept, with the words in which it came. */
-type Known = BackfillSnapshot | UpstreamError;
 
 /** Kinds that tell of the upstream's state, not of the resource's. */
 const SAYS_NOTHING: ReadonlySet<UpstreamErrorKind> = new Set([
@@ -77,95 +57,167 @@ const SAYS_NOTHING: ReadonlySet<UpstreamErrorKind> = new Set([
 ]);
 
 export function createCachedClient(deps: CachedClientDeps): CachedClient {
-  const { client, credentials, gate, clock, metrics, maxEntries, ttlMs, finalTtlMs, staleMs } = deps;
+  const { client, admit, lifetimes, clock, log, metrics, maxEntries, staleMs, timeoutMs } = deps;
   const cache = createReadCache<Known>({ maxEntries, clock });
+  const teamReads = createTeamReads({
+    client,
+    admit,
+    lifetimes,
+    snapshot,
+    timeoutMs,
+    maxRows: maxEntries,
+    clock,
+    log,
+  });
 
-  async function read(reader: Reader, key: string, load: () => Promise<Loaded<Known>>): Promise<Known> {
+  async function read(reader: Reader, resource: Resource): Promise<Known['answer']> {
+    const key = keyOf(reader, resource);
+    if (reader.mode.kind === 'estimate') return estimate(reader, resource, key);
     const made = { call: false };
-    const call = (): Promise<Loaded<Known>> => {
-      gate.assertOpen(reader.caller.credential);
-      reader.tally.countCall();
-      made.call = true;
-      return load().catch((error: unknown) => learnFrom(error, reader, key));
-    };
+    const load = (): Promise<KeptKnown> =>
+      teamReads.load(
+        newRead(reader, resource, key, () => {
+          made.call = true;
+        }),
+      );
     try {
-      const kept = await cache.read(key, call, { refresh: mustAsk(reader.mode, key) });
+      const kept = await cache.read(key, load, { refresh: mustLoad(reader, key) });
       metrics.recordCacheRead(made.call ? 'miss' : 'hit');
       reader.tally.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
-      return kept.value;
+      return kept.value.answer;
     } catch (error) {
-      const stale = standIn(error, key);
-      if (stale === undefined) throw error;
+      const last = says(error) ? undefined : reserveOf(key);
+      if (last === undefined) throw error;
       metrics.recordCacheRead('stale');
-      reader.tally.countRead(stale.freshUntil, 'stale');
-      return { ...stale.value, isStale: true };
+      reader.tally.countRead(last.freshUntil, 'stale');
+      return { ...last.value, isStale: true };
     }
   }
 
-  function mustAsk(mode: ReadMode, key: string): boolean {
-    if (mode.kind !== 'poll') return mode.kind === 'refresh';
-    return (cache.last(key)?.loadedAt ?? -Infinity) < mode.since;
+  function newRead(reader: Reader, resource: Resource, key: string, paid: () => void): Read {
+    return {
+      reader,
+      resource,
+      last: cache.last(key),
+      hasReserve: reserveOf(key) !== undefined,
+      ask: (timeLeftMs) => ask(reader, resource, key, timeLeftMs),
+      paid,
+    };
   }
 
-  /** The last known value, for errors that say nothing about it. Of "there is none" nothing could say that it is old. */
-  function standIn(error: unknown, key: string): Kept<BackfillSnapshot> | undefined {
-    if (staleMs === 0 || !(error instanceof UpstreamError) || !SAYS_NOTHING.has(error.kind)) return undefined;
+  function mustLoad({ mode }: Reader, key: string): boolean {
+    if (mode.kind !== 'poll') return mode.kind === 'refresh';
+    return (cache.last(key)?.confirmedAt ?? -Infinity) < mode.since;
+  }
+
+  async function estimate(reader: Reader, resource: Resource, key: string): Promise<Known['answer']> {
+    const { tally } = reader;
     const last = cache.last(key);
-    if (last === undefined || last.value instanceof UpstreamError) return undefined;
-    if (clock.monotonic() - last.loadedAt > staleMs) return undefined;
-    return { ...last, value: last.value };
+    if (last !== undefined && last.freshUntil >= clock.monotonic()) {
+      tally.cacheHits++;
+      return last.value.answer;
+    }
+    const kept = await teamReads.estimate(newRead(reader, resource, key, () => undefined));
+    return kept?.value.answer ?? standInFor(resource);
+  }
+
+  /** The last known value, if it is not too old. Of "there is none" nothing could say that it is old. */
+  function reserveOf(key: string): Kept<BackfillSnapshot> | undefined {
+    const last = staleMs === 0 ? undefined : cache.last(key);
+    if (last === undefined || last.value.answer instanceof UpstreamError) return undefined;
+    return clock.monotonic() - last.confirmedAt > staleMs ? undefined : { ...last, value: last.value.answer };
+  }
+
+  /** Whether the error is an answer about the resource, which nothing older may stand in for. */
+  function says(error: unknown): boolean {
+    return !(error instanceof UpstreamError) || !SAYS_NOTHING.has(error.kind);
   }
 
   /** A refusal is never papered over with what was kept from before it; a 404 replaces what was kept. */
-  function learnFrom(error: unknown, { caller }: Reader, key: string): Loaded<Known> {
-    if (!(error instanceof UpstreamError)) throw error;
-    if (error.kind === 'notFound') return { value: error, ttlMs };
-    if (error.kind === 'forbidden') cache.drop(key);
-    if (error.kind === 'unauthenticated') credentials.refuse(caller.credential);
-    gate.learnFrom(error, caller.credential);
-    throw error;
+  async function ask(
+    reader: Reader,
+    resource: Resource,
+    key: string,
+    timeLeftMs: number,
+  ): Promise<KeptKnown> {
+    try {
+      const record = await recordOf(reader, resource, timeLeftMs);
+      const answer = snapshot(reader, resource.teamId, record);
+      const byId = keptAsById(reader, answer);
+      if (resource.kind === 'backfill') return byId;
+      cache.keep(keyOf(reader, { ...resource, kind: 'backfill', id: answer.id }), byId);
+      return keptFor(lifetimesOf(reader).changingMs, answer);
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      if (error.kind === 'notFound') return keptFor(lifetimesOf(reader).changingMs, error);
+      if (error.kind === 'forbidden') {
+        cache.drop(key);
+        teamReads.forget(reader, resource.teamId);
+      }
+      throw error;
+    }
   }
 
-  function snapshot(teamId: ResourceId, record: BackfillRecord): BackfillSnapshot {
+  function recordOf(
+    { caller }: Reader,
+    { kind, teamId, id }: Resource,
+    timeLeftMs: number,
+  ): Promise<BackfillRecord> {
+    return kind === 'backfill'
+      ? client.getBackfill(caller, teamId, id, timeLeftMs)
+      : client.getLatestBackfill(caller, teamId, id, timeLeftMs);
+  }
+
+  function lifetimesOf({ caller }: Reader): Lifetimes {
+    return lifetimes(caller.credential.partition);
+  }
+
+  function keptFor(lifetimeMs: number, answer: Known['answer']): KeptKnown {
+    const now = clock.monotonic();
+    return { value: { answer, verifiedAt: now }, confirmedAt: now, freshUntil: now + lifetimeMs };
+  }
+
+  /** Only COMPLETED is final: FAILED can still be cancelled, and runs of a cancelled backfill may still complete. */
+  function keptAsById(reader: Reader, answer: BackfillSnapshot): KeptKnown {
+    const { changingMs, finalMs } = lifetimesOf(reader);
+    return keptFor(answer.record.status === 'COMPLETED' ? finalMs : changingMs, answer);
+  }
+
+  function snapshot(
+    reader: Reader,
+    teamId: ResourceId,
+    record: BackfillRecord,
+    previous?: BackfillSnapshot,
+  ): BackfillSnapshot {
+    const id = record.transfer_backfill_id;
+    const now = clock.now();
+    const known = previous ?? cache.last(keyOf(reader, { kind: 'backfill', teamId, id }))?.value.answer;
+    const isAsFar = known !== undefined && 'record' in known && runsDone(known.record) === runsDone(record);
     return {
       teamId,
-      id: record.transfer_backfill_id,
+      id,
       record,
-      fetchedAt: formatUtc(clock.now()),
+      fetchedAt: formatUtc(now),
+      progressedAt: isAsFar ? known.progressedAt : now,
       isStale: false,
     };
   }
 
-  function byId(value: BackfillSnapshot): Loaded<BackfillSnapshot> {
-    // Only COMPLETED is final: FAILED can still be cancelled, and runs of a cancelled backfill may still complete.
-    return { value, ttlMs: value.record.status === 'COMPLETED' ? Math.max(ttlMs, finalTtlMs) : ttlMs };
-  }
-
   return {
-    async backfill(reader, teamId, backfillId) {
-      const known = await read(reader, backfillKey(reader, teamId, backfillId), async () =>
-        byId(snapshot(teamId, await client.getBackfill(reader.caller, teamId, backfillId))),
-      );
-      if (known instanceof UpstreamError) throw known;
-      return known;
+    async backfill(reader, teamId, id) {
+      const answer = await read(reader, { kind: 'backfill', teamId, id });
+      if (answer instanceof UpstreamError) throw answer;
+      return answer;
     },
 
-    async latestBackfill(reader, teamId, transferId) {
-      const known = await read(reader, latestKey(reader, teamId, transferId), async () => {
-        const value = snapshot(teamId, await client.getLatestBackfill(reader.caller, teamId, transferId));
-        cache.keep(backfillKey(reader, teamId, value.record.transfer_backfill_id), byId(value));
-        return { value, ttlMs };
-      });
-      return known instanceof UpstreamError ? null : known;
+    async latestBackfill(reader, teamId, id) {
+      const answer = await read(reader, { kind: 'latest', teamId, id });
+      return answer instanceof UpstreamError ? null : answer;
     },
   };
 }
 
 // Of these parts only digits and the partition's own alphabet can occur, so no two resources share a key.
-function backfillKey({ caller }: Reader, teamId: ResourceId, backfillId: ResourceId): string {
-  return `${caller.credential.partition}/${teamId}/backfill/${backfillId}`;
-}
-
-function latestKey({ caller }: Reader, teamId: ResourceId, transferId: ResourceId): string {
-  return `${caller.credential.partition}/${teamId}/latest/${transferId}`;
+function keyOf({ caller }: Reader, { kind, teamId, id }: Resource): string {
+  return `${caller.credential.partition}/${teamId}/${kind}/${id}`;
 }

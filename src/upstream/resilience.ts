@@ -12,6 +12,15 @@ export interface Request {
   readonly owner: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Where there is less time than usual, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Is told of every call that is really made, retries included. */
+export interface CallCounter {
+  callBegan(owner: string): void;
+  /** @param answer if one came */
+  callEnded(owner: string, answer: Answer | undefined): void;
 }
 
 /** An exchange that bears with an upstream that is slow, away or overrun, and spares it. */
@@ -27,6 +36,7 @@ export interface ResilienceOptions {
   readonly timeoutMs: number;
   readonly maxConcurrency: number;
   readonly clock: Clock;
+  readonly counter: CallCounter;
   /** From 0 to 1; spreads retries. */
   readonly random?: () => number;
 }
@@ -49,18 +59,20 @@ const MAX_RETRIES_SAVED = 10;
  * connection, no answer in time, 5xx. Only what it did not process, or says it did not, is tried again.
  */
 export function createResilientExchange(options: ResilienceOptions): ResilientExchange {
-  const { exchange, timeoutMs, maxConcurrency, clock, random = Math.random } = options;
+  const { exchange, maxConcurrency, clock, counter, random = Math.random } = options;
   const turns = createTurns({ maxRunning: maxConcurrency, maxWaiting: maxConcurrency * WAITING_PER_CALL });
   const circuit = createCircuit(clock);
   let retriesSaved = 1;
 
-  async function attempt({ path, headers }: Request, leftMs: number): Promise<Answer | UpstreamError> {
+  async function attempt({ owner, path, headers }: Request, leftMs: number): Promise<Answer | UpstreamError> {
     const permit = circuit.admit(leftMs);
     let outcome: Answer | UpstreamError | undefined;
+    counter.callBegan(owner);
     try {
       outcome = await outcomeOf(exchange.get(path, headers, permit.timeoutMs));
       return outcome;
     } finally {
+      counter.callEnded(owner, outcome instanceof UpstreamError ? undefined : outcome);
       permit.settle(outcome === undefined || isTrouble(outcome));
     }
   }
@@ -76,6 +88,7 @@ export function createResilientExchange(options: ResilienceOptions): ResilientEx
     load: () => ({ running: turns.running, waiting: turns.waiting, circuitClosed: circuit.isClosed() }),
 
     async get(request) {
+      const timeoutMs = Math.min(options.timeoutMs, request.timeoutMs ?? Infinity);
       const deadline = clock.monotonic() + timeoutMs;
       const left = (): number => Math.max(1, deadline - clock.monotonic());
       retriesSaved = Math.min(MAX_RETRIES_SAVED, retriesSaved + RETRY_SHARE);

@@ -13,9 +13,13 @@ export class Tally {
     this.#maxCalls = maxCalls;
   }
 
+  get canCall(): boolean {
+    return this.calls < this.#maxCalls;
+  }
+
   /** @throws {UpstreamError} `tooManyCalls` when the operation has used up its calls. */
   countCall(): void {
-    if (this.calls >= this.#maxCalls) {
+    if (!this.canCall) {
       throw new UpstreamError(
         'tooManyCalls',
         `the operation needs more than ${this.#maxCalls} upstream calls`,

@@ -1,0 +1,44 @@
+import type { Credentials } from './credentials.ts';
+import { UpstreamError } from './errors.ts';
+import type { Gate } from './gate.ts';
+import type { CallReason, Governor } from './governor.ts';
+import type { Reader } from './reader.ts';
+
+export interface AdmissionDeps {
+  readonly gate: Gate;
+  readonly governor: Governor;
+  readonly credentials: Credentials;
+}
+
+/**
+ * Makes one call at a reader's expense, and learns from its failure what it says of the credential.
+ * @param hasReserve whether a known value can stand in for the answer
+ */
+export type Admit = <Result>(
+  reader: Reader,
+  reason: CallReason,
+  hasReserve: boolean,
+  call: () => Promise<Result>,
+) => Promise<Result>;
+
+/** What stands between a reader and a call: the gate, the hourly quota, and the operation's own limit. */
+export function createAdmission({ gate, governor, credentials }: AdmissionDeps): Admit {
+  return async ({ caller: { credential }, mode, tally }, reason, hasReserve, call) => {
+    gate.assertOpen(credential);
+    governor.assertAffordable(
+      credential.partition,
+      !hasReserve ? 'bare' : mode.kind === 'poll' ? 'poll' : 'reserve',
+    );
+    tally.countCall();
+    governor.expectCall(credential.partition, reason);
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof UpstreamError) {
+        if (error.kind === 'unauthenticated') credentials.refuse(credential);
+        gate.learnFrom(error, credential);
+      }
+      throw error;
+    }
+  };
+}
