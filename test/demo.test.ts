@@ -78,12 +78,16 @@ it('prints operations and a curl line that do what it says of them, and ends wit
   const [, url = ''] = /GraphiQL +(\S+)/.exec(text) ?? [];
   expect(url).toMatch(/^http:\/\/localhost:\d+\/graphql$/);
   const headers = Object.fromEntries(
-    [...text.matchAll(/^ +(?:Headers +)?(Authorization|X-Team-Id): (.+)$/gm)].map(([, name, value]) => [
+    [...text.matchAll(/^ +(?:Headers +)?(Authorization|X-Team-Id|X-Explain-Cost): (.+)$/gm)].map(([, name, value]) => [
       name,
       value,
     ]),
   ) as Record<string, string>;
-  expect(headers).toEqual({ Authorization: 'Bearer sandbox-full', 'X-Team-Id': '936506' });
+  expect(headers).toEqual({
+    Authorization: 'Bearer sandbox-full',
+    'X-Team-Id': '936506',
+    'X-Explain-Cost': '1',
+  });
 
   async function post(body: string, sent: Readonly<Record<string, string>> = headers): Promise<Answer> {
     const response = await fetch(url, {
@@ -99,6 +103,9 @@ it('prints operations and a curl line that do what it says of them, and ends wit
     ([operation]) => operation,
   );
   const answers = [];
+  const extensions = {
+    upstream: expect.objectContaining({ calls: expect.any(Number) as number }) as unknown,
+  };
   for (const query of operations) answers.push(await post(JSON.stringify({ query })));
   expect(answers).toEqual([
     {
@@ -111,6 +118,7 @@ it('prints operations and a curl line that do what it says of them, and ends wit
               : (expect.objectContaining({ id: expect.any(String) as string }) as unknown),
         })),
       },
+      extensions,
     },
     {
       data: {
@@ -123,12 +131,14 @@ it('prints operations and a curl line that do what it says of them, and ends wit
           transfer: { id: '9007199254740993' },
         },
       },
+      extensions,
     },
     {
       data: { backfill: null },
       errors: [
         expect.objectContaining({ extensions: expect.objectContaining({ code: 'NOT_FOUND' }) as unknown }),
       ],
+      extensions,
     },
   ]);
 
@@ -150,6 +160,7 @@ it('prints operations and a curl line that do what it says of them, and ends wit
         },
       },
     },
+    extensions,
   });
 
   const refusals = [...text.matchAll(/^ {2}(sandbox-\w+|any other token) .+, so (\w+)$/gm)];
@@ -157,7 +168,7 @@ it('prints operations and a curl line that do what it says of them, and ends wit
   for (const [, token, code] of refusals) {
     const sent = { ...headers, Authorization: `Bearer ${String(token).replaceAll(' ', '-')}` };
     const { errors } = await post('{"query":"{ backfill(id: 12345) { id } }"}', sent);
-    expect(errors?.map(({ extensions }) => extensions.code)).toEqual([code]);
+    expect(errors?.map((error) => error.extensions.code)).toEqual([code]);
   }
 
   demo.kill('SIGINT');

@@ -124,8 +124,8 @@ export function createGovernor(clock: Clock): Governor {
     }
     const now = clock.monotonic();
     if (remaining === undefined) {
-      // Answers of success say nothing of the quota, but one that came when there was none left does.
-      const isNews = status < 300 && levelOf(account) === 'out';
+      // Most answers say nothing of the quota, but any that came when there was none left does.
+      const isNews = status < 500 && status !== 429 && levelOf(account) === 'out';
       if (isNews) account.calls.correctTo(now, account.limit * (1 - NEARLY_OUT_SHARE));
       return;
     }
