@@ -98,6 +98,7 @@ export function createGateway({
     schema,
     createContext: createContextFactory({
       client,
+      clock,
       credentials,
       quotaRemaining: governor.remaining,
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,

@@ -78,10 +78,9 @@ it('prints operations and a curl line that do what it says of them, and ends wit
   const [, url = ''] = /GraphiQL +(\S+)/.exec(text) ?? [];
   expect(url).toMatch(/^http:\/\/localhost:\d+\/graphql$/);
   const headers = Object.fromEntries(
-    [...text.matchAll(/^ +(?:Headers +)?(Authorization|X-Team-Id|X-Explain-Cost): (.+)$/gm)].map(([, name, value]) => [
-      name,
-      value,
-    ]),
+    [...text.matchAll(/^ +(?:Headers +)?(Authorization|X-Team-Id|X-Explain-Cost): (.+)$/gm)].map(
+      ([, name, value]) => [name, value],
+    ),
   ) as Record<string, string>;
   expect(headers).toEqual({
     Authorization: 'Bearer sandbox-full',

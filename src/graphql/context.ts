@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
 import type { CachedClient } from '../upstream/cached-client.ts';
 import type { Credential, Credentials } from '../upstream/credentials.ts';
@@ -44,10 +45,13 @@ export interface GatewayContext {
   readonly tally: Tally;
   readonly costQuestion: CostQuestion;
   cost(): CostReport;
+  /** Milliseconds since the epoch. */
+  now(): number;
 }
 
 export interface ContextDeps {
   readonly client: CachedClient;
+  readonly clock: Clock;
   readonly credentials: Credentials;
   /** Calls left in the hour of a credential, by its partition. */
   readonly quotaRemaining: (partition: string) => number;
@@ -56,7 +60,7 @@ export interface ContextDeps {
 }
 
 export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) => GatewayContext {
-  const { client, credentials, quotaRemaining, defaultTeamId, maxCallsPerOperation } = deps;
+  const { client, clock, credentials, quotaRemaining, defaultTeamId, maxCallsPerOperation } = deps;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
     const tally = new Tally(maxCallsPerOperation);
@@ -65,6 +69,7 @@ export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) =
     return {
       tally,
       costQuestion,
+      now: clock.now,
 
       cost() {
         const { calls, cacheHits, staleReads } = tally;

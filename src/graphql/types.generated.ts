@@ -34,8 +34,9 @@ export type Backfill = {
   /** The transfer runs that failed and why, in the REST API's order. Empty when none did. */
   readonly errorReport: ReadonlyArray<BackfillRunError>;
   /**
-   * When the backfill will end if its runs go on completing at the pace seen since `startTime`. Null unless the status
-   * is `RUNNING` and at least one run completed. An extrapolation, not a promise.
+   * When the backfill will end if its runs go on at the pace seen since `startTime`, rounded to about a twentieth of the
+   * time that is left, and never in the past. Null unless the status is `RUNNING` and at least one run is done. An
+   * extrapolation, not a promise.
    */
   readonly estimatedEndTime?: Maybe<Scalars['DateTime']['output']>;
   /** When the REST API gave this state of the backfill. Older than now by at most the cache's lifetime, unless `isStale`. */

@@ -30,7 +30,7 @@ export const Backfill: BackfillResolvers = {
   transferRunsCompleted: ({ record }) => record.transfer_runs_completed,
   transferRunsFailed: ({ record }) => record.transfer_runs_failed,
   progress: ({ record }) => progressOf(record),
-  estimatedEndTime: ({ record, fetchedAt }) => estimateEndTime(record, fetchedAt),
+  estimatedEndTime: (backfill, _args, context) => estimateEndTime(backfill, context.now()),
   errorReport: ({ record }) => record.error_report,
 };
 
