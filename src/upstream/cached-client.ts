@@ -17,6 +17,7 @@ import {
   runsDone,
   standInFor,
 } from './snapshots.ts';
+import { judge, type TeamFeed } from './team-feed.ts';
 import { createTeamReads, type Read } from './team-reads.ts';
 import { formatUtc } from './times.ts';
 
@@ -64,6 +65,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
     admit,
     lifetimes,
     snapshot,
+    learn,
     timeoutMs,
     maxRows: maxEntries,
     clock,
@@ -201,6 +203,20 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
       progressedAt: isAsFar ? known.progressedAt : now,
       isStale: false,
     };
+  }
+
+  function learn(reader: Reader, teamId: ResourceId, feed: TeamFeed): void {
+    for (const { id, record } of feed.rows.values()) {
+      for (const resource of [
+        { kind: 'backfill', teamId, id },
+        { kind: 'latest', teamId, id: record.transfer_id },
+      ] as const) {
+        const key = keyOf(reader, resource);
+        const last = cache.last(key);
+        const kept = last && judge(feed, resource, last, lifetimesOf(reader));
+        if (kept !== undefined) cache.keep(key, kept);
+      }
+    }
   }
 
   return {

@@ -48,6 +48,8 @@ export interface TeamReadsDeps {
     record: BackfillRecord,
     previous: BackfillSnapshot | undefined,
   ) => BackfillSnapshot;
+  /** Is given each feed as it is read: what is known of its rows is not to fall behind because nobody asks for it. */
+  readonly learn: (reader: Reader, teamId: ResourceId, feed: TeamFeed) => void;
   /** Of one read, in milliseconds. */
   readonly timeoutMs: number;
   /** Most rows of feeds kept, of all teams together. */
@@ -103,7 +105,7 @@ const HOLDS_FOR_ALL: ReadonlySet<UpstreamErrorKind> = new Set([
  * all, and only what it does not tell is asked at its own endpoint.
  */
 export function createTeamReads(deps: TeamReadsDeps): TeamReads {
-  const { client, admit, lifetimes, snapshot, timeoutMs, clock, log } = deps;
+  const { client, admit, lifetimes, snapshot, learn, timeoutMs, clock, log } = deps;
   const teams = new LRUCache<string, Team>({
     maxSize: deps.maxRows,
     sizeCalculation: ({ feed }) => 1 + (feed?.rows.size ?? 0),
@@ -229,6 +231,7 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
       };
       // Set again, because its size is another.
       teams.set(team.key, team);
+      learn(reader, team.id, team.feed);
       return team.feed;
     } catch (error) {
       if (error instanceof UpstreamError) rest(team, reader, error);
