@@ -7,7 +7,7 @@ import type { Admit } from './admission.ts';
 import type { BackfillsClient } from './client.ts';
 import { UpstreamError, type UpstreamErrorKind } from './errors.ts';
 import type { Lifetimes } from './lifetimes.ts';
-import type { Reader } from './reader.ts';
+import type { Read, Reader } from './reader.ts';
 import type { BackfillRecord } from './records.ts';
 import {
   type BackfillSnapshot,
@@ -18,7 +18,7 @@ import {
   standInFor,
 } from './snapshots.ts';
 import { judge, type TeamFeed } from './team-feed.ts';
-import { createTeamReads, type Read } from './team-reads.ts';
+import { createTeamReads } from './team-reads.ts';
 import { formatUtc } from './times.ts';
 
 /** Backfills by way of the cache. Both methods reject with an {@link UpstreamError} and nothing else. */

@@ -1,4 +1,5 @@
 import type { Caller } from './client.ts';
+import type { KeptKnown, Resource } from './snapshots.ts';
 import type { Tally } from './tally.ts';
 
 /**
@@ -17,4 +18,18 @@ export interface Reader {
   readonly caller: Caller;
   readonly mode: ReadMode;
   readonly tally: Tally;
+}
+
+/** One read that the cache cannot answer. */
+export interface Read {
+  readonly reader: Reader;
+  readonly resource: Resource;
+  /** What is known of the resource, however old. */
+  readonly last: KeptKnown | undefined;
+  /** Whether what is known can stand in for an answer that is not to be had. */
+  readonly hasReserve: boolean;
+  /** Asks the resource's own endpoint. */
+  ask(timeoutMs: number): Promise<KeptKnown>;
+  /** Is called when a call was made at this read's expense. */
+  paid(): void;
 }
