@@ -44,6 +44,17 @@ describe('several backfills by id in one operation', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getBackfillById: 1 });
   });
 
+  it('do not ask it again while it is fresh, for what it did not contain', async () => {
+    const stack = await startStack();
+    const completed = ['5', '6', '7', '8'].map((transferId) =>
+      stack.world.addBackfill({ transferId, status: 'COMPLETED' }),
+    );
+    await byIds(stack, completed.slice(0, 2));
+    expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getBackfillById: 2 });
+    await byIds(stack, completed.slice(2));
+    expect(callsOf(stack)).toEqual({ getBackfillById: 2 });
+  });
+
   it('each fail by themselves', async () => {
     const stack = await startStack();
     const running = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -226,6 +237,19 @@ describe('a page after its time', () => {
     expect(callsOf(stack)).toEqual({ getLatestBackfill: 2 });
   });
 
+  it('is not taken for verified longer than that because a list confirmed it meanwhile', async () => {
+    const stack = await startStack({ CACHE_FINAL_TTL_MS: '10000' });
+    for (const transferId of ['5', '6']) stack.world.addBackfill({ transferId, status: 'COMPLETED' });
+    await dashboard(stack, ['5', '6']);
+    stack.clock.advance(9_000);
+    const { headers } = await dashboard(stack, ['5', '6']);
+    expect(headers.get('cache-control')).toBe('private, max-age=1');
+    callsOf(stack);
+    stack.clock.advance(1_001);
+    await dashboard(stack, ['5', '6']);
+    expect(callsOf(stack)).toEqual({ getLatestBackfill: 2 });
+  });
+
   it('is asked for one by one where 100 rows came back: then absence proves nothing', async () => {
     const stack = await startStack();
     const { world, clock } = stack;
@@ -371,17 +395,41 @@ describe('the list of a team', () => {
 
   it('does not undo what an endpoint of its own said after it was asked for', async () => {
     const stack = await knownPage();
+    const { world, sandbox, clock } = stack;
+    const id = world.addBackfill({ transferId: '7', status: 'RUNNING' });
+    world.set(id, { transfer_runs_completed: 3 });
     const gate = createGate();
-    stack.sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
+    sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
     const page = dashboard(stack, ['5', '6']);
-    await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
-    const newer = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    stack.clock.advance(1);
-    await stack.query('{ transfer(id: "5") { latestBackfill { id } } }', {
-      headers: { 'cache-control': 'no-cache' },
-    });
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    clock.advance(1);
+    world.set(id, { transfer_runs_completed: 5 });
+    await dashboard(stack, ['7']);
+    clock.advance(500);
     gate.open();
     await page;
+    // The list came later, so it counts for longer, but it was asked for before.
+    clock.advance(1_600);
+    expect(latestOf(await dashboard(stack, ['7']))).toMatchObject([{ transferRunsCompleted: 5 }]);
+  });
+
+  it('does not stand in for what is asked for past the cache while it is read', async () => {
+    const stack = await knownPage();
+    const { world, sandbox, clock } = stack;
+    const gate = createGate();
+    sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
+    const page = dashboard(stack, ['5', '6']);
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    clock.advance(1);
+    const newer = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const refreshed = stack.query(DASHBOARD, {
+      variables: { ids: ['5'] },
+      headers: { 'cache-control': 'no-cache' },
+    });
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    gate.open();
+    await page;
+    expect(latestOf(await refreshed)).toMatchObject([{ id: newer }]);
     expect(latestOf(await dashboard(stack, ['5']))).toMatchObject([{ id: newer }]);
   });
 

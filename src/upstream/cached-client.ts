@@ -83,7 +83,12 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
         }),
       );
     try {
-      const kept = await cache.read(key, load, { refresh: mustLoad(reader, key) });
+      const startedAt = clock.monotonic();
+      let kept = await cache.read(key, load, { refresh: mustLoad(reader, key) });
+      // It has joined a load that the team's feed answered, which is not the resource's own endpoint.
+      if (reader.mode.kind === 'refresh' && kept.value.verifiedAt < startedAt) {
+        kept = await cache.read(key, load, { refresh: true });
+      }
       metrics.recordCacheRead(made.call ? 'miss' : 'hit');
       reader.tally.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
       return kept.value.answer;
@@ -213,7 +218,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
       ] as const) {
         const key = keyOf(reader, resource);
         const last = cache.last(key);
-        const kept = last && judge(feed, resource, last, lifetimesOf(reader));
+        const kept = last && judge(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
         if (kept !== undefined) cache.keep(key, kept);
       }
     }

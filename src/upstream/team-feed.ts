@@ -42,6 +42,7 @@ export function judge(
   feed: TeamFeed,
   resource: Resource,
   last: KeptKnown | undefined,
+  now: number,
   { finalMs }: Lifetimes,
 ): KeptKnown | undefined {
   // Its own endpoint was asked after the feed: what the feed says may be from before that.
@@ -53,7 +54,7 @@ export function judge(
     if (row !== undefined)
       return { value: { answer: row, verifiedAt: feed.readAt }, confirmedAt, freshUntil };
   }
-  if (last === undefined || isDue(last, feed.readAt, finalMs)) return undefined;
+  if (last === undefined || isDue(last, now, finalMs)) return undefined;
   const bounded = Math.min(freshUntil, last.value.verifiedAt + finalMs);
 
   if (resource.kind === 'latest') {

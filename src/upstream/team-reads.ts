@@ -7,7 +7,7 @@ import type { CallReason } from './governor.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import type { Read, Reader } from './reader.ts';
 import type { KeptKnown } from './snapshots.ts';
-import { isDue, judge, mayTell } from './team-feed.ts';
+import { isDue, judge, mayTell, type TeamFeed } from './team-feed.ts';
 
 export interface TeamReads {
   /** Rejects with an {@link UpstreamError}. */
@@ -80,27 +80,39 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     return deps.lifetimes(caller.credential.partition);
   }
 
-  /** What the feed at hand tells, if it is as new as the read wants it. */
-  function told({ feeds: { feed } }: Team, { reader, resource, last }: Read): KeptKnown | undefined {
-    const { mode } = reader;
+  /** The feed at hand, if it is as new as the reader wants it. */
+  function feedFor({ mode }: Reader, { feeds: { feed } }: Team): TeamFeed | undefined {
     if (feed === undefined || mode.kind === 'refresh') return undefined;
     const willDo = mode.kind === 'poll' ? feed.readAt >= mode.since : clock.monotonic() <= feed.freshUntil;
-    return willDo ? judge(feed, resource, last, lifetimesOf(reader)) : undefined;
+    return willDo ? feed : undefined;
   }
 
-  function mayTellNow({ reader, resource, last }: Read): boolean {
-    return reader.mode.kind !== 'refresh' && mayTell(resource, last, clock.monotonic(), lifetimesOf(reader));
+  function told(team: Team, { reader, resource, last }: Read): KeptKnown | undefined {
+    const feed = feedFor(reader, team);
+    return feed && judge(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
+  }
+
+  /** Whether another feed might tell more than the one at hand. */
+  function mayBeTold(team: Team, { reader, resource, last }: Read): boolean {
+    if (reader.mode.kind === 'refresh' || feedFor(reader, team) !== undefined) return false;
+    return mayTell(resource, last, clock.monotonic(), lifetimesOf(reader));
   }
 
   function note({ demand }: Team, reads: readonly Read[]): void {
     const [first] = reads;
     if (first === undefined) return;
-    const forMs = 2 * lifetimesOf(first.reader).changingMs;
-    demand.note(reads.filter(mayTellNow), clock.monotonic(), forMs);
+    const now = clock.monotonic();
+    const { changingMs, finalMs } = lifetimesOf(first.reader);
+    demand.note(
+      reads.filter(({ resource, last }) => mayTell(resource, last, now, { changingMs, finalMs })),
+      now,
+      2 * changingMs,
+    );
   }
 
-  function plan({ feeds, demand }: Team, reads: readonly Read[]): ReadPlan {
-    return feeds.rests ? { byFeed: [], alone: reads } : demand.plan(reads, mayTellNow);
+  function plan(team: Team, reads: readonly Read[]): ReadPlan {
+    if (team.feeds.rests) return { byFeed: [], alone: reads };
+    return team.demand.plan(reads, (read) => mayBeTold(team, read));
   }
 
   function flush(team: Team): void {
@@ -129,7 +141,7 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     teams.set(team.key, team);
     for (const entry of entries) {
       const { reader, resource, last } = entry.read;
-      const kept = judge(outcome, resource, last, lifetimesOf(reader));
+      const kept = judge(outcome, resource, last, clock.monotonic(), lifetimesOf(reader));
       if (kept === undefined) askAlone(entry);
       else entry.resolve(kept);
     }
