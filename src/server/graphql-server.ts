@@ -10,8 +10,9 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { useAutomaticPersistedQueries } from './automatic-persisted-queries.ts';
 import { useBodyLimit } from './body-limit.ts';
-import { useErrorResults } from './error-results.ts';
+import { type FinishResult, useErrorResults } from './error-results.ts';
 import { useEtag } from './etag.ts';
+import { useEventStreams } from './event-streams.ts';
 import { useExactIntegers } from './exact-integers.ts';
 import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
 import { useJsonRequests } from './json-requests.ts';
@@ -20,12 +21,14 @@ import { useOperationalEndpoints } from './operational-endpoints.ts';
 import { useRequestLog } from './request-log.ts';
 import { recordOf, type ServerContext } from './request-record.ts';
 import { useResponseHeaders } from './response-headers.ts';
+import { useSubscriptionLog } from './subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './trusted-documents.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: RequestFacts) => GatewayContext;
   readonly isReady: () => boolean;
+  readonly finishResult: FinishResult;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
   /** All that may be asked, where that is limited. */
@@ -40,7 +43,7 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
-  const { clock, log, metrics } = deps;
+  const { finishResult, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
@@ -85,6 +88,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       // Responses pass these in their order: tagged by their Cache-Control, logged with what became of them.
       useResponseHeaders(clock),
       useEtag(),
+      useEventStreams(),
       useRequestLog({ clock, log, metrics }),
       useOperationalEndpoints(isReady, metrics),
       useBodyLimit(),
@@ -93,7 +97,8 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useOperationLimits(),
       // One or the other: both take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
-      useErrorResults({ clock, log, metrics }),
+      useErrorResults(finishResult, clock),
+      useSubscriptionLog({ clock, log }),
       !introspection && useDisableIntrospection(),
       // Suggestions spell out the schema, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),
