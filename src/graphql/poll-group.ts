@@ -77,9 +77,12 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
   function fail(watcher: Watcher, reason: unknown): void {
     const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
     const { last } = watcher;
-    const tooOld = staleMs === 0 || clock.now() - Date.parse(last.fetchedAt) > staleMs;
-    if (!(error instanceof UpstreamError) || ENDS.has(error.kind) || tooOld) watcher.end(error);
+    if (!(error instanceof UpstreamError) || ENDS.has(error.kind) || isTooOld(last)) watcher.end(error);
     else if (!last.isStale) hear([watcher], { ...last, isStale: true });
+  }
+
+  function isTooOld({ fetchedAt }: BackfillSnapshot): boolean {
+    return staleMs === 0 || clock.now() - Date.parse(fetchedAt) > staleMs;
   }
 
   return {

@@ -1,5 +1,4 @@
 import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
-import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
@@ -16,6 +15,7 @@ import { useEventStreams } from './event-streams.ts';
 import { useExactIntegers } from './exact-integers.ts';
 import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
 import { useJsonRequests } from './json-requests.ts';
+import { useNoIntrospection } from './no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './operation-limits.ts';
 import { useOperationalEndpoints } from './operational-endpoints.ts';
 import { useRequestLog } from './request-log.ts';
@@ -99,7 +99,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
       useErrorResults(finishResult, clock),
       useSubscriptionLog({ clock, log }),
-      !introspection && useDisableIntrospection(),
+      !introspection && useNoIntrospection(),
       // Suggestions spell out the schema, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),
     ],

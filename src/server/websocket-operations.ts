@@ -46,7 +46,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     { extra, connectionParams, subscriptions }: Context<ConnectionParams, SocketFacts>,
     params: GraphQLParams,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-    const request = new server.fetchAPI.Request('http://localhost/graphql', {
+    const request = new server.fetchAPI.Request('ws://localhost/graphql', {
       method: 'POST',
       headers: headersOf(extra.request, connectionParams),
     });
