@@ -6,9 +6,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { Client } from 'graphql-ws';
+import { type Client, makeServer } from 'graphql-ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
+import { createLog } from '../src/log.ts';
+import { listen } from '../src/server/listener.ts';
+import { createWebSockets, type WebSocketsOptions } from '../src/server/websocket.ts';
+import type { SocketFacts } from '../src/server/websocket-operations.ts';
 import { type Stack, startStack } from './harness.ts';
 import { codesOf, followOver, openSocket, type StreamEvent } from './support/streams.ts';
 
@@ -292,5 +296,90 @@ describe('an upgrade', () => {
     }).end(body);
     const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream];
     expect(JSON.parse(await text(response))).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+  });
+});
+
+describe('at the other end of a WebSocket', () => {
+  /** Sockets alone, over operations that answer pings, and count what came. */
+  async function startSockets(options: Pick<WebSocketsOptions, 'pingMs' | 'maxSockets'>) {
+    let messages = 0;
+    const count = (): void => {
+      messages++;
+    };
+    const sockets = createWebSockets({
+      operations: makeServer<Record<string, unknown>, SocketFacts>({ onPing: () => count() }),
+      log: createLog('silent'),
+      ...options,
+    });
+    const { upgrade } = sockets;
+    const listener = await listen(
+      { handle: (_request, response) => response.end(), upgrade },
+      0,
+      '127.0.0.1',
+    );
+    onTestFinished(async () => {
+      sockets.close();
+      await listener.close(0);
+    });
+    const open = (clientOptions: ClientOptions = {}): WebSocket => {
+      const url = `ws://127.0.0.1:${listener.port}/graphql`;
+      const socket = new WebSocket(url, 'graphql-transport-ws', clientOptions);
+      onTestFinished(() => socket.terminate());
+      return socket;
+    };
+    return { open, messages: () => messages };
+  }
+
+  it('a client that does not answer pings is cut off, and one that does is not', async () => {
+    const { open } = await startSockets({ pingMs: 20 });
+    const lively = open();
+    const silent = open({ autoPong: false });
+    const [code] = (await once(silent, 'close')) as [number];
+    expect(code).toBe(1006);
+    expect(lively.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it('a client that asks without reading is not read from either', async () => {
+    const { open, messages } = await startSockets({ pingMs: 60_000 });
+    const greedy = open();
+    await once(greedy, 'open');
+    greedy.pause();
+    const ping = JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(200_000) } });
+    const total = 400;
+    for (let n = 0; n < total; n++) greedy.send(ping);
+    // As many more as it takes for what lies between the two ends to fill.
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const stands = messages() === before && messages() > 0;
+          before = messages();
+          return stands;
+        },
+        { interval: 200, timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(messages()).toBeLessThan(total);
+    greedy.resume();
+    await expect.poll(messages, { timeout: 10_000 }).toBe(total);
+  });
+
+  it('there are no more clients than memory is planned for', async () => {
+    const { open } = await startSockets({ maxSockets: 1 });
+    const first = open();
+    await once(first, 'open');
+    const [error] = (await once(open(), 'error')) as [Error];
+    expect(error.message).toContain('503');
+    first.close();
+    await once(first, 'close');
+    await expect
+      .poll(async () => {
+        const next = open();
+        return Promise.race([
+          once(next, 'open').then(() => 'open'),
+          once(next, 'error').then(() => 'refused'),
+        ]);
+      })
+      .toBe('open');
   });
 });

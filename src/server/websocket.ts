@@ -12,8 +12,6 @@ export interface WebSockets {
   readonly upgrade: UpgradeListener;
   /** Takes no more sockets, and closes each when nothing is under way on it. */
   close(): void;
-  /** Cuts off the sockets that are left. */
-  terminate(): void;
 }
 
 export interface WebSocketsOptions {
@@ -121,10 +119,6 @@ export function createWebSockets({
       for (const [socket, { underWay }] of sockets) {
         if (underWay === 0) socket.close(GOING_AWAY, 'Going away');
       }
-    },
-
-    terminate() {
-      for (const socket of sockets.keys()) socket.terminate();
     },
   };
 }
