@@ -35,6 +35,23 @@ fragment Latest on Transfer {
   headers: { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '936506', 'X-Explain-Cost': '1' },
 };
 
+/** A backfill as it goes on, for a tab of its own. */
+export function demoProgress(backfillId: string): string {
+  return `# A backfill that has just begun, up to its end in a minute and a half:
+# press the button and look on. Reload the page for the next one.
+subscription Progress {
+  backfillUpdated(id: "${backfillId}") {
+    status
+    progress
+    transferRunsCompleted
+    transferRunsTotal
+    estimatedEndTime
+    fetchedAt
+  }
+}
+`;
+}
+
 /** Operations to paste into GraphiQL; each says in its first line what its answer shows. */
 export const DEMO_OPERATIONS = [
   `# A dashboard: six transfers, one of them without any backfill

@@ -1,8 +1,15 @@
 import { ConfigError, loadConfig } from './config.ts';
-import { DEMO_CURL_QUERY, DEMO_GRAPHIQL, DEMO_OPERATIONS, DEMO_REFUSALS } from './demo-operations.ts';
+import {
+  DEMO_CURL_QUERY,
+  DEMO_GRAPHIQL,
+  DEMO_OPERATIONS,
+  DEMO_REFUSALS,
+  demoProgress,
+} from './demo-operations.ts';
 import { type GatewayOptions, type RunningGateway, startGateway } from './gateway.ts';
 import { createLog } from './log.ts';
 import { runAsProcess } from './process.ts';
+import { newbornBackfillId } from './sandbox/demo-world.ts';
 import { type Sandbox, startSandbox } from './sandbox/server.ts';
 
 const DEFAULTS = {
@@ -21,7 +28,10 @@ await runAsProcess(async (env) => {
     const options = {
       config,
       log: createLog(config.LOG_LEVEL),
-      graphiqlDefaults: DEMO_GRAPHIQL,
+      graphiqlDefaults: {
+        ...DEMO_GRAPHIQL,
+        moreTabs: () => [demoProgress(newbornBackfillId(sandbox.world))],
+      },
       alwaysReportCost: true,
     };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
@@ -86,7 +96,7 @@ The gateway runs over a sandbox that plays the REST API. Ctrl+C ends both.
   Headers   ${headers.join('\n            ')}
   Sandbox   ${sandboxUrl}
 
-GraphiQL opens with these headers and an operation to run. More to paste into it:
+GraphiQL opens with these headers, an operation to run and a subscription in a second tab. More to paste into it:
 
 ${indent(DEMO_OPERATIONS.join('\n\n'))}
 

@@ -1,16 +1,19 @@
-import type { RequestListener } from 'node:http';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
+import { createWatch } from './graphql/watch.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
+import { createFinishResult } from './server/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
-import { listen } from './server/listener.ts';
+import { type Handlers, listen } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
 import { findInvalidDocuments } from './server/trusted-documents.ts';
 import { createAdmission } from './upstream/admission.ts';
+import { createWebSockets } from './server/websocket.ts';
+import { createWebSocketOperations } from './server/websocket-operations.ts';
 import { createCachedClient } from './upstream/cached-client.ts';
 import { createBackfillsClient } from './upstream/client.ts';
 import { createCredentials } from './upstream/credentials.ts';
@@ -30,10 +33,11 @@ export interface GatewayOptions {
   readonly alwaysReportCost?: boolean;
 }
 
-export interface Gateway {
-  readonly handle: RequestListener;
+export interface Gateway extends Required<Handlers> {
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
+  /** Completes the streams of subscriptions, and closes WebSockets when nothing is under way on them. */
+  completeStreams(): void;
   /** Ends the connections to the upstream, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -93,18 +97,29 @@ export function createGateway({
     staleMs: config.CACHE_STALE_MS,
     timeoutMs: config.UPSTREAM_TIMEOUT_MS,
   });
+  const watch = createWatch({
+    client,
+    clock,
+    metrics,
+    intervalMs: ({ partition }) => config.SUBSCRIPTION_POLL_MS * governor.stretch(partition).changing,
+    staleMs: config.CACHE_STALE_MS,
+  });
+  metrics.watchSubscriptions(() => watch.streams);
+  const finishResult = createFinishResult({ log, metrics });
   let ready = false;
   const server = createGraphqlServer({
     schema,
     createContext: createContextFactory({
       client,
       clock,
+      watch,
       credentials,
       quotaRemaining: governor.remaining,
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
     isReady: () => ready,
+    finishResult,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
@@ -115,12 +130,30 @@ export function createGateway({
     metrics,
   });
 
-  const shedding = shedLoad((request, response) => void server(request, response));
+  const shedding = shedLoad((request, response, becomesStream) => {
+    void server(request, response, { becomesStream });
+  });
+  const sockets = createWebSockets({
+    operations: createWebSocketOperations({
+      server,
+      schema,
+      finishResult,
+      admit: shedding.admit,
+      clock,
+      log,
+    }),
+    log,
+  });
 
   return {
     handle: shedding.handle,
+    upgrade: sockets.upgrade,
     setReady(value) {
       ready = value;
+    },
+    completeStreams() {
+      watch.close();
+      sockets.close();
     },
     async close() {
       shedding.stop();
@@ -142,7 +175,7 @@ export interface RunningGateway {
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { config, log } = options;
   const gateway = createGateway(options);
-  const listener = await listen(gateway.handle, config.PORT, config.HOST).catch(async (error: unknown) => {
+  const listener = await listen(gateway, config.PORT, config.HOST).catch(async (error: unknown) => {
     await gateway.close();
     throw error;
   });
@@ -154,7 +187,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     async stop() {
       gateway.setReady(false);
       log.info({ graceMs: config.SHUTDOWN_GRACE_MS }, 'shutting down');
-      const finished = await listener.close(config.SHUTDOWN_GRACE_MS);
+      const closed = listener.close(config.SHUTDOWN_GRACE_MS);
+      gateway.completeStreams();
+      const finished = await closed;
       await gateway.close();
       log.info({ finished }, 'stopped');
     },

@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 /** operationIds of the REST API's OpenAPI document. */
 export type UpstreamOperation = 'getBackfillById' | 'getLatestBackfill' | 'listIncompleteBackfills';
 export type CacheRead = 'hit' | 'miss' | 'stale';
+export type PollOutcome = 'ok' | 'failed';
 
 /** How busy the way to the upstream is at a moment. */
 export interface UpstreamLoad {
@@ -30,6 +31,9 @@ export interface Metrics {
   recordCacheRead(read: CacheRead): void;
   recordRequest(status: number, milliseconds: number): void;
   recordError(code: string): void;
+  recordPoll(outcome: PollOutcome): void;
+  /** Has the number of open subscriptions looked at whenever the metrics are. */
+  watchSubscriptions(count: () => number): void;
   /** Has the load on the upstream looked at whenever the metrics are. */
   watchUpstream(look: () => UpstreamLoad): void;
   /** The same for the hourly quotas. */
@@ -70,6 +74,12 @@ export function createMetrics(): Metrics {
     labelNames: ['code'],
     registers,
   });
+  const polls = new Counter({
+    name: 'backfill_gateway_polls_total',
+    help: 'Looks at the watched backfills of one credential and team: failed when one of them could not be had.',
+    labelNames: ['outcome'],
+    registers,
+  });
 
   function gaugeOf(name: string, help: string, read: () => number): void {
     new Gauge({
@@ -94,6 +104,19 @@ export function createMetrics(): Metrics {
     },
     recordError(code) {
       errors.inc({ code });
+    },
+    recordPoll(outcome) {
+      polls.inc({ outcome });
+    },
+    watchSubscriptions(count) {
+      new Gauge({
+        name: 'backfill_gateway_subscriptions_open',
+        help: 'Streams of subscriptions under way, over SSE and WebSocket.',
+        registers,
+        collect() {
+          this.set(count());
+        },
+      });
     },
     watchUpstream(look) {
       const gauge = (name: string, help: string, read: (load: UpstreamLoad) => number): void => {

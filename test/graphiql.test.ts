@@ -1,20 +1,29 @@
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../src/config.ts';
-import { DEMO_GRAPHIQL, DEMO_OPERATIONS } from '../src/demo-operations.ts';
+import { DEMO_GRAPHIQL, DEMO_OPERATIONS, demoProgress } from '../src/demo-operations.ts';
 import { startGateway } from '../src/gateway.ts';
 import { createLog } from '../src/log.ts';
+import { newbornBackfillId } from '../src/sandbox/demo-world.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
 import { launchChromium, skipsWithoutChromium } from './support/chromium.ts';
 
-/** What `npm run demo` starts. @returns the URL of the endpoint */
-async function startDemo(env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const sandbox = await startSandbox();
+/**
+ * What `npm run demo` starts.
+ * @param pace how many times as fast time goes by in the sandbox
+ * @returns the URL of the endpoint
+ */
+async function startDemo(env: Readonly<Record<string, string>> = {}, pace = 1): Promise<string> {
+  const start = Date.now();
+  const sandbox = await startSandbox({ now: () => start + pace * (Date.now() - start) });
   const config = loadConfig({ PORT: '0', HOST: '127.0.0.1', SUPERMETRICS_API_URL: sandbox.url, ...env });
   const gateway = await startGateway({
     config,
     log: createLog('silent'),
-    graphiqlDefaults: DEMO_GRAPHIQL,
+    graphiqlDefaults: {
+      ...DEMO_GRAPHIQL,
+      moreTabs: () => [demoProgress(newbornBackfillId(sandbox.world))],
+    },
   });
   onTestFinished(async () => {
     await gateway.stop();
@@ -35,8 +44,8 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
   });
 
   /** A page whose every request stays on this machine, and that has nothing to complain of; both hold to the end. */
-  async function openGraphiql(): Promise<Page> {
-    const url = await startDemo();
+  async function openGraphiql(...demo: Parameters<typeof startDemo>): Promise<Page> {
+    const url = await startDemo(...demo);
     const context = await browser.newContext({
       viewport: { width: 1600, height: 1100 },
       permissions: ['clipboard-write'],
@@ -86,6 +95,33 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     await page.screenshot({ path: 'test/artifacts/graphiql.png' });
   });
 
+  it('follows a backfill from its beginning to its end in a second tab, again after a reload', async () => {
+    // A minute and a half in three seconds.
+    const page = await openGraphiql({ SUBSCRIPTION_POLL_MS: '100', CACHE_TTL_MS: '10' }, 30);
+    const follow = async (): Promise<string> => {
+      await page.getByRole('tab', { name: 'Progress' }).click();
+      await eventually(() => shown(page, '.graphiql-query-editor')).toContain('subscription Progress');
+      const query = await shown(page, '.graphiql-query-editor');
+      await page.getByRole('button', { name: 'Execute query' }).click();
+      const status = async (): Promise<unknown> => {
+        const answer = await shownAnswer(page);
+        const { data } = answer as { data?: { backfillUpdated?: { status: string } } };
+        return data?.backfillUpdated?.status;
+      };
+      await eventually(status).toBe('RUNNING');
+      await page.screenshot({ path: 'test/artifacts/graphiql-subscription.png' });
+      await eventually(status).toBe('COMPLETED');
+      // The button runs again instead of stopping: the stream is complete.
+      await page.getByRole('button', { name: 'Execute query' }).waitFor();
+      return query;
+    };
+    const first = await follow();
+    await page.reload();
+    await eventually(() => page.getByRole('tab').count()).toBe(2);
+    expect(await follow()).not.toBe(first);
+    await page.screenshot({ path: 'test/artifacts/graphiql-subscription-ended.png' });
+  });
+
   it('runs what is typed', async () => {
     const page = await openGraphiql();
     await clearQuery(page);
@@ -122,7 +158,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     await run();
     await page.reload();
     await eventually(() => shown(page, '.graphiql-query-editor')).toBe(DEMO_GRAPHIQL.query);
-    expect(await page.getByRole('tab').count()).toBe(1);
+    expect(await page.getByRole('tab').count()).toBe(2);
     await run();
   });
 
@@ -156,7 +192,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
 describe('the page of GraphiQL', () => {
   it('repeats nothing of the request', async () => {
     const url = await startDemo();
-    const plain = await browse(url);
+    const plain = await browse(`${url}?query=plain`);
     const evil = await browse(`${url}?query=</script><script>alert(1)</script>&title=<b>&operationName='"`);
     expect(plain.headers.get('content-type')).toContain('text/html');
     expect((await evil.text()) === (await plain.text())).toBe(true);

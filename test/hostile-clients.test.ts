@@ -194,7 +194,7 @@ describe('a client that is slow on purpose', () => {
     },
   ])('is cut off with $name', async ({ sent }) => {
     const listener = await listen(
-      (request, response) => request.resume().on('end', () => response.end()),
+      { handle: (request, response) => request.resume().on('end', () => response.end()) },
       0,
       '127.0.0.1',
       limits,

@@ -8,11 +8,12 @@ async function holdingServer(
   options: LoadSheddingOptions,
 ): Promise<{ origin: string; held: ServerResponse[] }> {
   const held: ServerResponse[] = [];
-  const shedding = shedLoad((request, response) => {
-    if (request.url === '/graphql') held.push(response);
+  const shedding = shedLoad((request, response, becomesStream) => {
+    if (request.url === '/graphql?stream') becomesStream();
+    if (request.url?.startsWith('/graphql') === true && !request.url.includes('at-once')) held.push(response);
     else response.end('fine');
   }, options);
-  const listener = await listen(shedding.handle, 0, '127.0.0.1');
+  const listener = await listen(shedding, 0, '127.0.0.1');
   onTestFinished(async () => {
     shedding.stop();
     await listener.close(0);
@@ -42,6 +43,26 @@ describe('a gateway under more load than it can bear', () => {
     const later = fetch(`${origin}/graphql`);
     await expect.poll(() => held.length).toBe(3);
     held[2]?.end('done');
+    expect((await later).status).toBe(200);
+  });
+
+  it('does not count streams, which are under way for hours', async () => {
+    const { origin, held } = await holdingServer({ maxUnderWay: 1 });
+    const streams = [fetch(`${origin}/graphql?stream`)];
+    await expect.poll(() => held.length).toBe(1);
+    streams.push(fetch(`${origin}/graphql?stream`));
+    await expect.poll(() => held.length).toBe(2);
+    const answered = fetch(`${origin}/graphql`);
+    await expect.poll(() => held.length).toBe(3);
+    expect((await fetch(`${origin}/graphql`)).status).toBe(503);
+    for (const response of held) response.end('done');
+    expect((await answered).status).toBe(200);
+    for (const stream of streams) expect((await stream).status).toBe(200);
+    // Each was counted once when it came, and once when it went.
+    const later = fetch(`${origin}/graphql`);
+    await expect.poll(() => held.length).toBe(4);
+    expect((await fetch(`${origin}/graphql`)).status).toBe(503);
+    held[3]?.end('done');
     expect((await later).status).toBe(200);
   });
 

@@ -6,6 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGate } from './harness.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { createWorld } from '../src/sandbox/world.ts';
+import { WebSocket } from 'ws';
+import { callerOf, followOver, openSocket, overSse, overWebSocket } from './support/streams.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -126,6 +128,76 @@ describe('the process', () => {
     expect(statuses).toEqual(Array.from({ length: 200 }, () => 200));
     expect(await gateway.exited).toBe(0);
     expect(gateway.stdout()).toContain('"finished":true');
+  });
+
+  it('completes streams over SSE and WebSocket, a query under way on one too, although the upstream hangs', async () => {
+    const world = createWorld();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const sandbox = await startSandbox({ world });
+    onTestFinished(() => sandbox.close());
+    const gateway = run({
+      PORT: '0',
+      SUPERMETRICS_API_URL: sandbox.url,
+      SHUTDOWN_GRACE_MS: '5000',
+      SUBSCRIPTION_POLL_MS: '100',
+    });
+    const origin = await listening(gateway);
+    const watch = `subscription { backfillUpdated(id: "${id}") { status } }`;
+    const closed: unknown[] = [];
+    const socket = openSocket(origin, callerOf({}));
+    socket.on('closed', (event) => closed.push((event as { code: number }).code));
+    const streams = [
+      ...Array.from({ length: 20 }, () => overSse(origin, watch)),
+      ...Array.from({ length: 20 }, () => followOver(socket, watch)),
+      // One of a socket that is idle otherwise.
+      overWebSocket(origin, watch),
+    ];
+    await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
+    // Polls hang from now on, and with them a query of each kind, until the gateway is told to stop.
+    const gate = createGate();
+    sandbox.faults.add({ when: { id }, times: Infinity, answer: { kind: 'hang' } });
+    sandbox.faults.add({
+      when: { id: '404' },
+      times: Infinity,
+      answer: { kind: 'hold', until: gate.opened },
+    });
+    const queries = [
+      followOver(socket, '{ backfill(id: "404") { id } }'),
+      followOver(openSocket(origin, callerOf({})), '{ transfer(id: "404") { latestBackfill { id } } }'),
+    ];
+    const request = askFor(origin, '{ backfill(id: "404") { id } }');
+    await expect.poll(() => sandbox.calls.inFlight).toBe(3);
+
+    gateway.child.kill('SIGTERM');
+    await expect.poll(() => gateway.stdout()).toContain('shutting down');
+    await Promise.all(streams.map(({ completed }) => completed));
+    expect(streams.flatMap(({ events }) => events.length)).toEqual(streams.map(() => 1));
+    expect(closed).toEqual([]);
+    gate.open();
+    await Promise.all(queries.map(({ completed }) => completed));
+    expect(queries.flatMap(({ events }) => events)).toMatchObject([
+      { errors: [{ extensions: { code: 'NOT_FOUND' } }] },
+      { data: { transfer: { latestBackfill: null } } },
+    ]);
+    expect((await request).status).toBe(200);
+    expect(await gateway.exited).toBe(0);
+    expect(closed).toEqual([1001]);
+    expect(gateway.stdout()).toContain('"finished":true');
+    expect(gateway.stderr()).toBe('');
+  });
+
+  it('ends with 0 after the grace period although clients hold on to their connections', async () => {
+    const { sandbox } = await sandboxWithOne();
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '200' });
+    const origin = await listening(gateway);
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws');
+    await once(socket, 'open');
+    // So it never hears that it is to close.
+    socket.pause();
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stdout()).toContain('"finished":false');
+    socket.on('error', () => undefined).terminate();
   });
 
   it('ends with 0 after the grace period although the upstream hangs', async () => {

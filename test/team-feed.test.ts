@@ -321,6 +321,14 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
 
+  it('that is refused does not cost an operation any of its calls', async () => {
+    const stack = await startStack({ MAX_UPSTREAM_CALLS_PER_OPERATION: '2' });
+    const ids = ['5', '6'].map((transferId) => stack.world.addBackfill({ transferId, status: 'RUNNING' }));
+    stack.sandbox.faults.add(list({ kind: 'status', status: 403 }));
+    expect((await byIds(stack, ids)).errors).toBeUndefined();
+    expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getBackfillById: 2 });
+  });
+
   it.each([
     ['is no list', (): string => '{"meta":{"request_id":"01892A4D-7586-7000-8000-000000000000"},"data":{}}'],
     ['is no JSON', (): string => '<html>'],

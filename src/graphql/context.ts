@@ -2,10 +2,12 @@ import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
 import type { CachedClient } from '../upstream/cached-client.ts';
 import type { Credential, Credentials } from '../upstream/credentials.ts';
+import type { Reader } from '../upstream/reader.ts';
 import { Tally } from '../upstream/tally.ts';
 import { badUserInput, unauthenticated } from './errors.ts';
 import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
+import type { Watch } from './watch.ts';
 
 /** What the HTTP request says about its caller, header values as they came. */
 export interface RequestFacts {
@@ -36,12 +38,21 @@ export interface CostReport {
 /** What resolvers may use; made anew for each operation. */
 export interface GatewayContext {
   /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
+  reader(): Reader;
+  /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
   loaders(): Loaders;
   /**
    * The team to read for: the argument, else the header `X-Team-Id`, else the gateway's default.
    * @throws {GraphQLError} `BAD_USER_INPUT` when there is none, or the one that counts is malformed
    */
   teamId(argument: string | null | undefined): ResourceId;
+  readonly watch: Pick<Watch, 'open'>;
+  /**
+   * Forgets what was read and what it cost. The context of a subscription lives as long as its stream, so without this
+   * each event would be answered with what was read for the first one, and all events together would share one limit.
+   */
+  beginEvent(): void;
+  /** Of this operation; of a subscription, of its start. */
   readonly tally: Tally;
   readonly costQuestion: CostQuestion;
   cost(): CostReport;
@@ -52,6 +63,7 @@ export interface GatewayContext {
 export interface ContextDeps {
   readonly client: CachedClient;
   readonly clock: Clock;
+  readonly watch: Pick<Watch, 'open'>;
   readonly credentials: Credentials;
   /** Calls left in the hour of a credential, by its partition. */
   readonly quotaRemaining: (partition: string) => number;
@@ -60,13 +72,24 @@ export interface ContextDeps {
 }
 
 export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) => GatewayContext {
-  const { client, clock, credentials, quotaRemaining, defaultTeamId, maxCallsPerOperation } = deps;
+  const { client, clock, watch, credentials, quotaRemaining, defaultTeamId, maxCallsPerOperation } = deps;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
-    const tally = new Tally(maxCallsPerOperation);
+    let tally = new Tally(maxCallsPerOperation);
     let loaders: Loaders | undefined;
 
+    function reader(): Reader {
+      return {
+        caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
+        mode: { kind: costQuestion === 'estimate' ? 'estimate' : noCache ? 'refresh' : 'fresh' },
+        tally,
+      };
+    }
+
     return {
+      watch,
+      reader,
+
       tally,
       costQuestion,
       now: clock.now,
@@ -79,12 +102,13 @@ export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) =
       },
 
       loaders() {
-        loaders ??= createLoaders(client, {
-          caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
-          mode: { kind: costQuestion === 'estimate' ? 'estimate' : noCache ? 'refresh' : 'fresh' },
-          tally,
-        });
+        loaders ??= createLoaders(client, reader());
         return loaders;
+      },
+
+      beginEvent() {
+        tally = new Tally(maxCallsPerOperation);
+        loaders = undefined;
       },
 
       teamId(argument) {

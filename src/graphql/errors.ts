@@ -62,6 +62,15 @@ export function unauthenticated(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: byTable('UNAUTHENTICATED') });
 }
 
+/** More is asked of the gateway at the moment than it can bear. */
+export function overloaded(message: string): GraphQLError {
+  return new GraphQLError(message, {
+    extensions: { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS },
+  });
+}
+
+export const RETRY_AFTER_OVERLOAD_SECONDS = 1;
+
 function byTable(code: ErrorCode): Pick<GatewayErrorExtensions, 'code' | 'retryable'> {
   return { code, retryable: ERROR_CODES[code].retryable };
 }
@@ -96,9 +105,12 @@ export function toPublicError(error: unknown): GraphQLError {
   return located(error, root, 'Internal server error.', byTable(INTERNAL_SERVER_ERROR));
 }
 
-/** The same error with one more word about itself. */
-export function withRequestId(error: GraphQLError, requestId: string): GraphQLError {
-  return located(error, error.originalError, error.message, { ...error.extensions, requestId });
+/** The same error with other words about itself. */
+export function withExtensions(error: GraphQLError, extensions: GraphQLErrorExtensions): GraphQLError {
+  // Yoga answers 500 where nothing but an error with another inside comes, as when the field of a subscription fails
+  // at its start. Errors of fields answer 200.
+  const inside = error.path === undefined ? error.originalError : undefined;
+  return located(error, inside, error.message, extensions);
 }
 
 /** Errors of the request itself carry a code, point into the document, or come before execution reached any field. */

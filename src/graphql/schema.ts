@@ -5,6 +5,7 @@ import type { GatewayContext } from './context.ts';
 import { FEDERATION_SDL, resolveEntities } from './federation.ts';
 import { Backfill, BackfillRunError } from './resolvers/backfill.ts';
 import { Query } from './resolvers/query.ts';
+import { Subscription } from './resolvers/subscription.ts';
 import { Transfer } from './resolvers/transfer.ts';
 import type { Resolvers } from './types.generated.ts';
 
@@ -15,6 +16,7 @@ const passing = (name: string): GraphQLScalarType => new GraphQLScalarType<strin
 
 const resolvers: Resolvers = {
   Query,
+  Subscription,
   Transfer,
   Backfill,
   BackfillRunError,

@@ -145,6 +145,28 @@ export type QueryTransfersArgs = {
   teamId?: InputMaybe<Scalars['ID']['input']>;
 };
 
+export type Subscription = {
+  readonly __typename?: 'Subscription';
+  /**
+   * A backfill as it goes on: its state now, then each change, until it is `COMPLETED`, `CANCELLED` or `FAILED`, which is
+   * the last event. While the REST API cannot be asked, the stream stays open and its last state comes once more with
+   * `isStale: true`; when that has lasted longer than the gateway keeps old values, or the REST API refuses, the stream
+   * ends with an error.
+   *
+   * A stream that completes in any other status was ended by the gateway's shutdown: subscribe again.
+   *
+   * Costs no upstream call of its own while others of the same credential and team watch too: all their backfills are
+   * looked at together.
+   */
+  readonly backfillUpdated: Backfill;
+};
+
+
+export type SubscriptionBackfillUpdatedArgs = {
+  id: Scalars['ID']['input'];
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
 /**
  * A data warehouse transfer: the recurring job that copies data from a source into a team's data warehouse.
  * This graph knows its backfills only.
@@ -250,6 +272,7 @@ export type ResolversTypes = {
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
+  Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Transfer: ResolverTypeWrapper<TransferParent>;
 };
 
@@ -265,6 +288,7 @@ export type ResolversParentTypes = {
   Int: Scalars['Int']['output'];
   Query: Record<PropertyKey, never>;
   String: Scalars['String']['output'];
+  Subscription: Record<PropertyKey, never>;
   Transfer: TransferParent;
 };
 
@@ -311,6 +335,10 @@ export type QueryResolvers<ContextType = GatewayContext, ParentType extends Reso
   transfers?: Resolver<ReadonlyArray<ResolversTypes['Transfer']>, ParentType, ContextType, RequireFields<QueryTransfersArgs, 'ids'>>;
 };
 
+export type SubscriptionResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  backfillUpdated?: SubscriptionResolver<ResolversTypes['Backfill'], "backfillUpdated", ParentType, ContextType, RequireFields<SubscriptionBackfillUpdatedArgs, 'id'>>;
+};
+
 export type TransferResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Transfer'] = ResolversParentTypes['Transfer']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   latestBackfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType>;
@@ -323,6 +351,7 @@ export type Resolvers<ContextType = GatewayContext> = {
   Date?: GraphQLScalarType;
   DateTime?: GraphQLScalarType;
   Query?: QueryResolvers<ContextType>;
+  Subscription?: SubscriptionResolvers<ContextType>;
   Transfer?: TransferResolvers<ContextType>;
 };
 

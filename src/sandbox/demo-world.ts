@@ -68,6 +68,17 @@ export const OTHER_DEMO_TRANSFER_IDS = {
 /** The first of the ids that lively transfers give their backfills, each transfer a hundred million of them. */
 const FIRST_SERIES_ID = 7_000_000_001n;
 
+/** Of the lively transfers those whose backfills all end well, in {@link addLively}'s shared rhythm. */
+const NEVER_FAILING = [0, 1, 2, 4, 5, 6].map((n) => LIVELY[n] ?? '');
+
+/** The lively backfill of the demo team that was created last: at most half a minute ago, and never one that fails. */
+export function newbornBackfillId(world: World): string {
+  const latest = NEVER_FAILING.flatMap((id) => world.latest(DEMO_TEAM_ID, id) ?? []);
+  const [newest] = latest.sort((a, b) => b.created_time.localeCompare(a.created_time));
+  if (newest === undefined) throw new Error('the demo world has no lively backfills');
+  return newest.transfer_backfill_id;
+}
+
 /** A world to look at: two teams, some sixty transfers, something always going on. */
 export function createDemoWorld({ now = Date.now }: { readonly now?: () => number } = {}): World {
   const world = createWorld({ now });

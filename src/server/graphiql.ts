@@ -4,6 +4,8 @@ import type { GraphiQLOptions } from 'graphql-yoga';
 export interface GraphiqlDefaults {
   readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Queries of further tabs, asked for each time the page is opened. */
+  readonly moreTabs?: () => readonly string[];
 }
 
 const DEFAULTS: GraphiqlDefaults = {
@@ -27,11 +29,17 @@ query LatestBackfills {
   headers: { Authorization: 'Bearer <token>', 'X-Team-Id': '<team>', 'X-Explain-Cost': '1' },
 };
 
-export function graphiqlOptions({ query, headers }: GraphiqlDefaults = DEFAULTS): GraphiQLOptions {
-  const options: GraphiQLOptions & { readonly storage: null } = {
+/** @returns the options of a page, by the URL of the request for it */
+export function graphiqlOptions({
+  query,
+  headers: byName,
+  moreTabs = () => [],
+}: GraphiqlDefaults = DEFAULTS): (request: { readonly url: string }) => GraphiQLOptions {
+  const headers = JSON.stringify(byName, null, 2);
+  const common: GraphiQLOptions & { readonly storage: null } = {
     title: 'Backfill gateway',
     defaultQuery: query,
-    headers: JSON.stringify(headers, null, 2),
+    headers,
     // Nothing works without them, so they are in view.
     defaultEditorToolsVisibility: 'headers',
     // A token typed into GraphiQL is not to be found in the browser's storage later. Nothing else is kept there
@@ -40,5 +48,18 @@ export function graphiqlOptions({ query, headers }: GraphiqlDefaults = DEFAULTS)
     shouldPersistHeaders: false,
     storage: null,
   };
-  return options;
+
+  return ({ url }) => {
+    const queries = [query, ...moreTabs()];
+    // GraphiQL writes what was typed into the page's URL, and does not look there where there are tabs.
+    const typed = new URL(url, 'http://localhost').searchParams.get('query');
+    const isTyped = typed !== null && !queries.map(shapeOf).includes(shapeOf(typed));
+    if (queries.length === 1 || isTyped) return common;
+    return { ...common, defaultTabs: queries.map((each) => ({ query: each, headers })) };
+  };
+}
+
+/** Ids differ from one time to the next. */
+function shapeOf(query: string): string {
+  return query.replaceAll(/\d+/g, '0');
 }

@@ -1,5 +1,4 @@
 import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
-import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
@@ -11,22 +10,26 @@ import type { Metrics } from '../metrics.ts';
 import { useAutomaticPersistedQueries } from './automatic-persisted-queries.ts';
 import { useBodyLimit } from './body-limit.ts';
 import { costQuestionOf, EXPLAIN_COST, useCostReport } from './cost-report.ts';
-import { useErrorResults } from './error-results.ts';
+import { type FinishResult, useErrorResults } from './error-results.ts';
 import { useEtag } from './etag.ts';
+import { useEventStreams } from './event-streams.ts';
 import { useExactIntegers } from './exact-integers.ts';
 import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
 import { useJsonRequests } from './json-requests.ts';
+import { useNoIntrospection } from './no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './operation-limits.ts';
 import { useOperationalEndpoints } from './operational-endpoints.ts';
 import { useRequestLog } from './request-log.ts';
 import { recordOf, type ServerContext } from './request-record.ts';
 import { useResponseHeaders } from './response-headers.ts';
+import { useSubscriptionLog } from './subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './trusted-documents.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: RequestFacts) => GatewayContext;
   readonly isReady: () => boolean;
+  readonly finishResult: FinishResult;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
   /** All that may be asked, where that is limited. */
@@ -43,7 +46,7 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
-  const { clock, log, metrics } = deps;
+  const { finishResult, clock, log, metrics } = deps;
   const costAnsweredUnasked = deps.alwaysReportCost ? '1' : null;
 
   return createYoga<ServerContext, GatewayContext>({
@@ -93,6 +96,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       // Responses pass these in their order: tagged by their Cache-Control, logged with what became of them.
       useResponseHeaders(clock),
       useEtag(),
+      useEventStreams(),
       useRequestLog({ clock, log, metrics }),
       useOperationalEndpoints(isReady, metrics),
       useBodyLimit(),
@@ -102,8 +106,9 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       // One or the other: both take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
       useCostReport(),
-      useErrorResults({ clock, log, metrics }),
-      !introspection && useDisableIntrospection(),
+      useErrorResults(finishResult, clock),
+      useSubscriptionLog({ clock, log }),
+      !introspection && useNoIntrospection(),
       // Suggestions spell out the schema, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),
     ],

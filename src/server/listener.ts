@@ -1,5 +1,13 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** What becomes of what comes in. */
+export interface Handlers {
+  readonly handle: RequestListener;
+  /** Takes over a connection that asks to go on as a WebSocket. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
 
 export interface Listener {
   readonly port: number;
@@ -33,14 +41,15 @@ const BACKLOG = 4_096;
 
 /** Rejects with the system's error, such as `EADDRINUSE`, when it cannot listen. */
 export async function listen(
-  handle: RequestListener,
+  { handle, upgrade }: Handlers,
   port: number,
   host: string,
   limits: ListenerLimits = LIMITS,
 ): Promise<Listener> {
-  const silent = new Set<Socket>();
+  const silent = new Set<Duplex>();
+  const upgraded = new Set<Duplex>();
   let closing = false;
-  const server = createServer(limits, (request, response) => {
+  const server = createServer({ ...limits, IncomingMessage: WebSocketsOnly }, (request, response) => {
     silent.delete(request.socket);
     response.once('close', () => {
       // A connection kept alive past the last answer would hold the process for its idle time.
@@ -54,6 +63,14 @@ export async function listen(
     silent.add(socket);
     socket.once('close', () => silent.delete(socket));
   });
+  if (upgrade !== undefined) {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      silent.delete(socket);
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      upgrade(request, socket, head);
+    });
+  }
   await listening(server, port, host);
 
   return {
@@ -65,6 +82,8 @@ export async function listen(
         const cutOff = setTimeout(() => {
           finished = false;
           server.closeAllConnections();
+          // Node has let go of these.
+          for (const socket of upgraded) socket.destroy();
         }, graceMs);
         server.close(() => {
           clearTimeout(cutOff);
@@ -75,6 +94,23 @@ export async function listen(
       });
     },
   };
+}
+
+/**
+ * Some clients, Java's among them, ask with each request to go on in HTTP/2 and mean it as an offer. Node takes every
+ * such request from `request` listeners as soon as there is one for `upgrade`, and asks here whether it is one.
+ */
+class WebSocketsOnly extends IncomingMessage {
+  // Not #private: the setter is called before this class can have fields.
+  private asksForUpgrade = false;
+
+  get upgrade(): boolean {
+    return this.asksForUpgrade && this.headers.upgrade?.toLowerCase() === 'websocket';
+  }
+
+  set upgrade(asks: boolean) {
+    this.asksForUpgrade = asks;
+  }
 }
 
 function listening(server: Server, port: number, host: string): Promise<void> {

@@ -1,4 +1,5 @@
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { RETRY_AFTER_OVERLOAD_SECONDS } from '../graphql/errors.ts';
 import { SECURITY_HEADERS } from './response-headers.ts';
 
 export interface LoadSheddingOptions {
@@ -10,26 +11,36 @@ export interface LoadSheddingOptions {
 
 export interface LoadShedding {
   readonly handle: RequestListener;
+  /**
+   * Lets in what does not come as a request.
+   * @returns what is called once when it is done; undefined when it is to be turned away
+   */
+  admit(): (() => void) | undefined;
   stop(): void;
 }
 
 const SAMPLE_MS = 500;
-const RETRY_AFTER_SECONDS = 1;
 const BODY = JSON.stringify({
   errors: [
     {
       message: 'The gateway is overloaded at the moment.',
-      extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: RETRY_AFTER_SECONDS },
+      extensions: {
+        code: 'UPSTREAM_UNAVAILABLE',
+        retryable: true,
+        retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS,
+      },
     },
   ],
 });
 
 /**
  * Turns GraphQL requests away with 503 before they cost anything, while more are under way than memory is planned for
- * or the event loop is late. Those who ask how the gateway is are always answered.
+ * or the event loop is late. Those who ask how the gateway is are always answered. Streams are under way for hours and
+ * do next to nothing, so they count only until they are one; `watch.ts` bounds them.
+ * @param handle calls `becomesStream` when it answers with a stream
  */
 export function shedLoad(
-  handle: RequestListener,
+  handle: (request: IncomingMessage, response: ServerResponse, becomesStream: () => void) => void,
   { maxUnderWay = 1_000, maxLagMs = 1_000 }: LoadSheddingOptions = {},
 ): LoadShedding {
   let underWay = 0;
@@ -41,22 +52,31 @@ export function shedLoad(
     sampledAt = now;
   }, SAMPLE_MS).unref();
 
+  function admit(): (() => void) | undefined {
+    if (underWay >= maxUnderWay || lagMs > maxLagMs) return undefined;
+    underWay++;
+    let done = false;
+    return () => {
+      if (!done) underWay--;
+      done = true;
+    };
+  }
+
   return {
     handle(request, response) {
       if (request.url?.startsWith('/graphql') !== true) {
-        handle(request, response);
+        handle(request, response, () => undefined);
         return;
       }
-      if (underWay >= maxUnderWay || lagMs > maxLagMs) {
+      const done = admit();
+      if (done === undefined) {
         refuse(response);
         return;
       }
-      underWay++;
-      response.once('close', () => {
-        underWay--;
-      });
-      handle(request, response);
+      response.once('close', done);
+      handle(request, response, done);
     },
+    admit,
     stop() {
       clearInterval(sampling);
     },
@@ -68,7 +88,7 @@ function refuse(response: ServerResponse): void {
     ...Object.fromEntries(SECURITY_HEADERS),
     'Content-Type': 'application/json; charset=utf-8',
     'Cache-Control': 'no-store',
-    'Retry-After': String(RETRY_AFTER_SECONDS),
+    'Retry-After': String(RETRY_AFTER_OVERLOAD_SECONDS),
   });
   response.end(BODY);
 }

@@ -25,6 +25,8 @@ export interface RequestRecord {
 /** Travels with the request through every hook of the server. */
 export interface ServerContext {
   record?: RequestRecord;
+  /** To be told when the answer turns out to be a stream, which is under way for as long as its client stays. */
+  readonly becomesStream?: () => void;
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;

@@ -20,6 +20,8 @@ export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
     onPluginInit({ addPlugin }) {
       addPlugin(
         usePersistedOperations({
+          // The protocol of WebSockets has no place for an id alone. What is not in the list fails below.
+          allowArbitraryOperations: ({ url }) => url.startsWith('ws:'),
           getPersistedOperation: (id) => documents.get(id) ?? null,
           extractPersistedOperationId: (params, request) =>
             documentIdOf(params, request) ?? defaultExtractPersistedOperationId(params, request, {}),

@@ -11,7 +11,7 @@ export interface AdmissionDeps {
 }
 
 /**
- * Makes one call at a reader's expense, and learns from its failure what it says of the credential.
+ * Makes one call on a reader's behalf, and learns from its failure what it says of the credential.
  * @param hasReserve whether a known value can stand in for the answer
  */
 export type Admit = <Result>(
@@ -21,15 +21,14 @@ export type Admit = <Result>(
   call: () => Promise<Result>,
 ) => Promise<Result>;
 
-/** What stands between a reader and a call: the gate, the hourly quota, and the operation's own limit. */
+/** What stands between a credential and a call: the gate and the hourly quota. */
 export function createAdmission({ gate, governor, credentials }: AdmissionDeps): Admit {
-  return async ({ caller: { credential }, mode, tally }, reason, hasReserve, call) => {
+  return async ({ caller: { credential }, mode }, reason, hasReserve, call) => {
     gate.assertOpen(credential);
     governor.assertAffordable(
       credential.partition,
       !hasReserve ? 'bare' : mode.kind === 'poll' ? 'poll' : 'reserve',
     );
-    tally.countCall();
     governor.expectCall(credential.partition, reason);
     try {
       return await call();

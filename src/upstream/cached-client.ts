@@ -78,7 +78,9 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
     const made = { call: false };
     const load = (): Promise<KeptKnown> =>
       teamReads.load(
-        newRead(reader, resource, key, () => {
+        newRead(reader, resource, key, (call) => {
+          if (call === 'own') reader.tally.countCall();
+          else reader.tally.countExtraCall();
           made.call = true;
         }),
       );
@@ -101,14 +103,14 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
     }
   }
 
-  function newRead(reader: Reader, resource: Resource, key: string, paid: () => void): Read {
+  function newRead(reader: Reader, resource: Resource, key: string, pay: Read['pay']): Read {
     return {
       reader,
       resource,
       last: cache.last(key),
       hasReserve: reserveOf(key) !== undefined,
       ask: (timeLeftMs) => ask(reader, resource, key, timeLeftMs),
-      paid,
+      pay,
     };
   }
 

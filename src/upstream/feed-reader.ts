@@ -51,16 +51,16 @@ export function createFeedReader(teamId: ResourceId, deps: FeedReaderDeps): Feed
   let reading: Promise<TeamFeed> | undefined;
   let restsUntil = -Infinity;
 
-  /** At the expense of the first who can pay. */
+  /** At the expense of the first. */
   async function readOnce(reads: readonly Read[]): Promise<TeamFeed> {
-    const payer = reads.find(({ reader }) => reader.tally.canCall) ?? reads[0];
+    const [payer] = reads;
     if (payer === undefined) throw new Error('a feed is read for somebody');
     const { reader } = payer;
     const hasReserve = reads.every((read) => read.hasReserve);
     const sentAt = clock.monotonic();
     try {
       const { records, isWhole } = await admit(reader, 'recheck', hasReserve, () => {
-        payer.paid();
+        payer.pay('extra');
         return client.listIncompleteBackfills(reader.caller, teamId, timeoutMs * FEED_TIME_SHARE);
       });
       const rows = records.map((record) =>

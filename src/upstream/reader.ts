@@ -30,6 +30,9 @@ export interface Read {
   readonly hasReserve: boolean;
   /** Asks the resource's own endpoint. */
   ask(timeoutMs: number): Promise<KeptKnown>;
-  /** Is called when a call was made at this read's expense. */
-  paid(): void;
+  /**
+   * Counts a call that is about to be made for this read: its own, or an `extra` one that others are told by too.
+   * @throws {UpstreamError} `tooManyCalls` when the operation has used up its own ones
+   */
+  pay(call: 'own' | 'extra'): void;
 }

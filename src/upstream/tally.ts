@@ -2,7 +2,7 @@ import { UpstreamError } from './errors.ts';
 
 /** Counts what one operation cost, holds it to its limit, and knows how long its answer stays fresh. */
 export class Tally {
-  readonly #maxCalls: number;
+  #maxCalls: number;
   calls = 0;
   cacheHits = 0;
   staleReads = 0;
@@ -13,13 +13,15 @@ export class Tally {
     this.#maxCalls = maxCalls;
   }
 
-  get canCall(): boolean {
-    return this.calls < this.#maxCalls;
+  /** One that spares others, made in the hope of it: where it spares none, they are to be had all the same. */
+  countExtraCall(): void {
+    this.calls++;
+    this.#maxCalls++;
   }
 
   /** @throws {UpstreamError} `tooManyCalls` when the operation has used up its calls. */
   countCall(): void {
-    if (!this.canCall) {
+    if (this.calls >= this.#maxCalls) {
       throw new UpstreamError(
         'tooManyCalls',
         `the operation needs more than ${this.#maxCalls} upstream calls`,

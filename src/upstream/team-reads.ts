@@ -150,7 +150,7 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
   function askAlone({ read, deadline, resolve, reject }: Entry): void {
     const leftMs = Math.max(1, deadline - clock.monotonic());
     admit(read.reader, reasonOf(read), read.hasReserve, () => {
-      read.paid();
+      read.pay('own');
       return read.ask(leftMs);
     }).then(resolve, reject);
   }

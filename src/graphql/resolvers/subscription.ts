@@ -1,0 +1,19 @@
+import type { GatewayContext } from '../context.ts';
+import { resourceId } from '../input.ts';
+import type { BackfillParent } from '../parents.ts';
+import type { SubscriptionResolvers } from '../types.generated.ts';
+
+export const Subscription: SubscriptionResolvers = {
+  backfillUpdated: {
+    subscribe(_subscription, args, context) {
+      const reader = context.reader();
+      const teamId = context.teamId(args.teamId);
+      return context.watch.open(reader, teamId, resourceId(args.id, 'The argument "id"'));
+    },
+
+    resolve(snapshot: BackfillParent, _args: unknown, context: GatewayContext) {
+      context.beginEvent();
+      return snapshot;
+    },
+  },
+};

@@ -1,0 +1,115 @@
+import type { IncomingMessage } from 'node:http';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import { type Context, makeServer, type Server } from 'graphql-ws';
+import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
+import type { Clock } from '../clock.ts';
+import { overloaded, withExtensions } from '../graphql/errors.ts';
+import type { Log } from '../log.ts';
+import { type FinishResult, hasErrors } from './error-results.ts';
+import type { GraphqlServer } from './graphql-server.ts';
+import { logRequest } from './request-log.ts';
+import { recordOf, type ServerContext } from './request-record.ts';
+
+/** What is known of a socket: the request that it was upgraded from. */
+export interface SocketFacts {
+  readonly request: IncomingMessage;
+}
+
+export interface WebSocketOperationsDeps {
+  readonly server: GraphqlServer;
+  readonly schema: GraphQLSchema;
+  readonly finishResult: FinishResult;
+  /** What lets an operation in, see {@link LoadShedding.admit}. */
+  readonly admit: () => (() => void) | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A dashboard that watches each of its transfers by an operation of its own fits twice. */
+const MAX_OPERATIONS_PER_SOCKET = 100;
+
+/** Stands for whatever operation it is: graphql-ws asks for a document, which yoga has parsed by then. */
+const SOME_OPERATION = parse('{ __typename }');
+
+type Params = ConnectionParams | undefined;
+type ConnectionParams = Readonly<Record<string, unknown>>;
+
+/**
+ * The protocol `graphql-transport-ws`. Each operation goes the way of a POST from its parameters on, so that whatever
+ * holds for those, from the nesting of brackets to trusted documents, holds here. What is wrong with the operation
+ * itself is answered by an `error` message, everything else by a result like any other.
+ */
+export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
+  const { server, schema, finishResult, admit, clock, log } = deps;
+
+  async function run(
+    { extra, connectionParams, subscriptions }: Context<ConnectionParams, SocketFacts>,
+    params: GraphQLParams,
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const request = new server.fetchAPI.Request('ws://localhost/graphql', {
+      method: 'POST',
+      headers: headersOf(extra.request, connectionParams),
+    });
+    const context: ServerContext = {};
+    const record = recordOf(context, request, clock.monotonic());
+
+    async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
+        throw overloaded(`A socket takes at most ${MAX_OPERATIONS_PER_SOCKET} operations at once.`);
+      }
+      const done = admit();
+      if (done === undefined) throw overloaded('The gateway is overloaded at the moment.');
+      try {
+        return (await server.getResultForParams({ params, request }, context)) ?? {};
+      } finally {
+        done();
+      }
+    }
+
+    const result = await ask().catch((error: unknown) => ({ errors: [error as GraphQLError] }));
+    const finished = isAsyncIterable(result) ? result : forMessages(finishResult(result, record));
+    logRequest(log, record, { method: 'WS' }, clock.monotonic());
+    const wasRun = record.operation !== undefined;
+    if (!isAsyncIterable(finished) && !wasRun && hasErrors(finished)) return finished.errors;
+    return { schema, document: SOME_OPERATION, rootValue: finished };
+  }
+
+  return makeServer<ConnectionParams, SocketFacts>({
+    onSubscribe: (context, _id, params) => run(context, params as GraphQLParams),
+    execute: ({ rootValue }) => rootValue as ExecutionResult | AsyncIterable<ExecutionResult>,
+  });
+}
+
+/** What the upgrade may say of the caller. Not `Cache-Control`: browsers send `no-cache` with each, unasked. */
+const FROM_UPGRADE = ['authorization', 'x-team-id', 'x-request-id', 'traceparent'] as const;
+/** What `connection_init` may say as well, since browsers set no headers at an upgrade. */
+const FROM_PAYLOAD: ReadonlySet<string> = new Set(['authorization', 'x-team-id']);
+
+function headersOf({ headers }: IncomingMessage, params: Params): Record<string, string> {
+  const given = FROM_UPGRADE.flatMap((name) => {
+    const value = headers[name];
+    return typeof value === 'string' ? [[name, value] as const] : [];
+  });
+  const sent = Object.entries(params ?? {}).flatMap(([key, value]) => {
+    const name = key.toLowerCase();
+    return FROM_PAYLOAD.has(name) && value != null ? [[name, textOf(value)] as const] : [];
+  });
+  return Object.fromEntries([...given, ...sent]);
+}
+
+/** A number that JavaScript has rounded, or no text at all, is nothing that a header could say: it is refused there. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return Number.isSafeInteger(value) ? String(value) : '';
+}
+
+/** Statuses and headers are for HTTP. */
+function forMessages<Result extends ExecutionResult>(result: Result): Result {
+  if (!hasErrors(result)) return result;
+  const errors = result.errors.map((error) => {
+    if (!(error instanceof GraphQLError)) return error;
+    const { http: _http, ...extensions } = error.extensions;
+    return withExtensions(error, extensions);
+  });
+  return { ...result, errors };
+}

@@ -1,0 +1,139 @@
+import { createClient as createSseClient } from 'graphql-sse';
+import { createClient as createWsClient, type Client } from 'graphql-ws';
+import { expect, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { createGate, type GraphqlError, type Stack, TEAM, TOKEN } from '../harness.ts';
+
+/** One event of a subscription, as it came. */
+export interface StreamEvent {
+  readonly data?: unknown;
+  readonly errors?: readonly GraphqlError[];
+}
+
+/** A subscription that a client follows. */
+export interface Stream {
+  readonly events: readonly StreamEvent[];
+  /** Fulfilled when the server has completed it. */
+  readonly completed: Promise<void>;
+  /** As a client does that has seen enough. */
+  leave(): void;
+  /** Has a slow client begin to read. */
+  read?(): void;
+}
+
+export interface StreamOptions {
+  readonly variables?: Readonly<Record<string, unknown>>;
+  /** Null sends none. */
+  readonly token?: string | null;
+  readonly team?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Reads nothing after the connection is there, until told to. */
+  readonly slow?: boolean;
+}
+
+export type Subscribe = (origin: string, query: string, options?: StreamOptions) => Stream;
+
+export function callerOf({ token = TOKEN, team = TEAM }: StreamOptions): Record<string, string> {
+  return {
+    ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
+    ...(team === null ? {} : { 'X-Team-Id': team }),
+  };
+}
+
+interface Sink {
+  next(event: unknown): void;
+  error(error: unknown): void;
+  complete(): void;
+}
+
+function follow(subscribe: (sink: Sink) => () => void): Stream {
+  const events: StreamEvent[] = [];
+  let leave = (): void => undefined;
+  const completed = new Promise<void>((resolve, reject) => {
+    leave = subscribe({
+      next: (event) => void events.push(event as StreamEvent),
+      error: (error) => {
+        // An array of errors is an answer; everything else is a lost connection.
+        if (Array.isArray(error)) events.push({ errors: error as readonly GraphqlError[] });
+        else reject(error instanceof Error ? error : new Error(JSON.stringify(error)));
+        resolve();
+      },
+      complete: resolve,
+    });
+  });
+  completed.catch(() => undefined);
+  onTestFinished(() => leave());
+  return { events, completed, leave: () => leave() };
+}
+
+/** A connection of its own for each. */
+export const overSse: Subscribe = (origin, query, options = {}) => {
+  const toRead = createGate();
+  const stream = follow((sink) => {
+    const client = createSseClient({
+      url: `${origin}/graphql`,
+      retryAttempts: 0,
+      headers: { ...callerOf(options), ...options.headers },
+      async fetchFn(url: string, init: RequestInit) {
+        const response = await fetch(url, init);
+        if (options.slow === true) await toRead.opened;
+        return response;
+      },
+    });
+    return client.subscribe({ query, ...(options.variables && { variables: options.variables }) }, sink);
+  });
+  return { ...stream, read: toRead.open };
+};
+
+/** A socket of its own for each; the caller is told in `connection_init`, as browsers have to. */
+export const overWebSocket: Subscribe = (origin, query, options = {}) => {
+  const sockets: WebSocket[] = [];
+  const client = openSocket(origin, callerOf(options), options.headers, (socket) => {
+    sockets.push(socket);
+    if (options.slow === true) socket.pause();
+  });
+  return {
+    ...followOver(client, query, options.variables),
+    read: () => sockets.forEach((socket) => socket.resume()),
+  };
+};
+
+export function openSocket(
+  origin: string,
+  connectionParams: Record<string, unknown>,
+  headers: Readonly<Record<string, string>> = {},
+  onConnected?: (socket: WebSocket) => void,
+): Client {
+  const client = createWsClient({
+    url: `${origin.replace(/^http/, 'ws')}/graphql`,
+    retryAttempts: 0,
+    connectionParams,
+    on: { connected: (socket) => onConnected?.(socket as WebSocket) },
+    webSocketImpl: class extends WebSocket {
+      constructor(url: string, protocols: string) {
+        super(url, protocols, { headers });
+      }
+    },
+  });
+  onTestFinished(() => void client.dispose());
+  return client;
+}
+
+export function followOver(
+  client: Client,
+  query: string,
+  variables?: Readonly<Record<string, unknown>>,
+): Stream {
+  return follow((sink) => client.subscribe({ query, ...(variables && { variables }) }, sink));
+}
+
+/** Moves the clock to the next poll, as soon as somebody waits for it, and lets it end. */
+export async function nextPoll({ clock }: Stack, milliseconds = 2_000, groups = 1): Promise<void> {
+  await expect.poll(() => clock.waiting).toBe(groups);
+  clock.advance(milliseconds);
+  await expect.poll(() => clock.waiting).toBe(groups);
+}
+
+export function codesOf(event: StreamEvent | undefined): readonly string[] {
+  return (event?.errors ?? []).map(({ extensions }) => extensions.code);
+}

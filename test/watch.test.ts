@@ -1,0 +1,95 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { createWatch } from '../src/graphql/watch.ts';
+import type { ResourceId } from '../src/ids.ts';
+import { createMetrics } from '../src/metrics.ts';
+import type { CachedClient } from '../src/upstream/cached-client.ts';
+import type { Reader } from '../src/upstream/reader.ts';
+import type { BackfillSnapshot } from '../src/upstream/snapshots.ts';
+import { backfillRecord } from '../src/upstream/records.ts';
+import { Tally } from '../src/upstream/tally.ts';
+import { createManualClock } from './harness.ts';
+
+const TEAM = '1' as ResourceId;
+const ID = '12' as ResourceId;
+
+const reader: Reader = {
+  caller: {
+    credential: { authorization: 'Bearer x', token: 'x', partition: 'x.0' },
+    requestId: 'r',
+    traceparent: undefined,
+  },
+  mode: { kind: 'fresh' },
+  tally: new Tally(Infinity),
+};
+
+const snapshot: BackfillSnapshot = {
+  teamId: TEAM,
+  id: ID,
+  fetchedAt: '2026-03-02T10:00:00Z',
+  progressedAt: 0,
+  isStale: false,
+  record: backfillRecord.parse({
+    transfer_backfill_id: 12,
+    transfer_id: 5,
+    range_start_date: '2026-01-01',
+    range_end_date: '2026-01-31',
+    created_time: '2026-03-02T09:00:00Z',
+    created_user_id: 7,
+    status: 'RUNNING',
+    transfer_runs_total: 31,
+    transfer_runs_created: 31,
+    transfer_runs_completed: 3,
+    transfer_runs_failed: 0,
+  }),
+};
+
+/** Of a REST API that always says the same. */
+function watchWith(maxStreams: number) {
+  const clock = createManualClock();
+  const client = { backfill: () => Promise.resolve(snapshot) } as unknown as CachedClient;
+  const watch = createWatch({
+    client,
+    clock,
+    metrics: createMetrics(),
+    intervalMs: () => 2_000,
+    staleMs: 10_000,
+    maxStreams,
+  });
+  onTestFinished(() => watch.close());
+  return { clock, watch };
+}
+
+it('no more streams are opened than memory is planned for, until one ends', async () => {
+  const { watch } = watchWith(2);
+  const open = async (): Promise<AsyncIterator<BackfillSnapshot>> => {
+    const iterator = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ done: false, value: snapshot });
+    return iterator;
+  };
+  const streams = [await open(), await open()];
+  expect(watch.streams).toBe(2);
+  await expect(watch.open(reader, TEAM, ID)).rejects.toMatchObject({
+    extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 },
+  });
+  await streams[0]?.return?.();
+  await open();
+  expect(watch.streams).toBe(2);
+});
+
+it('a stream that nobody reads is not watched for', async () => {
+  const { clock, watch } = watchWith(2);
+  await watch.open(reader, TEAM, ID);
+  expect([watch.streams, clock.waiting]).toEqual([0, 0]);
+});
+
+it('after the end of all streams a new one completes after its first state', async () => {
+  const { clock, watch } = watchWith(2);
+  const before = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+  await before.next();
+  watch.close();
+  expect(await before.next()).toMatchObject({ done: true });
+  const seen = [];
+  for await (const each of await watch.open(reader, TEAM, ID)) seen.push(each);
+  expect(seen).toEqual([snapshot]);
+  expect([watch.streams, clock.waiting]).toEqual([0, 0]);
+});
