@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { envelope } from '../src/sandbox/faults.ts';
 import { createGate, type GraphqlError, startStack } from './harness.ts';
 import {
   codesOf,
@@ -439,6 +440,70 @@ describe('200 subscribers', () => {
       expect(sandbox.calls.count()).toBe(1 + n);
     }
     await expect.poll(() => streams.every(({ events }) => events.length === 4)).toBe(true);
+  });
+});
+
+describe('1,000 subscribers', () => {
+  it('of 50 running backfills of a team cost one upstream call in each interval', async () => {
+    const stack = await startStack();
+    const { world, origin, sandbox } = stack;
+    const ids = Array.from({ length: 50 }, (_, n) =>
+      world.addBackfill({ transferId: String(100 + n), status: 'RUNNING' }),
+    );
+    const streams = Array.from({ length: 1_000 }, (_, n) => overSse(origin, updates(ids[n % 50] ?? '')));
+    const haveAll = async (events: number): Promise<void> => {
+      await expect
+        .poll(() => streams.every((stream) => stream.events.length === events), { timeout: 15_000 })
+        .toBe(true);
+    };
+    await haveAll(1);
+    sandbox.calls.reset();
+    for (let n = 1; n <= 3; n++) {
+      for (const id of ids) world.set(id, { transfer_runs_completed: n });
+      await nextPoll(stack);
+      await haveAll(1 + n);
+      expect(sandbox.calls.count()).toBe(n);
+    }
+    expect(sandbox.calls.count('listIncompleteBackfills')).toBe(3);
+
+    // One ends: its end is read once at its own endpoint, and the others go on.
+    world.set(ids[0] ?? '', { transfer_runs_completed: 4, status: 'COMPLETED' });
+    await nextPoll(stack);
+    await Promise.all(streams.filter((_, n) => n % 50 === 0).map((stream) => stream.completed));
+    await expect.poll(() => sandbox.calls.count()).toBe(5);
+  });
+});
+
+describe('a credential with little of its quota left', () => {
+  it('is polled for less often, and at the very end not at all, which the stream says', async () => {
+    const stack = await startStack();
+    const { world, origin, sandbox, clock, query } = stack;
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const stream = overSse(origin, updates(id));
+    await expect.poll(() => stream.events).toHaveLength(1);
+    const tell = async (left: number): Promise<void> => {
+      const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': String(left) };
+      const body = envelope('NOT_FOUND', 'No');
+      sandbox.faults.add({ when: { id: '404' }, answer: { kind: 'status', status: 404, headers, body } });
+      await query('{ backfill(id: "404") { id } }', { headers: { 'cache-control': 'no-cache' } });
+    };
+    await tell(600);
+    const pollsIn = async (seconds: number): Promise<number> => {
+      sandbox.calls.reset();
+      for (let second = 0; second < seconds; second++) {
+        clock.advance(1_000);
+        await expect.poll(() => clock.waiting).toBe(1);
+      }
+      return sandbox.calls.count();
+    };
+    await pollsIn(300);
+    const polls = await pollsIn(300);
+    expect(polls).toBeGreaterThan(20);
+    expect(polls).toBeLessThan(100);
+
+    await tell(40);
+    clock.advance(60_000);
+    await expect.poll(() => stream.events.at(-1)).toEqual(event('RUNNING', 0, true));
   });
 });
 
