@@ -21,7 +21,7 @@ const DEFAULTS = {
 
 await runAsProcess(async (env) => {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const sandbox = await startSandboxOn(given['SANDBOX_PORT']);
+  const sandbox = await startSandboxWith(given['SANDBOX_PORT'], given['SANDBOX_HOURLY_QUOTA']);
   try {
     const settings = { ...DEFAULTS, ...given, SUPERMETRICS_API_URL: sandbox.url, GRAPHIQL: 'true' };
     const config = loadConfig(settings);
@@ -59,12 +59,18 @@ async function startAnywhere(options: GatewayOptions): Promise<RunningGateway> {
   }
 }
 
-async function startSandboxOn(port = '0'): Promise<Sandbox> {
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
-    throw new ConfigError('SANDBOX_PORT must be a whole number from 0 to 65535');
-  }
+async function startSandboxWith(port = '0', hourlyQuota = '5000'): Promise<Sandbox> {
+  const mistakes = [
+    ...(/^\d{1,5}$/.test(port) && Number(port) <= 65_535
+      ? []
+      : ['SANDBOX_PORT must be a whole number from 0 to 65535']),
+    ...(/^[1-9]\d{0,8}$/.test(hourlyQuota)
+      ? []
+      : ['SANDBOX_HOURLY_QUOTA must be a whole number from 1 to 999999999']),
+  ];
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
   try {
-    return await startSandbox({ port: Number(port) });
+    return await startSandbox({ port: Number(port), hourlyQuota: Number(hourlyQuota) });
   } catch (error) {
     if (!isPortTaken(error)) throw error;
     throw new ConfigError(`SANDBOX_PORT ${port} is in use: stop what listens there, or set another one`);

@@ -206,10 +206,30 @@ it.each(['PORT', 'SANDBOX_PORT'])('says in one line that the given %s is in use'
 
 it.each([
   [{ SANDBOX_PORT: 'any' }, 'SANDBOX_PORT must be a whole number from 0 to 65535\n'],
+  [{ SANDBOX_HOURLY_QUOTA: '0' }, 'SANDBOX_HOURLY_QUOTA must be a whole number from 1 to 999999999\n'],
   [
     { PORT: '80000', LOG_LEVEL: 'loud' },
     'PORT must be a whole number from 0 to 65535\nLOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent\n',
   ],
 ])('refuses %j in a plain line each, with exit code 78', async (env, said) => {
   expect(await runDemo(env).end).toEqual({ code: 78, stdout: '', stderr: said });
+});
+
+it('allows each token as many calls an hour as it is told', async () => {
+  const demo = runDemo({ PORT: '0', SANDBOX_HOURLY_QUOTA: '2' });
+  const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
+  const ask = async (id: string): Promise<Answer> => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json',
+        Authorization: 'Bearer sandbox-full',
+        'X-Team-Id': '936506',
+      },
+      body: JSON.stringify({ query: `{ transfer(id: ${id}) { latestBackfill { id } } }` }),
+    });
+    return (await response.json()) as Answer;
+  };
+  for (const id of ['456789', '456801']) expect((await ask(id)).errors).toBeUndefined();
+  expect((await ask('456807')).errors?.map(({ extensions }) => extensions.code)).toEqual(['RATE_LIMITED']);
 });
