@@ -2,8 +2,7 @@
 /** Internal type. DO NOT USE DIRECTLY. */
 type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
-export type Incremental<T> =
-  T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
 /** Where a backfill is in its life cycle. */
 export type BackfillStatus =
@@ -27,40 +26,17 @@ export type BackfillDetailsQueryVariables = Exact<{
   teamId?: string | null | undefined;
 }>;
 
-export type BackfillDetailsQuery = {
-  readonly backfill: {
-    readonly rangeStartDate: string;
-    readonly rangeEndDate: string;
-    readonly id: string;
-    readonly status: BackfillStatus;
-    readonly progress: number;
-    readonly estimatedEndTime: string | null;
-    readonly errorReport: ReadonlyArray<{ readonly transferRunDate: string; readonly error: string }>;
-  } | null;
-};
+
+export type BackfillDetailsQuery = { readonly backfill: { readonly rangeStartDate: string, readonly rangeEndDate: string, readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly errorReport: ReadonlyArray<{ readonly transferRunDate: string, readonly error: string }> } | null };
 
 export type DashboardQueryVariables = Exact<{
   transferIds: ReadonlyArray<string> | string;
 }>;
 
-export type DashboardQuery = {
-  readonly transfers: ReadonlyArray<{
-    readonly id: string;
-    readonly latestBackfill: {
-      readonly id: string;
-      readonly status: BackfillStatus;
-      readonly progress: number;
-      readonly estimatedEndTime: string | null;
-    } | null;
-  }>;
-};
 
-export type BackfillProgressFragment = {
-  readonly id: string;
-  readonly status: BackfillStatus;
-  readonly progress: number;
-  readonly estimatedEndTime: string | null;
-};
+export type DashboardQuery = { readonly transfers: ReadonlyArray<{ readonly id: string, readonly latestBackfill: { readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null } | null }> };
+
+export type BackfillProgressFragment = { readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -80,17 +56,14 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
-export const BackfillProgressFragmentDoc = new TypedDocumentString(
-  `
+export const BackfillProgressFragmentDoc = new TypedDocumentString(`
     fragment BackfillProgress on Backfill {
   id
   status
   progress
   estimatedEndTime
 }
-    `,
-  { fragmentName: 'BackfillProgress' },
-) as unknown as TypedDocumentString<BackfillProgressFragment, unknown>;
+    `, {"fragmentName":"BackfillProgress"}) as unknown as TypedDocumentString<BackfillProgressFragment, unknown>;
 export const BackfillDetailsDocument = new TypedDocumentString(`
     query BackfillDetails($id: ID!, $teamId: ID) {
   backfill(id: $id, teamId: $teamId) {
