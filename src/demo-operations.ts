@@ -37,8 +37,9 @@ fragment Latest on Transfer {
 
 /** A backfill as it goes on, for a tab of its own. */
 export function demoProgress(backfillId: string): string {
-  return `# A backfill that has just begun, up to its end in a minute and a half:
-# press the button and look on. Reload the page for the next one.
+  return `# A backfill that has just begun, for a minute and a half
+# up to its end: press the button and look on.
+# Reload the page for the next one.
 subscription Progress {
   backfillUpdated(id: "${backfillId}") {
     status

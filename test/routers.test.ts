@@ -1,7 +1,13 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { codesOf } from './harness.ts';
 import { watchContactedHosts } from './support/contacted-hosts.ts';
-import { startApolloGateway, startHiveGateway, type StartRouter } from './support/routers.ts';
+import { codesOf as codesOfEvent, nextPoll, overSse } from './support/streams.ts';
+import {
+  startApolloGateway,
+  startHiveGateway,
+  startHiveGatewayOverWebSocket,
+  type StartRouter,
+} from './support/routers.ts';
 import { startSupergraph, type Supergraph } from './support/supergraph.ts';
 
 /** A router, and what is its own and not this gateway's doing: the README tells operators of it. */
@@ -236,6 +242,67 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     onTestFinished(() => expect(contactedHosts()).toEqual(['127.0.0.1']));
     const { query } = await startSupergraph(router.start, owned(['1']));
     expect((await query(LIST)).errors).toBeUndefined();
+  });
+});
+
+describe.each([
+  ['SSE', startHiveGateway],
+  ['WebSocket', startHiveGatewayOverWebSocket],
+] as const)('Hive Gateway over %s', (name, start) => {
+  const updates = (id: string): string =>
+    `subscription { backfillUpdated(id: "${id}") { transferRunsCompleted status transfer { name latestBackfill { id } } } }`;
+
+  it('carries each change to its client, and asks the owner of transfers for each', async () => {
+    const supergraph = await startSupergraph(start, owned(['5']));
+    const { stack, backfills, owner, origin } = supergraph;
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    stack.world.set(id, { transfer_runs_completed: 1 });
+    const asked = owner.requests.length;
+    const stream = overSse(origin, updates(id), { headers: { 'x-request-id': 'from-the-client' } });
+    await expect.poll(() => stream.events).toHaveLength(1);
+    stack.world.set(id, { transfer_runs_completed: 2 });
+    await nextPoll(stack);
+    await expect.poll(() => stream.events).toHaveLength(2);
+    stack.world.set(id, { transfer_runs_completed: 3, status: 'COMPLETED' });
+    stack.clock.advance(2_000);
+    await stream.completed;
+
+    const seen = (transferRunsCompleted: number, status: string) => ({
+      data: {
+        backfillUpdated: {
+          transferRunsCompleted,
+          status,
+          transfer: { name: nameOf('5'), latestBackfill: { id } },
+        },
+      },
+    });
+    expect(stream.events).toEqual([seen(1, 'RUNNING'), seen(2, 'RUNNING'), seen(3, 'COMPLETED')]);
+    expect(owner.requests).toHaveLength(asked + 3);
+    expect(backfills.sockets).toBe(name === 'WebSocket' ? 1 : 0);
+    const opened = stack.logLines.find(({ operation }) => operation === 'subscription');
+    expect(opened).toMatchObject({ method: name === 'WebSocket' ? 'WS' : 'GET' });
+  });
+
+  it('carries the error that ends a stream, and stops polling when its client leaves', async () => {
+    const supergraph = await startSupergraph(start, owned(['5']));
+    const { stack, origin } = supergraph;
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const stream = overSse(origin, updates(id));
+    await expect.poll(() => stack.clock.waiting).toBe(1);
+    stack.sandbox.faults.add({ when: { id }, answer: { kind: 'status', status: 403 } });
+    stack.clock.advance(2_000);
+    await stream.completed;
+    expect(stream.events.map(codesOfEvent)).toEqual([[], ['FORBIDDEN']]);
+
+    const refused = overSse(origin, updates('404'));
+    await refused.completed;
+    expect(refused.events.map(codesOfEvent)).toEqual([['NOT_FOUND']]);
+
+    const left = overSse(origin, updates(id));
+    await expect.poll(() => left.events).toHaveLength(1);
+    await expect.poll(() => stack.clock.waiting).toBe(1);
+    left.leave();
+    await expect.poll(() => stack.clock.waiting).toBe(0);
   });
 });
 

@@ -149,9 +149,9 @@ export type Subscription = {
   readonly __typename?: 'Subscription';
   /**
    * A backfill as it goes on: its state now, then each change, until it is `COMPLETED`, `CANCELLED` or `FAILED`, which is
-   * the last event. While the REST API cannot be asked, the stream stays open and its last state comes once more with
-   * `isStale: true`; when that has lasted longer than the gateway keeps old values, or the REST API refuses, the stream
-   * ends with an error.
+   * the last event. While the REST API cannot be asked, the stream stays open and its last state comes once more, marked
+   * by `isStale`; when that has lasted longer than the gateway keeps old values, or the REST API refuses, the stream ends
+   * with an error.
    *
    * A stream that completes in any other status was ended by the gateway's shutdown: subscribe again.
    *

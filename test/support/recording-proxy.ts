@@ -1,4 +1,5 @@
-import { type IncomingHttpHeaders, request as send } from 'node:http';
+import { type IncomingHttpHeaders, request as send, type RequestListener } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { listen } from './listen.ts';
 
@@ -12,27 +13,58 @@ export interface RecordingProxy {
   readonly url: string;
   /** Every GraphQL request that came by, oldest first. */
   readonly requests: readonly RecordedRequest[];
+  /** How many WebSockets were opened. */
+  readonly sockets: number;
   reset(): void;
 }
 
-/** Stands before a GraphQL server, passes requests and answers on unchanged, and keeps the requests. */
+/** Stands before a GraphQL server, passes requests and answers on unchanged, WebSockets too, and keeps the requests. */
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   const requests: RecordedRequest[] = [];
-  const origin = await listen((request, response) => {
+  let sockets = 0;
+  const handle: RequestListener = (request, response) => {
     void text(request).then((body) => {
-      const { method, headers } = request;
-      requests.push({ headers, ...(JSON.parse(body) as Pick<RecordedRequest, 'query' | 'variables'>) });
-      send(target, { method, headers }, (answer) => {
+      const { method, headers, url = '/' } = request;
+      const to = new URL(url, target);
+      requests.push({ headers, ...(body === '' ? paramsOf(to) : (JSON.parse(body) as Params)) });
+      const onward = send(to, { method, headers }, (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
-      })
-        .on('error', () => response.destroy())
-        .end(body);
+      });
+      // Whoever leaves a stream is to be missed.
+      response.on('close', () => onward.destroy());
+      onward.on('error', () => response.destroy()).end(body);
     });
+  };
+  const origin = await listen(handle, (request, socket, head) => {
+    sockets++;
+    const { method = 'GET', url = '/', rawHeaders } = request;
+    const lines = rawHeaders.flatMap((name, n) =>
+      n % 2 === 0 ? [`${name}: ${rawHeaders[n + 1] ?? ''}`] : [],
+    );
+    const onward = connect(Number(new URL(target).port), '127.0.0.1');
+    onward.write([`${method} ${url} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+    onward.write(head);
+    onward.pipe(socket).pipe(onward);
+    const end = (): void => {
+      onward.destroy();
+      socket.destroy();
+    };
+    for (const one of [onward, socket]) one.on('error', end).on('close', end);
   });
   return {
     url: `${origin}/graphql`,
     requests,
+    get sockets() {
+      return sockets;
+    },
     reset: () => void requests.splice(0),
   };
+}
+
+type Params = Pick<RecordedRequest, 'query' | 'variables'>;
+
+function paramsOf({ searchParams }: URL): Params {
+  const variables = JSON.parse(searchParams.get('variables') ?? 'null') as Params['variables'] | null;
+  return { query: searchParams.get('query') ?? '', variables: variables ?? undefined };
 }

@@ -14,9 +14,15 @@ export type StartRouter = (supergraph: string) => Promise<string>;
 /** What the README tells operators to let through to the subgraph. */
 const FORWARDED = ['authorization', 'x-team-id', 'x-request-id', 'traceparent', 'cache-control'] as const;
 
-export const startHiveGateway: StartRouter = async (supergraph) => {
+type HiveOptions = Parameters<typeof createGatewayRuntime>[0];
+
+const startHive = async (
+  supergraph: string,
+  more: Pick<HiveOptions, 'transportEntries'> = {},
+): Promise<string> => {
   const gateway = createGatewayRuntime({
     supergraph,
+    ...more,
     logging: false,
     graphiql: false,
     landingPage: false,
@@ -31,6 +37,29 @@ export const startHiveGateway: StartRouter = async (supergraph) => {
   const origin = await listen((request, response) => void gateway(request, response));
   return `${origin}/graphql`;
 };
+
+/** Subscriptions go over SSE unless told otherwise. */
+export const startHiveGateway: StartRouter = (supergraph) => startHive(supergraph);
+
+/** What the README tells operators to set for subscriptions over WebSocket. */
+export const startHiveGatewayOverWebSocket: StartRouter = (supergraph) =>
+  startHive(supergraph, {
+    transportEntries: {
+      backfills: {
+        options: {
+          subscriptions: {
+            kind: 'ws',
+            options: {
+              connectionParams: {
+                Authorization: '{context.headers.authorization}',
+                'X-Team-Id': '{context.headers["x-team-id"]}',
+              },
+            },
+          },
+        },
+      },
+    },
+  });
 
 interface ApolloContext {
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>;

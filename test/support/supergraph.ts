@@ -11,6 +11,8 @@ export interface Supergraph {
   /** What the router asks of the gateway under test. */
   readonly backfills: RecordingProxy;
   readonly owner: TransfersSubgraph;
+  /** Of the router, whose path is `/graphql`. */
+  readonly origin: string;
   /** Asks the router, with the headers of an ordinary client and these; null leaves one out. */
   query(query: string, headers?: ClientHeaders): Promise<Result>;
 }
@@ -36,6 +38,7 @@ export async function startSupergraph(
     stack,
     backfills,
     owner,
+    origin: new URL(url).origin,
     query: (query, headers = {}) => ask(url, query, headers),
   };
 }
