@@ -1,6 +1,5 @@
 import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
@@ -13,7 +12,7 @@ import { useBodyLimit } from './body-limit.ts';
 import { useErrorResults } from './error-results.ts';
 import { useEtag } from './etag.ts';
 import { useExactIntegers } from './exact-integers.ts';
-import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
+import { type GraphiqlDefaults, graphiqlOptions, renderGraphiQL } from './graphiql.ts';
 import { useJsonRequests } from './json-requests.ts';
 import { createDocumentCaches, useOperationLimits } from './operation-limits.ts';
 import { useOperationalEndpoints } from './operational-endpoints.ts';
