@@ -100,7 +100,7 @@ export function createGateway({
     metrics,
   });
 
-  const shedding = shedLoad((request, response) => void server(request, response));
+  const shedding = shedLoad((request, response) => void server(request, response), { metrics });
 
   return {
     handle: shedding.handle,
