@@ -103,6 +103,23 @@ describe('a retry', () => {
     expect(given).toEqual([500, 500 - DELAY_MS]);
   });
 
+  it('waits for a random time, for twice as long the second time, and not past the deadline', async () => {
+    const lost = (): Promise<never> => Promise.reject(new UpstreamError('unavailable', 'lost'));
+    const retries = async (timeoutMs: number): Promise<readonly [number | string, number]> => {
+      let answer = (): Promise<Answer> => answerAfter(0);
+      const resilient = resilientOver(() => answer(), { timeoutMs, maxConcurrency: 1 });
+      const saved = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+      await vi.advanceTimersByTimeAsync(20);
+      await Promise.all(saved);
+      answer = lost;
+      const outcome = ended(resilient.get(REQUEST));
+      await vi.advanceTimersByTimeAsync(1_000);
+      return outcome;
+    };
+    expect(await retries(1_000)).toEqual(['unavailable', DELAY_MS + 2 * DELAY_MS]);
+    expect(await retries(2 * DELAY_MS)).toEqual(['unavailable', DELAY_MS]);
+  });
+
   it('is made at most twice for one call, and for a tenth of the calls and one', async () => {
     const stack = await startStack();
     const { sandbox } = stack;
@@ -255,6 +272,21 @@ describe('turns', () => {
     const order = sandbox.calls.all.map(({ authorization }) => authorization);
     expect(order.indexOf('Bearer modest')).toBeLessThan(20);
     expect(sandbox.calls.maxInFlight).toBe(2);
+  });
+
+  it('are not waited for by more than 64 for each call: the one who waits with most makes room', async () => {
+    const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 100_000, maxConcurrency: 1 });
+    const ask = (owner: string): Promise<readonly [number | string, number]> =>
+      ended(resilient.get({ ...REQUEST, owner }));
+    const greedy = Array.from({ length: 66 }, () => ask('greedy'));
+    const modest = ask('modest');
+    expect(resilient.load()).toMatchObject({ running: 1, waiting: 64 });
+    await vi.advanceTimersByTimeAsync(100_000);
+    // The last found no room, the one before it made some.
+    expect((await Promise.all(greedy)).flatMap(([outcome], n) => (outcome === 200 ? [] : [n]))).toEqual([
+      64, 65,
+    ]);
+    expect(await modest).toEqual([200, 300]);
   });
 
   it('are waited for through half of the deadline at most, so that no call begins without time to be answered', async () => {
