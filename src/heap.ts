@@ -6,6 +6,8 @@ const MIB = 1024 * 1024;
 const SAMPLE_MS = 500;
 /** The share of its time in which the event loop has something to do, below which nobody minds a pause. */
 const QUIET = 0.1;
+/** Not in every lull: with the last object of a shape goes what the engine had learnt about it. */
+const QUIET_SAMPLES = 10;
 /** From here on a heap is collected under load too. What a busy gateway holds, and what it leaves behind, fit below. */
 const LARGE = 200 * MIB;
 /** What it must have grown by since it was last collected: one that is full of what is needed is left alone. */
@@ -19,19 +21,21 @@ export function keepHeapSmall(): void {
   const collect = exposedCollector();
   let totalWhenQuiet = heapSize().total;
   let usedAfterLast = 0;
+  let quietSamples = 0;
   let loop = performance.eventLoopUtilization();
 
   setInterval(() => {
     const before = loop;
     loop = performance.eventLoopUtilization();
-    const quiet = performance.eventLoopUtilization(loop, before).utilization < QUIET;
+    const { utilization } = performance.eventLoopUtilization(loop, before);
+    quietSamples = utilization < QUIET ? quietSamples + 1 : 0;
     const { used, total } = heapSize();
-    if (quiet && total > totalWhenQuiet + STEP) {
+    if (quietSamples >= QUIET_SAMPLES && total > totalWhenQuiet + STEP) {
       collect();
       // Which pages are nearly empty is known after the first; the second moves what is left on them together.
       collect();
       totalWhenQuiet = heapSize().total;
-    } else if (!quiet && used > Math.max(LARGE, usedAfterLast + STEP)) {
+    } else if (quietSamples === 0 && used > Math.max(LARGE, usedAfterLast + STEP)) {
       collect();
       usedAfterLast = heapSize().used;
     }
