@@ -130,9 +130,12 @@ export function createGateway({
     metrics,
   });
 
-  const shedding = shedLoad((request, response, becomesStream) => {
-    void server(request, response, { becomesStream });
-  });
+  const shedding = shedLoad(
+    (request, response, becomesStream) => {
+      void server(request, response, { becomesStream });
+    },
+    { metrics },
+  );
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,

@@ -1,5 +1,6 @@
 import process from 'node:process';
 import { ConfigError } from './config.ts';
+import { keepHeapSmall } from './heap.ts';
 
 export interface Running {
   stop(): Promise<void>;
@@ -26,6 +27,7 @@ export async function runAsProcess(start: (env: Environment) => Promise<Running>
     else throw error;
     return;
   }
+  keepHeapSmall();
   // The first signal begins the stop; a second one finds no handler and ends the process as signals do.
   const stop = (): void => {
     process.off('SIGTERM', stop).off('SIGINT', stop);

@@ -420,9 +420,14 @@ function expectOutcome(result: Result, outcome: Row['outcome'], usual: unknown, 
   expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
 }
 
-/** Fresh from the upstream, and in full. */
+/** Far below every deadline, so that nothing can have been waited for; above what a busy machine takes. */
+const NORMAL_MS = 2_000;
+
+/** Fresh from the upstream, in full, and in normal time. */
 async function readAgain(query: (text: string, options: object) => Promise<Result>): Promise<unknown> {
+  const startedAt = performance.now();
   const { data, errors } = await query(read(ID), { headers: { 'cache-control': 'no-cache' } });
+  expect(performance.now() - startedAt).toBeLessThan(NORMAL_MS);
   expect(errors).toBeUndefined();
   expect(data).toMatchObject({ backfill: { id: ID, status: 'RUNNING', transfer: { id: '5' } } });
   return (data as { readonly backfill: unknown }).backfill;

@@ -228,6 +228,23 @@ describe('the process', () => {
     expect(gateway.stderr()).toBe('');
   });
 
+  it('gives back what a rush took once it is over', async () => {
+    const rush = `process.once('SIGUSR2', () => {
+      let held = Array.from({ length: 3_000_000 }, (_, n) => ({ n }));
+      setTimeout(() => (held = undefined), 200);
+    })`;
+    const gateway = run({ PORT: '0' }, ['--import', `data:text/javascript,${encodeURIComponent(rush)}`]);
+    const origin = await listening(gateway);
+    const heapMiB = async (): Promise<number> => {
+      const text = await (await fetch(`${origin}/metrics`)).text();
+      return Number(/^nodejs_heap_size_total_bytes (\S+)/m.exec(text)?.[1]) / 1024 ** 2;
+    };
+    const before = await heapMiB();
+    gateway.child.kill('SIGUSR2');
+    await expect.poll(heapMiB, { timeout: 10_000 }).toBeGreaterThan(before + 100);
+    await expect.poll(heapMiB, { timeout: 15_000 }).toBeLessThan(before + 50);
+  });
+
   it('names every mistake in its configuration at once and ends with 78', async () => {
     const gateway = run({
       PORT: '65536',

@@ -1,5 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../src/clock.ts';
 import { type FaultAnswer, envelope } from '../src/sandbox/faults.ts';
+import { UpstreamError } from '../src/upstream/errors.ts';
+import type { Answer } from '../src/upstream/exchange.ts';
+import { createGovernor } from '../src/upstream/governor.ts';
+import { createResilientExchange, type ResilientExchange } from '../src/upstream/resilience.ts';
 import { codesOf, createGate, type Result, type Stack, startStack } from './harness.ts';
 
 const latest = (transferId: string): string => `{ transfer(id: "${transferId}") { latestBackfill { id } } }`;
@@ -11,14 +16,54 @@ async function readMany({ query }: Stack, count: number, firstId: number): Promi
   return results;
 }
 
+/** Before a first retry, where chance has it so. */
+const DELAY_MS = 20;
+
+/** On fake time: what each attempt brings within the time that it is given is the test's to say. */
+function resilientOver(
+  attempt: (timeoutMs: number) => Promise<Answer>,
+  limits: { readonly timeoutMs: number; readonly maxConcurrency: number },
+): ResilientExchange {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  return createResilientExchange({
+    exchange: {
+      get: (_path, _headers, timeoutMs) => attempt(timeoutMs),
+      close: () => Promise.resolve(),
+    },
+    clock: systemClock,
+    counter: createGovernor(systemClock),
+    random: () => DELAY_MS / 50,
+    ...limits,
+  });
+}
+
+const answerAfter = (ms: number): Promise<Answer> =>
+  new Promise((resolve) => setTimeout(() => resolve({ status: 200, headers: {}, text: '' }), ms));
+const lateAfter = (ms: number): Promise<never> =>
+  new Promise((_resolve, reject) => setTimeout(() => reject(new UpstreamError('timeout', 'late')), ms));
+
+/** The status of the answer, or the kind of the error; and the milliseconds that it took. */
+async function ended(call: Promise<Answer>): Promise<readonly [number | string, number]> {
+  const startedAt = Date.now();
+  const outcome = await call.then(
+    ({ status }) => status,
+    (error: unknown) => (error instanceof UpstreamError ? error.kind : String(error)),
+  );
+  return [outcome, Date.now() - startedAt];
+}
+
+const REQUEST = { owner: 'a', path: '/', headers: {} };
+
 describe('a retry', () => {
   it.each<{ readonly name: string; readonly answer: FaultAnswer }>([
     { name: 'a connection that was reset', answer: { kind: 'reset', at: 'before-headers' } },
     { name: 'a 502', answer: { kind: 'status', status: 502 } },
     { name: 'a 503', answer: { kind: 'status', status: 503 } },
     { name: 'a 504', answer: { kind: 'status', status: 504 } },
+    { name: 'a connection that hangs', answer: { kind: 'hang' } },
   ])('makes up for $name', async ({ answer }) => {
-    const { sandbox, query } = await startStack();
+    const { sandbox, query } = await startStack({ UPSTREAM_TIMEOUT_MS: '1000' });
     sandbox.faults.add({ answer });
     expect((await query(latest('5'))).errors).toBeUndefined();
     expect(sandbox.calls.count()).toBe(2);
@@ -33,17 +78,48 @@ describe('a retry', () => {
       answer: { kind: 'status', status: 503, headers: { 'retry-after': '9' } },
       code: 'UPSTREAM_UNAVAILABLE',
     },
-    { name: 'no answer in time', answer: { kind: 'hang' }, code: 'UPSTREAM_TIMEOUT' },
     {
       name: 'an answer that makes no sense',
       answer: { kind: 'raw', bytes: '{' },
       code: 'UPSTREAM_INVALID_RESPONSE',
     },
   ])('is not made for $name', async ({ answer, code }) => {
-    const { sandbox, query } = await startStack({ UPSTREAM_TIMEOUT_MS: '100' });
+    const { sandbox, query } = await startStack();
     sandbox.faults.add({ answer });
     expect(codesOf(await query(latest('5')))).toEqual([code]);
     expect(sandbox.calls.count()).toBe(1);
+  });
+
+  it('is made once for no answer in time, with what is left of the deadline', async () => {
+    const given: number[] = [];
+    const resilient = resilientOver(
+      (timeoutMs) => {
+        given.push(timeoutMs);
+        return lateAfter(timeoutMs);
+      },
+      { timeoutMs: 1_000, maxConcurrency: 1 },
+    );
+    const outcome = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await outcome).toEqual(['timeout', 1_000]);
+    expect(given).toEqual([500, 500 - DELAY_MS]);
+  });
+
+  it('waits for a random time, for twice as long the second time, and not past the deadline', async () => {
+    const lost = (): Promise<never> => Promise.reject(new UpstreamError('unavailable', 'lost'));
+    const retries = async (timeoutMs: number): Promise<readonly [number | string, number]> => {
+      let answer = (): Promise<Answer> => answerAfter(0);
+      const resilient = resilientOver(() => answer(), { timeoutMs, maxConcurrency: 1 });
+      const saved = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+      await vi.advanceTimersByTimeAsync(20);
+      await Promise.all(saved);
+      answer = lost;
+      const outcome = ended(resilient.get(REQUEST));
+      await vi.advanceTimersByTimeAsync(1_000);
+      return outcome;
+    };
+    expect(await retries(1_000)).toEqual(['unavailable', DELAY_MS + 2 * DELAY_MS]);
+    expect(await retries(2 * DELAY_MS)).toEqual(['unavailable', DELAY_MS]);
   });
 
   it('is made at most twice for one call, and for a tenth of the calls and one', async () => {
@@ -124,6 +200,19 @@ describe('the circuit', () => {
     expect((await readMany(stack, 5, 100)).flatMap(codesOf)).toEqual([]);
   });
 
+  it('opens for an upstream that hangs after half of UPSTREAM_TIMEOUT_MS', async () => {
+    const resilient = resilientOver((timeoutMs) => lateAfter(timeoutMs), {
+      timeoutMs: 10_000,
+      maxConcurrency: 64,
+    });
+    const outcomes = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(resilient.load().circuitClosed).toBe(false);
+    expect((await ended(resilient.get(REQUEST)))[0]).toBe('unavailable');
+    await vi.advanceTimersByTimeAsync(DELAY_MS);
+    await Promise.all(outcomes);
+  });
+
   it('counts failures in a row only', async () => {
     const stack = await startStack();
     const fails = new Set([
@@ -187,18 +276,29 @@ describe('turns', () => {
     expect(sandbox.calls.maxInFlight).toBe(2);
   });
 
+  it('are not waited for by more than 64 for each call: the one who waits with most makes room', async () => {
+    const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 100_000, maxConcurrency: 1 });
+    const ask = (owner: string): Promise<readonly [number | string, number]> =>
+      ended(resilient.get({ ...REQUEST, owner }));
+    const greedy = Array.from({ length: 66 }, () => ask('greedy'));
+    const modest = ask('modest');
+    expect(resilient.load()).toMatchObject({ running: 1, waiting: 64 });
+    await vi.advanceTimersByTimeAsync(100_000);
+    // The last found no room, the one before it made some.
+    expect((await Promise.all(greedy)).flatMap(([outcome], n) => (outcome === 200 ? [] : [n]))).toEqual([
+      64, 65,
+    ]);
+    expect(await modest).toEqual([200, 300]);
+  });
+
   it('are waited for through half of the deadline at most, so that no call begins without time to be answered', async () => {
-    const { sandbox, query } = await startStack({
-      UPSTREAM_MAX_CONCURRENCY: '1',
-      UPSTREAM_TIMEOUT_MS: '600',
-    });
-    const gate = createGate();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
-    const first = query(latest('1'));
-    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
-    expect(codesOf(await query(latest('2')))).toEqual(['UPSTREAM_TIMEOUT']);
-    gate.open();
-    expect((await first).errors).toBeUndefined();
-    expect(sandbox.calls.count()).toBe(1);
+    const resilient = resilientOver(() => answerAfter(400), { timeoutMs: 1_000, maxConcurrency: 1 });
+    const outcomes = [1, 2, 3].map(() => ended(resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await Promise.all(outcomes)).toEqual([
+      [200, 400],
+      [200, 800],
+      ['timeout', 500],
+    ]);
   });
 });

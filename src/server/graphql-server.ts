@@ -1,5 +1,4 @@
 import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
@@ -14,7 +13,7 @@ import { type FinishResult, useErrorResults } from './error-results.ts';
 import { useEtag } from './etag.ts';
 import { useEventStreams } from './event-streams.ts';
 import { useExactIntegers } from './exact-integers.ts';
-import { type GraphiqlDefaults, graphiqlOptions } from './graphiql.ts';
+import { type GraphiqlDefaults, graphiqlOptions, renderGraphiQL } from './graphiql.ts';
 import { useJsonRequests } from './json-requests.ts';
 import { useNoIntrospection } from './no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './operation-limits.ts';

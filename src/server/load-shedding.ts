@@ -1,8 +1,11 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { RETRY_AFTER_OVERLOAD_SECONDS } from '../graphql/errors.ts';
+import type { Metrics } from '../metrics.ts';
+import { requestIdFrom } from './request-record.ts';
 import { SECURITY_HEADERS } from './response-headers.ts';
 
 export interface LoadSheddingOptions {
+  readonly metrics: Metrics;
   /** Most requests under way at once; each holds memory until it is answered. */
   readonly maxUnderWay?: number;
   /** Most milliseconds by which the event loop may be late. */
@@ -20,18 +23,13 @@ export interface LoadShedding {
 }
 
 const SAMPLE_MS = 500;
-const BODY = JSON.stringify({
-  errors: [
-    {
-      message: 'The gateway is overloaded at the moment.',
-      extensions: {
-        code: 'UPSTREAM_UNAVAILABLE',
-        retryable: true,
-        retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS,
-      },
-    },
-  ],
-});
+const CODE = 'UPSTREAM_UNAVAILABLE';
+const REFUSAL_HEADERS = {
+  ...Object.fromEntries(SECURITY_HEADERS),
+  'Content-Type': 'application/json; charset=utf-8',
+  'Cache-Control': 'no-store',
+  'Retry-After': String(RETRY_AFTER_OVERLOAD_SECONDS),
+};
 
 /**
  * Turns GraphQL requests away with 503 before they cost anything, while more are under way than memory is planned for
@@ -41,7 +39,7 @@ const BODY = JSON.stringify({
  */
 export function shedLoad(
   handle: (request: IncomingMessage, response: ServerResponse, becomesStream: () => void) => void,
-  { maxUnderWay = 1_000, maxLagMs = 1_000 }: LoadSheddingOptions = {},
+  { metrics, maxUnderWay = 1_000, maxLagMs = 1_000 }: LoadSheddingOptions,
 ): LoadShedding {
   let underWay = 0;
   let lagMs = 0;
@@ -70,7 +68,10 @@ export function shedLoad(
       }
       const done = admit();
       if (done === undefined) {
-        refuse(response);
+        refuse(request, response);
+        // Not logged: lines for requests that cost nothing would be most of what a flood costs.
+        metrics.recordRequest(503, 0);
+        metrics.recordError(CODE);
         return;
       }
       response.once('close', done);
@@ -83,12 +84,23 @@ export function shedLoad(
   };
 }
 
-function refuse(response: ServerResponse): void {
-  response.writeHead(503, {
-    ...Object.fromEntries(SECURITY_HEADERS),
-    'Content-Type': 'application/json; charset=utf-8',
-    'Cache-Control': 'no-store',
-    'Retry-After': String(RETRY_AFTER_OVERLOAD_SECONDS),
-  });
-  response.end(BODY);
+function refuse({ headers }: IncomingMessage, response: ServerResponse): void {
+  const given = headers['x-request-id'];
+  const requestId = requestIdFrom(typeof given === 'string' ? given : null);
+  response.writeHead(503, { ...REFUSAL_HEADERS, 'X-Request-Id': requestId });
+  response.end(
+    JSON.stringify({
+      errors: [
+        {
+          message: 'The gateway is overloaded at the moment.',
+          extensions: {
+            code: CODE,
+            retryable: true,
+            retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS,
+            requestId,
+          },
+        },
+      ],
+    }),
+  );
 }

@@ -48,12 +48,17 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** The record of this request, begun here if this is the first to ask for it. */
 export function recordOf(context: ServerContext, { headers }: RequestHeaders, now: number): RequestRecord {
   context.record ??= {
-    requestId: matching(headers.get('x-request-id'), REQUEST_ID) ?? randomUUID(),
+    requestId: requestIdFrom(headers.get('x-request-id')),
     traceparent: matching(headers.get('traceparent'), TRACEPARENT),
     startedAt: now,
     codes: new Set(),
   };
   return context.record;
+}
+
+/** The id in a caller's `X-Request-Id`, or one made here. */
+export function requestIdFrom(header: string | null): string {
+  return matching(header, REQUEST_ID) ?? randomUUID();
 }
 
 /** Ids of a caller's are repeated in headers and logs: what could break out of either is replaced. */

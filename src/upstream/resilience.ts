@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { UpstreamLoad } from '../metrics.ts';
 import { createCircuit } from './circuit.ts';
-import { UpstreamError } from './errors.ts';
+import { UpstreamError, type UpstreamErrorKind } from './errors.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import { createTurns } from './turns.ts';
 
@@ -47,7 +46,16 @@ const WAITING_PER_CALL = 64;
  * rush many such in a row would make an upstream look in trouble that is well.
  */
 const WAITING_SHARE = 0.5;
-const MAX_RETRIES = 2;
+/** How much of its time one attempt may take: a connection that hangs leaves as much for another try. */
+const ATTEMPT_SHARE = 0.5;
+/** How often a call may be tried again. */
+const MAX_RETRIES: Readonly<Partial<Record<UpstreamErrorKind | number, number>>> = {
+  unavailable: 2,
+  timeout: 1,
+  502: 2,
+  503: 2,
+  504: 2,
+};
 const RETRY_DELAY_MS = 50;
 /** The share of recent calls that may be tried again, and how many such calls a quiet time can save up. */
 const RETRY_SHARE = 0.1;
@@ -56,7 +64,7 @@ const MAX_RETRIES_SAVED = 10;
 /**
  * Fails at once while the circuit is open, waits for a turn otherwise, and then makes one attempt after another with
  * what is left of the one deadline. Only what says that the upstream itself is in trouble opens the circuit: no
- * connection, no answer in time, 5xx. Only what it did not process, or says it did not, is tried again.
+ * connection, no answer in time, 5xx. Since all calls are reads, what got no answer may be tried again, too.
  */
 export function createResilientExchange(options: ResilienceOptions): ResilientExchange {
   const { exchange, maxConcurrency, clock, counter, random = Math.random } = options;
@@ -90,18 +98,18 @@ export function createResilientExchange(options: ResilienceOptions): ResilientEx
     async get(request) {
       const timeoutMs = Math.min(options.timeoutMs, request.timeoutMs ?? Infinity);
       const deadline = clock.monotonic() + timeoutMs;
-      const left = (): number => Math.max(1, deadline - clock.monotonic());
+      const left = (): number => deadline - clock.monotonic();
       retriesSaved = Math.min(MAX_RETRIES_SAVED, retriesSaved + RETRY_SHARE);
       circuit.assertLets();
       return turns.run(request.owner, timeoutMs * WAITING_SHARE, async () => {
         for (let retries = 0; ; retries++) {
-          const outcome = await attempt(request, left());
+          const outcome = await attempt(request, Math.max(1, Math.min(left(), timeoutMs * ATTEMPT_SHARE)));
           const delay = random() * RETRY_DELAY_MS * 2 ** retries;
-          if (!isRetryable(outcome) || retries >= MAX_RETRIES || delay >= left() || !takeRetry()) {
+          if (retries >= maxRetries(outcome) || delay >= left() || !takeRetry()) {
             if (outcome instanceof UpstreamError) throw outcome;
             return outcome;
           }
-          await sleep(delay);
+          await new Promise((resolve) => setTimeout(resolve, delay));
         }
       });
     },
@@ -123,7 +131,7 @@ function isTrouble(outcome: Answer | UpstreamError): boolean {
 }
 
 /** An answer that says when to come back is believed. */
-function isRetryable(outcome: Answer | UpstreamError): boolean {
-  if (outcome instanceof UpstreamError) return outcome.kind === 'unavailable';
-  return [502, 503, 504].includes(outcome.status) && outcome.headers['retry-after'] === undefined;
+function maxRetries(outcome: Answer | UpstreamError): number {
+  if (outcome instanceof UpstreamError) return MAX_RETRIES[outcome.kind] ?? 0;
+  return outcome.headers['retry-after'] === undefined ? (MAX_RETRIES[outcome.status] ?? 0) : 0;
 }

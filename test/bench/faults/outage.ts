@@ -29,7 +29,8 @@ const VARIANTS: readonly Variant[] = [
   { mode: 'resets connections', env: {}, claims: true, countsProbes: true },
   { mode: 'answers 500', env: {}, claims: true, countsProbes: true },
   { mode: 'hangs', env: { UPSTREAM_TIMEOUT_MS: '1000' }, claims: true, countsProbes: true },
-  // Shorter than the time that a call is given: there is nothing yet to tell an outage from a slow moment.
+  // An attempt is given 5 s, so that the circuit opens just before recovery; the few calls that took a turn in the
+  // moments before it did have 5 s of their own, and whoever shares them waits as long.
   { mode: 'hangs', env: {}, claims: false, countsProbes: true },
 ];
 
