@@ -5,6 +5,7 @@ import type { Metrics } from '../metrics.ts';
 import type { BackfillSnapshot, CachedClient, Reader } from '../upstream/cached-client.ts';
 import type { Credential } from '../upstream/credentials.ts';
 import { overloaded } from './errors.ts';
+import { createPacer } from './pacer.ts';
 import { createPollGroup, type PollGroup } from './poll-group.ts';
 
 /** Backfills as they go on. */
@@ -36,6 +37,9 @@ export interface WatchDeps {
 /** Each takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
 const MAX_STREAMS = 10_000;
 
+/** Ten milliseconds of work or so. */
+const EVENTS_PER_TURN = 50;
+
 /** `FAILED` can still be cancelled, yet nothing more is going to happen by itself. */
 const FINAL: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED', 'FAILED']);
 
@@ -43,6 +47,7 @@ export function createWatch(deps: WatchDeps): Watch {
   const { client, clock, metrics, intervalMs, staleMs, maxStreams = MAX_STREAMS } = deps;
   const groups = new Map<string, PollGroup>();
   const streams = new Set<() => void>();
+  const pace = createPacer(EVENTS_PER_TURN);
   let closed = false;
 
   function groupOf(credential: Credential, teamId: ResourceId): PollGroup {
@@ -57,6 +62,7 @@ export function createWatch(deps: WatchDeps): Watch {
       teamId,
       intervalMs: () => intervalMs(credential),
       staleMs,
+      pace,
       onEmpty: () => void groups.delete(key),
     });
     groups.set(key, group);
