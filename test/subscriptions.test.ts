@@ -424,6 +424,9 @@ function lastError(events: readonly StreamEvent[]): GraphqlError {
   return error;
 }
 
+/** With so many the machine needs its time. */
+const PATIENT = { timeout: 15_000 };
+
 describe('200 subscribers', () => {
   it('of one backfill cost one upstream call in each interval', async () => {
     const stack = await startStack();
@@ -432,14 +435,14 @@ describe('200 subscribers', () => {
     const streams = Array.from({ length: 200 }, (_, n) =>
       (n % 2 === 0 ? overSse : overWebSocket)(origin, updates(id)),
     );
-    await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
+    await expect.poll(() => streams.every(({ events }) => events.length === 1), PATIENT).toBe(true);
     expect(sandbox.calls.count()).toBe(1);
     for (let n = 1; n <= 3; n++) {
       world.set(id, { transfer_runs_completed: n });
       await nextPoll(stack);
       expect(sandbox.calls.count()).toBe(1 + n);
     }
-    await expect.poll(() => streams.every(({ events }) => events.length === 4)).toBe(true);
+    await expect.poll(() => streams.every(({ events }) => events.length === 4), PATIENT).toBe(true);
   });
 });
 
@@ -513,11 +516,9 @@ describe('many streams', () => {
     const { world, origin, query } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const streams = Array.from({ length: 1_050 }, () => overSse(origin, updates(id)));
-    await expect
-      .poll(() => streams.every(({ events }) => events.length === 1), { timeout: 15_000 })
-      .toBe(true);
+    await expect.poll(() => streams.every(({ events }) => events.length === 1), PATIENT).toBe(true);
     expect((await query('{ __typename }')).status).toBe(200);
     for (const stream of streams) stream.leave();
-    await expect.poll(() => stack.clock.waiting, { timeout: 15_000 }).toBe(0);
+    await expect.poll(() => stack.clock.waiting, PATIENT).toBe(0);
   });
 });

@@ -43,10 +43,10 @@ const snapshot: BackfillSnapshot = {
   }),
 };
 
-/** Of a REST API that always says the same. */
-function watchWith(maxStreams: number) {
+/** Of a REST API that always says the same, unless told otherwise. */
+function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
-  const client = { backfill: () => Promise.resolve(snapshot) } as unknown as CachedClient;
+  const client = { backfill: () => Promise.resolve(read()) } as unknown as CachedClient;
   const watch = createWatch({
     client,
     clock,
@@ -92,4 +92,24 @@ it('after the end of all streams a new one completes after its first state', asy
   for await (const each of await watch.open(reader, TEAM, ID)) seen.push(each);
   expect(seen).toEqual([snapshot]);
   expect([watch.streams, clock.waiting]).toEqual([0, 0]);
+});
+
+it('what is news to many is told them over several turns of the event loop', async () => {
+  let current = snapshot;
+  const { clock, watch } = watchWith(1_000, () => current);
+  let events = 0;
+  for (let n = 0; n < 220; n++) {
+    const iterator = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+    await iterator.next();
+    void iterator.next().then(() => events++);
+  }
+  current = { ...snapshot, record: { ...snapshot.record, transfer_runs_completed: 4 } };
+  clock.advance(2_000);
+  const seen = [];
+  while (events < 220) {
+    await new Promise((resolve) => setImmediate(resolve));
+    seen.push(events);
+  }
+  expect(new Set([0, ...seen])).toEqual(new Set([0, 50, 100, 150, 200, 220]));
+  expect(clock.waiting).toBe(1);
 });

@@ -9,6 +9,7 @@ import type { BackfillSnapshot } from '../upstream/snapshots.ts';
 import type { Credential } from '../upstream/credentials.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream/errors.ts';
 import { Tally } from '../upstream/tally.ts';
+import type { Pacer } from './pacer.ts';
 
 /** Somebody who waits for news of one backfill. */
 export interface Watcher {
@@ -34,6 +35,8 @@ export interface PollGroupDeps {
   readonly intervalMs: () => number;
   /** How old the last good answer may get while polls fail. */
   readonly staleMs: number;
+  /** Before each event, since the operation is executed for it. */
+  readonly pace: Pacer;
   readonly onEmpty: () => void;
 }
 
@@ -42,7 +45,7 @@ const ENDS: ReadonlySet<UpstreamErrorKind> = new Set(['unauthenticated', 'forbid
 
 /** A group begins with its first watcher, whose value is new: its first poll comes after an interval. */
 export function createPollGroup(deps: PollGroupDeps): PollGroup {
-  const { client, clock, metrics, credential, teamId, intervalMs, staleMs, onEmpty } = deps;
+  const { client, clock, metrics, credential, teamId, intervalMs, staleMs, pace, onEmpty } = deps;
   const watched = new Map<ResourceId, Set<Watcher>>();
   let cancelNext = schedule();
 
@@ -68,19 +71,50 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
   async function look(reader: Reader, id: ResourceId, watchers: ReadonlySet<Watcher>): Promise<boolean> {
     try {
       const snapshot = await client.backfill(reader, teamId, id);
-      hear(watchers, snapshot);
+      await hear(watchers, snapshot);
       return !snapshot.isStale;
     } catch (error) {
-      for (const watcher of [...watchers]) fail(watcher, error);
+      await fail(watchers, error);
       return false;
     }
   }
 
-  function fail(watcher: Watcher, reason: unknown): void {
+  async function fail(watchers: ReadonlySet<Watcher>, reason: unknown): Promise<void> {
     const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
-    const { last } = watcher;
-    if (!(error instanceof UpstreamError) || ENDS.has(error.kind) || isTooOld(last)) watcher.end(error);
-    else if (!last.isStale) hear([watcher], { ...last, isStale: true });
+    const ends = !(error instanceof UpstreamError) || ENDS.has(error.kind);
+    await tell(watchers, (watcher) => {
+      const { last } = watcher;
+      if (ends || isTooOld(last)) return () => watcher.end(error);
+      return last.isStale ? undefined : newsFor(watcher, { ...last, isStale: true });
+    });
+  }
+
+  /** Tells each watcher to whom it is news; that it was asked for again later is none. */
+  async function hear(watchers: ReadonlySet<Watcher>, snapshot: BackfillSnapshot): Promise<void> {
+    // Nearly all of them have the same snapshot from the time before.
+    const verdicts = new Map<BackfillSnapshot, boolean>();
+    await tell(watchers, (watcher) => {
+      const { last } = watcher;
+      const isNews = verdicts.get(last) ?? differs(last, snapshot);
+      verdicts.set(last, isNews);
+      if (isNews) return newsFor(watcher, snapshot);
+      watcher.last = snapshot;
+      return undefined;
+    });
+  }
+
+  /** @param say what there is to say to a watcher, if anything */
+  async function tell(
+    watchers: ReadonlySet<Watcher>,
+    say: (watcher: Watcher) => (() => void) | undefined,
+  ): Promise<void> {
+    for (const watcher of [...watchers]) {
+      const saying = say(watcher);
+      if (saying === undefined) continue;
+      await pace();
+      // Some leave meanwhile.
+      if (watchers.has(watcher)) saying();
+    }
   }
 
   function isTooOld({ fetchedAt }: BackfillSnapshot): boolean {
@@ -101,17 +135,11 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
   };
 }
 
-/** Tells each watcher to whom it is news; that it was asked for again later is none. */
-function hear(watchers: Iterable<Watcher>, snapshot: BackfillSnapshot): void {
-  // Nearly all of them have the same snapshot from the time before.
-  const verdicts = new Map<BackfillSnapshot, boolean>();
-  for (const watcher of [...watchers]) {
-    const { last } = watcher;
-    const isNews = verdicts.get(last) ?? differs(last, snapshot);
-    verdicts.set(last, isNews);
+function newsFor(watcher: Watcher, snapshot: BackfillSnapshot): () => void {
+  return () => {
     watcher.last = snapshot;
-    if (isNews) watcher.tell(snapshot);
-  }
+    watcher.tell(snapshot);
+  };
 }
 
 function differs(a: BackfillSnapshot, b: BackfillSnapshot): boolean {

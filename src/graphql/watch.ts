@@ -7,6 +7,7 @@ import type { Reader } from '../upstream/reader.ts';
 import type { BackfillSnapshot } from '../upstream/snapshots.ts';
 import type { Credential } from '../upstream/credentials.ts';
 import { overloaded } from './errors.ts';
+import { createPacer } from './pacer.ts';
 import { createPollGroup, type PollGroup } from './poll-group.ts';
 
 /** Backfills as they go on. */
@@ -38,6 +39,9 @@ export interface WatchDeps {
 /** Each takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
 const MAX_STREAMS = 10_000;
 
+/** Ten milliseconds of work or so. */
+const EVENTS_PER_TURN = 50;
+
 /** `FAILED` can still be cancelled, yet nothing more is going to happen by itself. */
 const FINAL: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED', 'FAILED']);
 
@@ -45,6 +49,7 @@ export function createWatch(deps: WatchDeps): Watch {
   const { client, clock, metrics, intervalMs, staleMs, maxStreams = MAX_STREAMS } = deps;
   const groups = new Map<string, PollGroup>();
   const streams = new Set<() => void>();
+  const pace = createPacer(EVENTS_PER_TURN);
   let closed = false;
 
   function groupOf(credential: Credential, teamId: ResourceId): PollGroup {
@@ -59,6 +64,7 @@ export function createWatch(deps: WatchDeps): Watch {
       teamId,
       intervalMs: () => intervalMs(credential),
       staleMs,
+      pace,
       onEmpty: () => void groups.delete(key),
     });
     groups.set(key, group);

@@ -20,7 +20,11 @@ export const followOverSse: Follow = (url, id, onEvent) =>
   new Promise((resolve, reject) => {
     const headers = { ...CALLER, 'Content-Type': 'application/json', Accept: 'text/event-stream' };
     const request = send(url, { method: 'POST', headers, agent }, (response) => {
-      if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode ?? 0}`));
+      if (response.statusCode !== 200) {
+        response.resume();
+        reject(new Error(`status ${response.statusCode ?? 0}`));
+        return;
+      }
       response.setEncoding('utf8').on('data', (text: string) => {
         for (let at = text.indexOf('event: next'); at >= 0; at = text.indexOf('event: next', at + 1))
           onEvent();
@@ -44,6 +48,9 @@ export const followOverWebSocket: Follow = (url, id, onEvent) =>
       } else if (type === 'next') {
         onEvent();
         resolve({ leave: () => socket.terminate() });
-      } else reject(new Error(`a message of type ${type}`));
+      } else {
+        socket.terminate();
+        reject(new Error(data.toString('utf8')));
+      }
     });
   });
