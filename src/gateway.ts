@@ -61,7 +61,7 @@ export function createGateway({
 
   const metrics = createMetrics();
   const credentials = createCredentials();
-  const governor = createGovernor(clock);
+  const governor = createGovernor(clock, { finalTtlMs: config.CACHE_FINAL_TTL_MS });
   metrics.watchQuotas(governor.survey);
   const exchange = createExchange({
     baseUrl: config.SUPERMETRICS_API_URL,

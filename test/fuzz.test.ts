@@ -421,7 +421,7 @@ describe('any two reads that differ in credential, team, resource or id', () => 
           async (all, refused) => {
             const clock = createManualClock();
             const credentials = createCredentials();
-            const governor = createGovernor(clock);
+            const governor = createGovernor(clock, { finalTtlMs: 60_000 });
             listed = all.filter((_, index) => index % 2 === 0).map(({ id: key }) => key);
             const client = createCachedClient({
               client: fake,

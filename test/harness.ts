@@ -1,52 +1,16 @@
 import { expect, onTestFinished } from 'vitest';
-import type { Clock } from '../src/clock.ts';
 import { loadConfig } from '../src/config.ts';
 import { startGateway } from '../src/gateway.ts';
 import { type GatewayErrorExtensions, isErrorCode } from '../src/graphql/error-codes.ts';
 import { createLog } from '../src/log.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { createWorld, type World } from '../src/sandbox/world.ts';
+import { createManualClock, type ManualClock } from './support/manual-clock.ts';
+
+export { createManualClock, type ManualClock };
 
 export const TOKEN = 'sandbox-full';
 export const TEAM = '1';
-
-/** A clock that stands still until it is told to go on. */
-export interface ManualClock extends Clock {
-  /** Calls back what is due on the way, each at its own moment. */
-  advance(milliseconds: number): void;
-  /** How many callbacks wait for their moment. */
-  readonly waiting: number;
-}
-
-export function createManualClock(startsAt = '2026-03-02T10:00:00Z'): ManualClock {
-  const start = Date.parse(startsAt);
-  const timers = new Set<{ readonly at: number; readonly callback: () => void }>();
-  let elapsed = 0;
-  return {
-    now: () => start + elapsed,
-    // Not from 0: lru-cache takes a start of 0 for none.
-    monotonic: () => 1_000 + elapsed,
-    after(milliseconds, callback) {
-      const timer = { at: elapsed + milliseconds, callback };
-      timers.add(timer);
-      return () => void timers.delete(timer);
-    },
-    advance(milliseconds) {
-      const until = elapsed + milliseconds;
-      for (;;) {
-        const [next] = [...timers].sort((a, b) => a.at - b.at);
-        if (next === undefined || next.at > until) break;
-        timers.delete(next);
-        elapsed = Math.max(elapsed, next.at);
-        next.callback();
-      }
-      elapsed = until;
-    },
-    get waiting() {
-      return timers.size;
-    },
-  };
-}
 
 export interface GraphqlError {
   readonly message: string;

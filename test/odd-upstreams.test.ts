@@ -571,7 +571,7 @@ describe('an upstream that is asked for more than it can answer in time', () => 
       timeoutMs: 1000,
       maxConcurrency: 20,
       clock: systemClock,
-      counter: createGovernor(systemClock),
+      counter: createGovernor(systemClock, { finalTtlMs: 60_000 }),
     });
     // Three rounds of twenty fit into the second; the fourth would begin with hardly any time left.
     const rush = Promise.allSettled(

@@ -1,12 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import type { ResourceId } from '../src/ids.ts';
+import { UpstreamError } from '../src/upstream/errors.ts';
 import { createGovernor, MAX_FINAL_STRETCH, MAX_STRETCH } from '../src/upstream/governor.ts';
+import { createLifetimes } from '../src/upstream/lifetimes.ts';
 import { QuotaHour } from '../src/upstream/quota-hour.ts';
+import type { KeptKnown, Resource } from '../src/upstream/snapshots.ts';
+import { isDue } from '../src/upstream/team-feed.ts';
 import { codesOf, createManualClock, type Stack, startStack } from './harness.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DASHBOARD = 'query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id isStale } } }';
 const IDS = ['5', '6'];
+const LIFETIMES = { finalTtlMs: MINUTE };
 
 /** Has the next call answered with these headers, as 4xx answers are. */
 function tell({ sandbox }: Stack, limit: number, remaining: number): void {
@@ -156,7 +162,7 @@ describe('with nothing left', () => {
 
   it('is believed of the REST API only, never of our own guess at its limit', () => {
     const clock = createManualClock();
-    const governor = createGovernor(clock);
+    const governor = createGovernor(clock, LIFETIMES);
     for (let n = 0; n < 6_000; n++) {
       governor.callBegan('a');
       governor.callEnded('a', { status: 200, headers: {}, text: '' });
@@ -172,8 +178,30 @@ describe('with nothing left', () => {
 });
 
 describe('the governor', () => {
+  it('has the stretch fall by half in five minutes at most, so that what comes due by it can stop it', () => {
+    const clock = createManualClock();
+    const governor = createGovernor(clock, LIFETIMES);
+    const left = (remaining: string): void => {
+      const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
+      governor.expectCall('a', 'recheck');
+      governor.callBegan('a');
+      governor.callEnded('a', { status: 404, headers, text: '' });
+      clock.advance(1_000);
+    };
+    left('100');
+    expect(governor.stretch('a').changing).toBe(MAX_STRETCH);
+    left('5000');
+    const fallen: number[] = [];
+    for (let minutes = 0; minutes < 60; minutes += 5) {
+      clock.advance(5 * MINUTE);
+      fallen.push(governor.stretch('a').changing);
+    }
+    expect(fallen.slice(0, 2).map(Math.round)).toEqual([15, 7]);
+    expect(fallen.at(-1)).toBe(1);
+  });
+
   it('pauses the polls of subscriptions last', () => {
-    const governor = createGovernor(createManualClock());
+    const governor = createGovernor(createManualClock(), LIFETIMES);
     const left = (remaining: string): void => {
       const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
       governor.callBegan('a');
@@ -198,7 +226,7 @@ describe('the governor', () => {
 
   it('never stretches further than it says', () => {
     const clock = createManualClock();
-    const governor = createGovernor(clock);
+    const governor = createGovernor(clock, LIFETIMES);
     for (let minute = 0; minute < 120; minute++) {
       for (let n = 0; n < 500; n++) {
         governor.expectCall('a', n % 2 === 0 ? 'recheck' : 'verify');
@@ -222,6 +250,123 @@ describe('the governor', () => {
     expect(metrics).toContain('backfill_gateway_quota_credentials{level="plenty"} 1');
     expect(metrics).toContain('backfill_gateway_quota_remaining_least 150');
     expect(metrics).toContain('backfill_gateway_quota_stretch_greatest ');
+  });
+});
+
+function resource(n: number): Resource {
+  return { kind: 'latest', teamId: '1' as ResourceId, id: String(5_000 + n) as ResourceId };
+}
+
+function verified(at: number): KeptKnown {
+  const answer = new UpstreamError('notFound', 'none yet');
+  return { value: { answer, verifiedAt: at }, confirmedAt: at, freshUntil: at };
+}
+
+interface Minute {
+  readonly calls: number;
+  readonly busiestSecond: number;
+  readonly remaining: number;
+  /** At its end. */
+  readonly stretch: number;
+}
+
+/**
+ * So many transfers of one team, all read for the first time at once and asked for every second from then on: a list as
+ * often as its lifetime allows, and each of them by itself as often as the final one does.
+ */
+function ofAPage(transfers: number, limit: number, minutes: number): readonly Minute[] {
+  const clock = createManualClock();
+  const governor = createGovernor(clock, LIFETIMES);
+  const lifetimes = createLifetimes({ ttlMs: 2_000, ...LIFETIMES }, governor);
+  const call = (reason: 'cold' | 'recheck' | 'verify', headers = {}): void => {
+    governor.expectCall('a', reason);
+    governor.callBegan('a');
+    governor.callEnded('a', { status: 200, headers, text: '' });
+  };
+  call('cold', { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(limit - 1) });
+  for (let n = 1; n < transfers; n++) call('cold');
+  const known = Array.from({ length: transfers }, () => verified(clock.monotonic()));
+  let listedAt = clock.monotonic();
+
+  return Array.from({ length: minutes }, () => {
+    const seconds = Array.from({ length: 60 }, () => {
+      clock.advance(1_000);
+      const now = clock.monotonic();
+      const current = lifetimes('a');
+      const due = known.flatMap((last, n) => (isDue(resource(n), last, now, current) ? [n] : []));
+      for (const n of due) {
+        call('verify');
+        known[n] = verified(now);
+      }
+      const isListDue = now - listedAt >= current.changingMs;
+      if (isListDue) {
+        call('recheck');
+        listedAt = now;
+      }
+      return due.length + Number(isListDue);
+    });
+    return {
+      calls: seconds.reduce((a, b) => a + b, 0),
+      busiestSecond: Math.max(...seconds),
+      remaining: governor.remaining('a'),
+      stretch: governor.stretch('a').changing,
+    };
+  });
+}
+
+describe('of a page that asks for several times the quota', () => {
+  const hours = ofAPage(200, 5_000, 130);
+  const settled = hours.slice(10);
+
+  it('every hour is spent evenly, and never to the end', () => {
+    for (let minute = 10; minute < 130; minute += 10) {
+      const tenMinutes = hours.slice(minute, minute + 10);
+      const calls = tenMinutes.reduce((all, one) => all + one.calls, 0);
+      // A sixth of 4,750 is 792.
+      expect(calls).toBeGreaterThan(700);
+      expect(calls).toBeLessThan(850);
+    }
+    const left = hours.map(({ remaining }) => remaining);
+    expect(Math.min(...left)).toBeGreaterThan(200);
+    expect(Math.min(...left)).toBeLessThan(350);
+  });
+
+  it('the stretch is steady', () => {
+    const stretches = settled.map(({ stretch }) => stretch);
+    expect(Math.max(...stretches) / Math.min(...stretches)).toBeLessThan(1.3);
+  });
+
+  it('what was read at once is not verified at once', () => {
+    expect(Math.max(...settled.map(({ busiestSecond }) => busiestSecond))).toBeLessThan(30);
+  });
+
+  it('the first verification of all is foreseen: it does not take the rest of a small quota', () => {
+    for (const { remaining } of ofAPage(400, 1_000, 130)) expect(remaining).toBeGreaterThanOrEqual(40);
+  });
+});
+
+describe('what is verified', () => {
+  const due = (finalMs: number, finalSpreadMs: number, age: number): number =>
+    Array.from({ length: 200 }, (_, n) => resource(n)).filter((one) =>
+      isDue(one, verified(1_000), 1_000 + age, { changingMs: 2_000, finalMs, finalSpreadMs }),
+    ).length;
+
+  it('is so after its lifetime, no sooner', () => {
+    expect(due(60_000, 0, 59_999)).toBe(0);
+    expect(due(60_000, 0, 60_000)).toBe(200);
+  });
+
+  it('is spread evenly over the end of a stretched one', () => {
+    expect(due(240_000, 45_000, 195_000)).toBe(0);
+    expect(due(240_000, 45_000, 217_500)).toBeGreaterThan(90);
+    expect(due(240_000, 45_000, 217_500)).toBeLessThan(110);
+    expect(due(240_000, 45_000, 240_000)).toBe(200);
+  });
+
+  it('has as much time as is configured, however many quotas are left', () => {
+    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const lifetimes = createLifetimes({ ttlMs: 2_000, ...LIFETIMES }, governor)('a');
+    expect(lifetimes).toEqual({ changingMs: 2_000, finalMs: MINUTE, finalSpreadMs: 0 });
   });
 });
 
@@ -251,6 +396,26 @@ describe('QuotaHour', () => {
     expect(hour.total(61 * MINUTE)).toBe(50);
     hour.correctTo(61 * MINUTE, 80);
     expect(hour.total(91 * MINUTE)).toBe(30);
+  });
+
+  it('tells the rate of what it has seen, and leaps with no minute that ends', () => {
+    const hour = new QuotaHour(0);
+    for (let second = 0; second < 90; second++) hour.add(second * 1_000, 2);
+    expect(hour.rate(90_000, 5)).toBeCloseTo(7_200);
+    for (let second = 90; second < 900; second++) {
+      hour.add(second * 1_000, 2);
+      expect(hour.rate(second * 1_000 + 999, 5)).toBeGreaterThan(7_000);
+      expect(hour.rate(second * 1_000 + 999, 5)).toBeLessThan(7_400);
+    }
+    expect(hour.within(15 * MINUTE, 2.5)).toBeCloseTo(300);
+  });
+
+  it('remembers more than an hour where it is told to', () => {
+    const long = new QuotaHour(0, 120);
+    long.add(0, 7);
+    expect(long.within(110 * MINUTE, 120)).toBe(7);
+    expect(long.within(110 * MINUTE, 60)).toBe(0);
+    expect(long.within(130 * MINUTE, 120)).toBe(0);
   });
 
   it('says when something leaves it', () => {

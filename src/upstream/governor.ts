@@ -3,22 +3,17 @@ import type { Clock } from '../clock.ts';
 import type { QuotaLevel, QuotaSurvey } from '../metrics.ts';
 import { UpstreamError } from './errors.ts';
 import type { Answer } from './exchange.ts';
+import {
+  type CallReason,
+  MAX_FINAL_STRETCH,
+  MAX_STRETCH,
+  QuotaDemand,
+  type Stretch,
+} from './quota-demand.ts';
 import { QuotaHour } from './quota-hour.ts';
 import type { CallCounter } from './resilience.ts';
 
-/**
- * Why a call is made: nothing is known yet (`cold`), what can change is looked at again (`recheck`), or what is as good
- * as final is (`verify`). The first cannot wait; how often the others come is the governor's to stretch.
- */
-export type CallReason = 'cold' | 'recheck' | 'verify';
-
-/** By how much lifetimes are stretched so that a credential's hour lasts. */
-export interface Stretch {
-  /** Of what can still change, and of the time between the polls of subscriptions; 1 to {@link MAX_STRETCH}. */
-  readonly changing: number;
-  /** Of what is as good as final: it goes first, since nobody watches it change; 1 to {@link MAX_FINAL_STRETCH}. */
-  readonly final: number;
-}
+export { type CallReason, MAX_FINAL_STRETCH, MAX_STRETCH, type Stretch };
 
 /** Budgets the hourly quota of each credential. Credentials are named by their partitions. */
 export interface Governor extends CallCounter {
@@ -42,12 +37,10 @@ const PACED_SHARE = 0.95;
 /** Shares of the limit below which known values are not read again, and below which not even subscriptions are. */
 const NEARLY_OUT_SHARE = 0.04;
 const PAUSED_SHARE = 0.01;
-export const MAX_STRETCH = 30;
-export const MAX_FINAL_STRETCH = 60;
-/** Over so many minutes the demand is measured. */
-const DEMAND_MINUTES = 5;
-/** The stretch moves no faster than this, in milliseconds. */
+/** The stretch moves no more often than this, in milliseconds. */
 const REVISED_EVERY_MS = 1_000;
+/** It rises at once and falls by half within this time, so that what comes due by its fall can stop it. */
+const FALLS_BY_HALF_MS = 5 * 60_000;
 /** Out of quota, one call in so many milliseconds finds out whether the REST API's hour began anew. */
 const PROBE_EVERY_MS = 30_000;
 const MAX_CREDENTIALS = 10_000;
@@ -55,8 +48,7 @@ const UNSTRETCHED: Stretch = { changing: 1, final: 1 };
 
 interface Account {
   readonly calls: QuotaHour;
-  /** What the calls of each reason would have been without any stretch. */
-  readonly demand: Readonly<Record<CallReason, QuotaHour>>;
+  readonly demand: QuotaDemand;
   limit: number;
   /** Whether the REST API said what the limit is. */
   limitIsTold: boolean;
@@ -66,7 +58,8 @@ interface Account {
   probedAt: number;
 }
 
-export function createGovernor(clock: Clock): Governor {
+/** @param finalTtlMs for how long what is as good as final is given out without any stretch */
+export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtlMs: number }): Governor {
   const accounts = new LRUCache<string, Account>({ max: MAX_CREDENTIALS });
 
   function accountOf(partition: string): Account {
@@ -75,7 +68,7 @@ export function createGovernor(clock: Clock): Governor {
     const now = clock.monotonic();
     const account: Account = {
       calls: new QuotaHour(now),
-      demand: { cold: new QuotaHour(now), recheck: new QuotaHour(now), verify: new QuotaHour(now) },
+      demand: new QuotaDemand(now, finalTtlMs),
       limit: ASSUMED_LIMIT,
       limitIsTold: false,
       underWay: 0,
@@ -90,13 +83,11 @@ export function createGovernor(clock: Clock): Governor {
   function stretchOf(account: Account): Stretch {
     const now = clock.monotonic();
     if (now - account.revisedAt >= REVISED_EVERY_MS) {
-      const pace = account.calls.pace(now, account.limit * PACED_SHARE);
-      const hourly = ({ demand }: Account, reason: CallReason): number =>
-        (demand[reason].total(now, DEMAND_MINUTES) * 60) / DEMAND_MINUTES;
-      const [cold, recheck, verify] = (['cold', 'recheck', 'verify'] as const).map((reason) =>
-        hourly(account, reason),
-      );
-      account.stretch = solve(pace - (cold ?? 0), recheck ?? 0, verify ?? 0);
+      const { calls, demand, limit, stretch, revisedAt } = account;
+      const available = calls.pace(now, limit * PACED_SHARE) - demand.cold(now);
+      const wanted = solve(available, demand.recheck(now, stretch), demand.verify(now, stretch));
+      const least = stretch.changing * 0.5 ** ((now - revisedAt) / FALLS_BY_HALF_MS);
+      account.stretch = wanted.changing < least ? stretchedBy(least) : wanted;
       account.revisedAt = now;
     }
     return account.stretch;
@@ -138,9 +129,8 @@ export function createGovernor(clock: Clock): Governor {
     stretch: (partition) => stretchOf(accountOf(partition)),
 
     expectCall(partition, reason) {
-      const account = accountOf(partition);
-      const { changing, final } = account.stretch;
-      account.demand[reason].add(clock.monotonic(), { cold: 1, recheck: changing, verify: final }[reason]);
+      const { demand, stretch } = accountOf(partition);
+      demand.expect(clock.monotonic(), reason, stretch);
     },
 
     assertAffordable(partition, reader) {
@@ -191,12 +181,17 @@ export function createGovernor(clock: Clock): Governor {
 
 /**
  * The least stretch s at which `recheck / s + verify / s²` calls an hour fit into `available`: what changes is stretched
- * by s, and what is as good as final by its square.
+ * by s, and what is as good as final by its square, as far as that may go.
  */
 function solve(available: number, recheck: number, verify: number): Stretch {
   if (recheck + verify <= available) return UNSTRETCHED;
-  const s =
-    available > 0 ? (recheck + Math.sqrt(recheck ** 2 + 4 * available * verify)) / (2 * available) : Infinity;
+  const both = (recheck + Math.sqrt(recheck ** 2 + 4 * available * verify)) / (2 * available);
+  const alone = recheck / (available - verify / MAX_FINAL_STRETCH);
+  const s = both ** 2 <= MAX_FINAL_STRETCH ? both : alone;
+  return stretchedBy(s > 0 ? s : MAX_STRETCH);
+}
+
+function stretchedBy(s: number): Stretch {
   const changing = Math.min(MAX_STRETCH, Math.max(1, s));
   return { changing, final: Math.min(MAX_FINAL_STRETCH, changing ** 2) };
 }

@@ -6,12 +6,18 @@ const MINUTES = 60;
  * fits into every sliding hour fits into any other.
  */
 export class QuotaHour {
-  /** Of the current minute and the sixty before it, newest first. */
-  readonly #counts: number[] = new Array<number>(MINUTES + 1).fill(0);
+  /** Of the current minute and those before it, newest first. */
+  readonly #counts: number[];
+  readonly #since: number;
   #minute: number;
 
-  /** @param now monotonic milliseconds, here as in every method */
-  constructor(now: number) {
+  /**
+   * @param now monotonic milliseconds, here as in every method
+   * @param minutes how many whole ones are remembered, where an hour does not tell enough
+   */
+  constructor(now: number, minutes = MINUTES) {
+    this.#counts = new Array<number>(minutes + 1).fill(0);
+    this.#since = now;
     this.#minute = minuteOf(now);
   }
 
@@ -20,10 +26,25 @@ export class QuotaHour {
     this.#counts[0] = (this.#counts[0] ?? 0) + count;
   }
 
-  /** @param minutes how many whole ones before the current one */
-  total(now: number, minutes = MINUTES): number {
+  total(now: number): number {
     this.#turn(now);
-    return sum(this.#counts.slice(0, minutes + 1));
+    return sum(this.#counts);
+  }
+
+  /** How many there were in so many minutes until now, the rest of the oldest minute being taken for even. */
+  within(now: number, minutes: number): number {
+    this.#turn(now);
+    // Leaving it out or in as a whole would make what is told leap with every minute that ends.
+    const intoMinute = (now % MINUTE_MS) / MINUTE_MS;
+    return sum(this.#counts.map((count, age) => count * clamp(minutes - intoMinute - age + 1)));
+  }
+
+  /** Counts an hour, by those of so many minutes until now, or of as many as there have been. */
+  rate(now: number, minutes: number): number {
+    const lived = (now - this.#since) / MINUTE_MS;
+    // What is told about less than a minute is mostly noise.
+    const span = Math.max(1, Math.min(minutes, lived, MINUTES));
+    return (this.within(now, span) / span) * MINUTES;
   }
 
   /** Makes the total so: what is missing happened now, what is too much is forgotten, oldest first. */
@@ -42,8 +63,8 @@ export class QuotaHour {
     this.#turn(now);
     const intoMinute = (now % MINUTE_MS) / MINUTE_MS;
     let still = sum(this.#counts.slice(0, MINUTES));
-    let pace = Infinity;
-    // What is told about less than two minutes is mostly noise.
+    // For what is left of this minute alone a pace would be mostly noise: the next one's share is lent to it.
+    let pace = (budget + budget / MINUTES - still) / (2 - intoMinute);
     for (let ahead = 1; ahead <= MINUTES; ahead++) {
       if (ahead > 1) pace = Math.min(pace, (budget - still) / (ahead - intoMinute));
       still -= this.#counts[MINUTES - ahead] ?? 0;
@@ -70,6 +91,10 @@ export class QuotaHour {
 
 function minuteOf(now: number): number {
   return Math.floor(now / MINUTE_MS);
+}
+
+function clamp(share: number): number {
+  return Math.min(1, Math.max(0, share));
 }
 
 function sum(counts: readonly number[]): number {

@@ -28,6 +28,8 @@ export interface TeamFeed {
   readonly newest: ReadonlyMap<ResourceId, BackfillSnapshot>;
 }
 
+const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;
+
 export function newestOf(rows: Iterable<BackfillSnapshot>): Map<ResourceId, BackfillSnapshot> {
   const newest = new Map<ResourceId, BackfillSnapshot>();
   for (const row of rows) {
@@ -43,7 +45,7 @@ export function judge(
   resource: Resource,
   last: KeptKnown | undefined,
   now: number,
-  { finalMs }: Lifetimes,
+  lifetimes: Lifetimes,
 ): KeptKnown | undefined {
   // Its own endpoint was asked after the feed: what the feed says may be from before that.
   if (last !== undefined && last.value.verifiedAt > feed.sentAt) return undefined;
@@ -54,8 +56,8 @@ export function judge(
     if (row !== undefined)
       return { value: { answer: row, verifiedAt: feed.readAt }, confirmedAt, freshUntil };
   }
-  if (last === undefined || isDue(last, now, finalMs)) return undefined;
-  const bounded = Math.min(freshUntil, last.value.verifiedAt + finalMs);
+  if (last === undefined || isDue(resource, last, now, lifetimes)) return undefined;
+  const bounded = Math.min(freshUntil, dueAt(resource, last, lifetimes));
 
   if (resource.kind === 'latest') {
     const row = feed.newest.get(resource.id);
@@ -70,17 +72,27 @@ export function judge(
 
 /** Whether a feed read now might tell of the resource. */
 export function mayTell(
-  { kind }: Resource,
+  resource: Resource,
   last: KeptKnown | undefined,
   now: number,
-  { finalMs }: Lifetimes,
+  lifetimes: Lifetimes,
 ): boolean {
+  const { kind } = resource;
   if (last === undefined) return kind === 'backfill';
   if (kind === 'backfill' && phaseOf(last.value) === 'incomplete') return true;
-  return phaseOf(last.value) !== 'unclear' && !isDue(last, now, finalMs);
+  return phaseOf(last.value) !== 'unclear' && !isDue(resource, last, now, lifetimes);
 }
 
 /** Whether the resource's own endpoint has not been asked for too long. */
-export function isDue({ value }: KeptKnown, now: number, finalMs: number): boolean {
-  return value.verifiedAt + finalMs <= now;
+export function isDue(resource: Resource, last: KeptKnown, now: number, lifetimes: Lifetimes): boolean {
+  return dueAt(resource, last, lifetimes) <= now;
+}
+
+function dueAt({ id }: Resource, { value }: KeptKnown, { finalMs, finalSpreadMs }: Lifetimes): number {
+  return value.verifiedAt + finalMs - finalSpreadMs * scatter(id, value.verifiedAt);
+}
+
+/** From 0 to 1, another one for each resource and each time: multiples of the golden ratio leave no gaps. */
+function scatter(id: ResourceId, verifiedAt: number): number {
+  return ((Number(id.slice(-9)) + Math.floor(verifiedAt)) * GOLDEN_RATIO) % 1;
 }

@@ -102,11 +102,11 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     const [first] = reads;
     if (first === undefined) return;
     const now = clock.monotonic();
-    const { changingMs, finalMs } = lifetimesOf(first.reader);
+    const lifetimes = lifetimesOf(first.reader);
     demand.note(
-      reads.filter(({ resource, last }) => mayTell(resource, last, now, { changingMs, finalMs })),
+      reads.filter(({ resource, last }) => mayTell(resource, last, now, lifetimes)),
       now,
-      2 * changingMs,
+      2 * lifetimes.changingMs,
     );
   }
 
@@ -155,9 +155,9 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     }).then(resolve, reject);
   }
 
-  function reasonOf({ reader, last }: Read): CallReason {
+  function reasonOf({ reader, resource, last }: Read): CallReason {
     if (last === undefined) return 'cold';
-    return isDue(last, clock.monotonic(), lifetimesOf(reader).finalMs) ? 'verify' : 'recheck';
+    return isDue(resource, last, clock.monotonic(), lifetimesOf(reader)) ? 'verify' : 'recheck';
   }
 
   function flushEstimates(team: Team): void {

@@ -1,7 +1,11 @@
 import { parseArgs } from 'node:util';
 import { type Workload, WORKLOADS } from './workloads.ts';
 
+export const BENCHES = ['speed', 'economy'] as const;
+export type Bench = (typeof BENCHES)[number];
+
 export interface Options {
+  readonly benches: readonly Bench[];
   readonly rounds: number;
   readonly sliceSeconds: number;
   readonly connections: number;
@@ -17,7 +21,9 @@ export interface AlsoServer {
   readonly pid: number | undefined;
 }
 
-export const USAGE = `npm run bench -- [options]
+export const USAGE = `npm run bench -- [${BENCHES.join('] [')}] [options]
+Without a name both are run. Economy measures upstream calls and the age of answers, on a clock of its own: it needs no
+quiet machine, and has no options. Those of speed:
   --rounds N             how often everything is measured (5)
   --slice SECONDS        how long at a time (2)
   --connections N        requests under way at any time (64)
@@ -27,8 +33,9 @@ export const USAGE = `npm run bench -- [options]
 
 /** @throws {Error} that says what is wrong with which option */
 export function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       rounds: { type: 'string', default: '5' },
       slice: { type: 'string', default: '2' },
@@ -39,6 +46,7 @@ export function readOptions(args: readonly string[]): Options {
     },
   });
   return {
+    benches: positionals.length === 0 ? BENCHES : positionals.map(benchNamed),
     rounds: numberFrom('rounds', values.rounds, 1, 1000),
     sliceSeconds: numberFrom('slice', values.slice, 0.1, 600),
     connections: numberFrom('connections', values.connections, 1, 1000),
@@ -52,6 +60,12 @@ function numberFrom(option: string, text: string, min: number, max: number): num
   const value = Number(text);
   if (value >= min && value <= max && (option === 'slice' || Number.isInteger(value))) return value;
   throw new Error(`--${option} must be a number from ${min} to ${max}; got ${text}`);
+}
+
+function benchNamed(name: string): Bench {
+  const bench = BENCHES.find((candidate) => candidate === name);
+  if (bench !== undefined) return bench;
+  throw new Error(`there is no bench ${name}: ${BENCHES.join(', ')}`);
 }
 
 function workloadNamed(name: string): Workload {

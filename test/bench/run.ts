@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { economy } from './economy/economy.ts';
 import { describeMachine, pin, residentMiB, separateCores } from './machine.ts';
 import { readOptions, USAGE, type Options } from './options.ts';
 import { freePort, startGateway, startLoad, startOwn } from './processes.ts';
@@ -8,15 +9,15 @@ import { measureRounds, type Target } from './rounds.ts';
 import { checkOneAnswer, type Workload, WORKLOADS } from './workloads.ts';
 
 /**
- * Measures the built gateway on this machine, between a fake upstream and a load generator, next to a bare node:http
- * server that answers as much. See --help.
+ * Speed: measures the built gateway on this machine, between a fake upstream and a load generator, next to a bare
+ * node:http server that answers as much. Economy: see economy.ts. See --help; ends with code 1 where a claim fails.
  */
 const STARTS = 5;
 const ARTIFACTS = new URL('../artifacts/', import.meta.url);
 
 const FLOOR = 'bare node:http';
 
-async function bench(options: Options): Promise<Findings> {
+async function speed(options: Options): Promise<Findings> {
   const cores = separateCores();
   const machine = describeMachine(cores);
   progress(machine);
@@ -102,23 +103,30 @@ function explain(error: unknown): string {
   return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`;
 }
 
-async function main(args: readonly string[]): Promise<void> {
+/** @returns whether everything is as it is claimed to be */
+async function main(args: readonly string[]): Promise<boolean> {
   if (args.includes('--help')) {
     console.log(USAGE);
-    return;
+    return true;
   }
-  const findings = await bench(readOptions(args));
-  mkdirSync(ARTIFACTS, { recursive: true });
-  writeFileSync(
-    new URL('bench.json', ARTIFACTS),
-    `${JSON.stringify({ at: new Date().toISOString(), ...findings }, null, 2)}\n`,
-  );
-  console.log(toMarkdown(findings));
+  const options = readOptions(args);
+  if (options.benches.includes('speed')) {
+    const findings = await speed(options);
+    mkdirSync(ARTIFACTS, { recursive: true });
+    writeFileSync(
+      new URL('bench.json', ARTIFACTS),
+      `${JSON.stringify({ at: new Date().toISOString(), ...findings }, null, 2)}\n`,
+    );
+    console.log(toMarkdown(findings));
+  }
+  if (!options.benches.includes('economy')) return true;
+  const { report, claims } = await economy(progress);
+  console.log(report);
+  return claims.every(({ holds }) => holds);
 }
 
 try {
-  await main(process.argv.slice(2));
-  process.exit(0);
+  process.exit((await main(process.argv.slice(2))) ? 0 : 1);
 } catch (error) {
   progress(explain(error));
   process.exit(1);

@@ -1,0 +1,127 @@
+import { isResourceId, type ResourceId } from '../../../src/ids.ts';
+import { createLog } from '../../../src/log.ts';
+import { createMetrics } from '../../../src/metrics.ts';
+import type { Call } from '../../../src/sandbox/calls.ts';
+import { startSandbox } from '../../../src/sandbox/server.ts';
+import { createAdmission } from '../../../src/upstream/admission.ts';
+import { createCachedClient } from '../../../src/upstream/cached-client.ts';
+import { createBackfillsClient } from '../../../src/upstream/client.ts';
+import { createCredentials } from '../../../src/upstream/credentials.ts';
+import { createExchange } from '../../../src/upstream/exchange.ts';
+import { createGate } from '../../../src/upstream/gate.ts';
+import { createGovernor, type Stretch } from '../../../src/upstream/governor.ts';
+import { createLifetimes } from '../../../src/upstream/lifetimes.ts';
+import type { Reader } from '../../../src/upstream/reader.ts';
+import { createResilientExchange } from '../../../src/upstream/resilience.ts';
+import { type BackfillSnapshot, phaseOf } from '../../../src/upstream/snapshots.ts';
+import { Tally } from '../../../src/upstream/tally.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+import { type Fleet, POLL_MS, worldOf } from './fleet.ts';
+
+export const TTL_MS = 2_000;
+export const FINAL_TTL_MS = 60_000;
+const STALE_MS = 300_000;
+const TIMEOUT_MS = 10_000;
+const MAX_CONCURRENCY = 64;
+const MAX_CALLS_PER_OPERATION = 200;
+
+/** One dashboard as its client got it. */
+export interface Dashboard {
+  readonly now: number;
+  readonly transferIds: readonly string[];
+  /** In the same order; an error where there was one. */
+  readonly answers: readonly (BackfillSnapshot | Error | null)[];
+  /** What the upstream was asked for it. */
+  readonly calls: readonly Call[];
+  readonly stretch: Stretch;
+  readonly remaining: number;
+}
+
+/**
+ * Has a fleet poll through the gateway's upstream half, put together as gateway.ts does, for so long a time of the
+ * injected clock. Without GraphQL and HTTP in front an hour of it takes a minute; every client polls as it would.
+ */
+export async function drive(
+  fleet: Fleet,
+  { quota, forMs }: { readonly quota: number; readonly forMs: number },
+  see: (dashboard: Dashboard) => void,
+): Promise<void> {
+  const clock = createManualClock();
+  const startsAt = clock.now();
+  const sandbox = await startSandbox({ world: worldOf(fleet, () => clock.now()), hourlyQuota: quota });
+  const log = createLog('silent');
+  const metrics = createMetrics();
+  const credentials = createCredentials();
+  const governor = createGovernor(clock, { finalTtlMs: FINAL_TTL_MS });
+  const exchange = createExchange({
+    baseUrl: new URL(sandbox.url),
+    maxConnections: MAX_CONCURRENCY,
+    connectTimeoutMs: TIMEOUT_MS,
+  });
+  const client = createCachedClient({
+    client: createBackfillsClient({
+      exchange: createResilientExchange({
+        exchange,
+        timeoutMs: TIMEOUT_MS,
+        maxConcurrency: MAX_CONCURRENCY,
+        clock,
+        counter: governor,
+      }),
+      upstreamHost: new URL(sandbox.url).host,
+      clock,
+      log,
+      metrics,
+    }),
+    admit: createAdmission({ gate: createGate(clock), governor, credentials }),
+    lifetimes: createLifetimes({ ttlMs: TTL_MS, finalTtlMs: FINAL_TTL_MS }, governor),
+    clock,
+    log,
+    metrics,
+    maxEntries: 50_000,
+    staleMs: STALE_MS,
+    timeoutMs: TIMEOUT_MS,
+  });
+  const credential = credentials.parse('Bearer sandbox-full');
+  if (credential === undefined) throw new Error('the credential of the sandbox is none');
+  const caller = { credential, requestId: 'economy', traceparent: undefined };
+  const teamId = idFrom('1');
+  const clients = fleet.clients.map(({ offsetMs, transferIds }) => ({
+    offsetMs,
+    transferIds: transferIds.map(idFrom),
+  }));
+
+  for (let since = 0; since < forMs; since += POLL_MS) {
+    for (const { offsetMs, transferIds } of clients) {
+      clock.advance(startsAt + since + offsetMs - clock.now());
+      const reader: Reader = { caller, mode: { kind: 'fresh' }, tally: new Tally(MAX_CALLS_PER_OPERATION) };
+      const answers = await Promise.all(
+        transferIds.map((id) => client.latestBackfill(reader, teamId, id).catch(asError)),
+      );
+      const calls = sandbox.calls.all;
+      see({
+        now: clock.now(),
+        transferIds,
+        answers,
+        calls,
+        stretch: governor.stretch(credential.partition),
+        remaining: governor.remaining(credential.partition),
+      });
+      if (calls.length > 0) sandbox.calls.reset();
+    }
+  }
+  await exchange.close();
+  await sandbox.close();
+}
+
+export function isIncomplete(answer: BackfillSnapshot): boolean {
+  return phaseOf({ answer, verifiedAt: 0 }) === 'incomplete';
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function idFrom(text: string): ResourceId {
+  if (!isResourceId(text)) throw new RangeError(`${text} is no id`);
+  return text;
+}
