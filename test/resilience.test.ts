@@ -32,7 +32,7 @@ function resilientOver(
       close: () => Promise.resolve(),
     },
     clock: systemClock,
-    counter: createGovernor(systemClock),
+    counter: createGovernor(systemClock, { finalTtlMs: 60_000 }),
     random: () => DELAY_MS / 50,
     ...limits,
   });
