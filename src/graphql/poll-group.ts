@@ -112,8 +112,8 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
       const saying = say(watcher);
       if (saying === undefined) continue;
       await pace();
-      // Some leave meanwhile.
-      if (watchers.has(watcher)) saying();
+      // Who has left meanwhile does not hear it: a stream that is over takes nothing.
+      saying();
     }
   }
 
