@@ -4,13 +4,16 @@ import { runInNewContext } from 'node:vm';
 
 const MIB = 1024 * 1024;
 const SAMPLE_MS = 500;
-/** The share of its time in which the event loop has something to do, below which nobody minds a pause. */
+/** Shares of its time in which the event loop has something to do: a rush is above one, and over below the other. */
+const RUSH = 0.5;
 const QUIET = 0.1;
 /** Not in every lull: with the last object of a shape goes what the engine had learnt about it. */
 const QUIET_SAMPLES = 10;
-/** From here on a heap is collected under load too. What a busy gateway holds, and what it leaves behind, fit below. */
+/** What is worth giving back after a rush. */
+const LEFT_OVER = 32 * MIB;
+/** From here on a heap is collected in a rush too. What a busy gateway holds, and what it leaves behind, fit below. */
 const LARGE = 200 * MIB;
-/** What it must have grown by since it was last collected: one that is full of what is needed is left alone. */
+/** What it must have grown by since then to be collected again: one that is full of what is needed is left alone. */
 const STEP = 64 * MIB;
 
 /**
@@ -21,6 +24,7 @@ export function keepHeapSmall(): void {
   const collect = exposedCollector();
   let totalWhenQuiet = heapSize().total;
   let usedAfterLast = 0;
+  let rushed = false;
   let quietSamples = 0;
   let loop = performance.eventLoopUtilization();
 
@@ -28,13 +32,16 @@ export function keepHeapSmall(): void {
     const before = loop;
     loop = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(loop, before);
+    rushed ||= utilization > RUSH;
     quietSamples = utilization < QUIET ? quietSamples + 1 : 0;
     const { used, total } = heapSize();
-    if (quietSamples >= QUIET_SAMPLES && total > totalWhenQuiet + STEP) {
+    if (rushed && quietSamples >= QUIET_SAMPLES) {
+      rushed = false;
+      if (total < totalWhenQuiet + LEFT_OVER) return;
       collect();
       // Which pages are nearly empty is known after the first; the second moves what is left on them together.
       collect();
-      totalWhenQuiet = heapSize().total;
+      totalWhenQuiet = Math.max(totalWhenQuiet, heapSize().total);
     } else if (quietSamples === 0 && used > Math.max(LARGE, usedAfterLast + STEP)) {
       collect();
       usedAfterLast = heapSize().used;
