@@ -105,8 +105,14 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
       await page.getByRole('tab', { name: 'Progress' }).click();
       await eventually(() => shown(page, '.graphiql-query-editor')).toContain('subscription Progress');
       const query = await shown(page, '.graphiql-query-editor');
-      await page.getByRole('button', { name: 'Execute query' }).click();
-      await eventually(status).toBe('CREATED');
+      const press = (): Promise<void> => page.getByRole('button', { name: 'Execute query' }).click();
+      await press();
+      await eventually(async () => {
+        const current = await status();
+        // Of another tab GraphiQL still has the operation's name for a moment, longer than it takes a test to press.
+        if (JSON.stringify(current).includes('Cannot infer operation')) await press();
+        return current;
+      }).toBe('CREATED');
       now += 60_000;
       await eventually(status).toBe('RUNNING');
       await page.screenshot({ path: 'test/artifacts/graphiql-subscription.png' });
