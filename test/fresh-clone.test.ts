@@ -58,7 +58,9 @@ it.runIf(existsSync(join(ROOT, '.git')))(
       },
       body: JSON.stringify({ query: '{ transfer(id: "456807") { latestBackfill { status } } }' }),
     });
-    expect(await answer.json()).toMatchObject({ data: { transfer: { latestBackfill: { status: 'COMPLETED' } } } });
+    expect(await answer.json()).toMatchObject({
+      data: { transfer: { latestBackfill: { status: 'COMPLETED' } } },
+    });
 
     const closed = once(demo, 'close');
     if (demo.pid !== undefined) process.kill(-demo.pid, 'SIGINT');

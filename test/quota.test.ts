@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ResourceId } from '../src/ids.ts';
 import { UpstreamError } from '../src/upstream/errors.ts';
-import { createGovernor, MAX_FINAL_STRETCH, MAX_STRETCH } from '../src/upstream/governor.ts';
+import { createGovernor } from '../src/upstream/governor.ts';
+import { MAX_FINAL_STRETCH, MAX_STRETCH } from '../src/upstream/quota-demand.ts';
 import { createLifetimes } from '../src/upstream/lifetimes.ts';
 import { QuotaHour } from '../src/upstream/quota-hour.ts';
 import type { KeptKnown, Resource } from '../src/upstream/snapshots.ts';

@@ -1,7 +1,8 @@
 import type { Credentials } from './credentials.ts';
 import { UpstreamError } from './errors.ts';
 import type { Gate } from './gate.ts';
-import type { CallReason, Governor } from './governor.ts';
+import type { Governor } from './governor.ts';
+import type { CallReason } from './quota-demand.ts';
 import type { Reader } from './reader.ts';
 
 export interface AdmissionDeps {

@@ -13,8 +13,6 @@ import {
 import { QuotaHour } from './quota-hour.ts';
 import type { CallCounter } from './resilience.ts';
 
-export { type CallReason, MAX_FINAL_STRETCH, MAX_STRETCH, type Stretch };
-
 /** Budgets the hourly quota of each credential. Credentials are named by their partitions. */
 export interface Governor extends CallCounter {
   stretch(partition: string): Stretch;

@@ -3,7 +3,7 @@ import type { ResourceId } from '../ids.ts';
 import { UpstreamError, type UpstreamErrorKind } from './errors.ts';
 import { createFeedDemand, type FeedDemand, isKnown, type ReadPlan } from './feed-demand.ts';
 import { createFeedReader, type FeedReader, type FeedReaderDeps } from './feed-reader.ts';
-import type { CallReason } from './governor.ts';
+import type { CallReason } from './quota-demand.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import type { Read, Reader } from './reader.ts';
 import type { KeptKnown } from './snapshots.ts';
