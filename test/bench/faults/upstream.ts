@@ -33,6 +33,9 @@ const REST_OF_RECORD = JSON.stringify({
   transfer_runs_failed: 0,
 }).slice(1);
 
+/** More than can be used up, or the gateway would save calls instead of making them. */
+const QUOTA = { 'x-ratelimit-limit': '999999999', 'x-ratelimit-remaining': '999999999' };
+
 const port = Number(process.env['PORT']);
 const latencyMs = Number(process.env['LATENCY_MS']);
 let mode: Mode = 'healthy';
@@ -69,21 +72,31 @@ async function serve(
   if (latencyMs > 0) await Promise.race([sleep(latencyMs), closed]);
   leave();
   if (response.destroyed) return;
-  if (failing) send(response, 500, '{"error":{"code":"INTERNAL_SERVER_ERROR","message":"No"}}');
-  else send(response, 200, recordBody(url));
+  if (failing) send(response, 500, errorBody('INTERNAL_SERVER_ERROR'));
+  else answer(url, response);
 }
 
-function recordBody(url: string): string {
+function answer(url: string, response: ServerResponse): void {
   const [, backfillId, transferId] = ROUTE.exec(url) ?? [];
-  const ids =
-    backfillId === undefined ? [`9${transferId ?? '0'}`, transferId ?? '0'] : [backfillId, '456789'];
-  return `{"meta":{"request_id":"01892A4D"},"data":{"transfer_backfill_id":${ids[0] ?? ''},"transfer_id":${ids[1] ?? ''},${REST_OF_RECORD}}`;
+  if (backfillId !== undefined) send(response, 200, recordBody(backfillId, '456789'));
+  else if (transferId !== undefined) send(response, 200, recordBody(`9${transferId}`, transferId));
+  // No list of a team's backfills: what is measured is what the others cost.
+  else send(response, 404, errorBody('NOT_FOUND'));
+}
+
+function recordBody(backfillId: string, transferId: string): string {
+  return `{"meta":{"request_id":"01892A4D"},"data":{"transfer_backfill_id":${backfillId},"transfer_id":${transferId},${REST_OF_RECORD}}`;
+}
+
+function errorBody(code: string): string {
+  return `{"meta":{"request_id":"01892A4D"},"error":{"code":"${code}","message":"No"}}`;
 }
 
 function send(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
+    ...QUOTA,
   });
   response.end(body);
 }
