@@ -8,13 +8,13 @@ const SAMPLE_MS = 500;
 const RUSH = 0.5;
 const QUIET = 0.1;
 /** Not in every lull: with the last object of a shape goes what the engine had learnt about it. */
-const QUIET_SAMPLES = 10;
+const QUIET_SAMPLES = 20;
 /** What is worth giving back after a rush. */
-const LEFT_OVER = 32 * MIB;
+const LEFT_OVER = 48 * MIB;
 /** From here on a heap is collected in a rush too. What a busy gateway holds, and what it leaves behind, fit below. */
-const LARGE = 200 * MIB;
-/** What it must have grown by since then to be collected again: one that is full of what is needed is left alone. */
-const STEP = 64 * MIB;
+const LARGE = 260 * MIB;
+/** How many times what was left then it must be to be collected again: one that is full of what is needed is let be. */
+const GROWTH = 2;
 
 /**
  * Holds this process's memory close to what it needs. V8 by itself lets a heap grow to four times what lives in it, and
@@ -42,7 +42,7 @@ export function keepHeapSmall(): void {
       // Which pages are nearly empty is known after the first; the second moves what is left on them together.
       collect();
       totalWhenQuiet = Math.max(totalWhenQuiet, heapSize().total);
-    } else if (quietSamples === 0 && used > Math.max(LARGE, usedAfterLast + STEP)) {
+    } else if (quietSamples === 0 && used > Math.max(LARGE, usedAfterLast * GROWTH)) {
       collect();
       usedAfterLast = heapSize().used;
     }
