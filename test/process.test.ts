@@ -228,26 +228,6 @@ describe('the process', () => {
     expect(gateway.stderr()).toBe('');
   });
 
-  it('gives back what a rush took once it is over', async () => {
-    const rush = `process.once('SIGUSR2', () => {
-      const held = [];
-      const until = performance.now() + 1_500;
-      while (performance.now() < until) if (held.length < 3_000_000) held.push({ n: held.length });
-      console.log('the rush is over');
-    })`;
-    const gateway = run({ PORT: '0' }, ['--import', `data:text/javascript,${encodeURIComponent(rush)}`]);
-    const origin = await listening(gateway);
-    const heapMiB = async (): Promise<number> => {
-      const text = await (await fetch(`${origin}/metrics`)).text();
-      return Number(/^nodejs_heap_size_total_bytes (\S+)/m.exec(text)?.[1]) / 1024 ** 2;
-    };
-    const before = await heapMiB();
-    gateway.child.kill('SIGUSR2');
-    await expect.poll(gateway.stdout, { timeout: 10_000 }).toContain('the rush is over');
-    // Seldom enough to leave it quiet.
-    await expect.poll(heapMiB, { timeout: 15_000, interval: 1_000 }).toBeLessThan(before + 50);
-  });
-
   it('names every mistake in its configuration at once and ends with 78', async () => {
     const gateway = run({
       PORT: '65536',
