@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ResourceId } from '../src/ids.ts';
 import { UpstreamError } from '../src/upstream/errors.ts';
+import type { Answer } from '../src/upstream/exchange.ts';
 import { createGovernor } from '../src/upstream/governor.ts';
 import { MAX_FINAL_STRETCH, MAX_STRETCH } from '../src/upstream/quota-demand.ts';
 import { createLifetimes } from '../src/upstream/lifetimes.ts';
@@ -161,6 +162,21 @@ describe('with nothing left', () => {
     expect(stack.sandbox.calls.count()).toBe(before + 3);
   });
 
+  it('is not thought to be over because the REST API refuses a call', () => {
+    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const answered = (status: number, headers: Answer['headers']): void => {
+      governor.callBegan('a');
+      governor.callEnded('a', { status, headers, text: '' });
+    };
+    answered(404, { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '0' });
+    for (const status of [429, 500, 503]) {
+      answered(status, {});
+      expect(governor.remaining('a')).toBe(0);
+    }
+    answered(200, {});
+    expect(governor.remaining('a')).toBe(200);
+  });
+
   it('is believed of the REST API only, never of our own guess at its limit', () => {
     const clock = createManualClock();
     const governor = createGovernor(clock, LIFETIMES);
@@ -223,6 +239,24 @@ describe('the governor', () => {
     expect(all()).toEqual([true, true, false]);
     left('49');
     expect(all()).toEqual([true, false, false]);
+  });
+
+  it('stretches what changes by more where what is final cannot be stretched further', () => {
+    const clock = createManualClock();
+    const governor = createGovernor(clock, LIFETIMES);
+    governor.callBegan('a');
+    const headers = { 'x-ratelimit-limit': '1000', 'x-ratelimit-remaining': '1000' };
+    governor.callEnded('a', { status: 404, headers, text: '' });
+    for (let second = 0; second < 600; second += 2) {
+      clock.advance(2_000);
+      governor.expectCall('a', 'recheck');
+    }
+    for (let n = 0; n < 1_700; n++) governor.expectCall('a', 'verify');
+    // 1,700 an hour at the least are 102,000 / 120, which leaves 100 of 950 for 1,800.
+    const { changing, final } = governor.stretch('a');
+    expect(final).toBe(MAX_FINAL_STRETCH);
+    expect(changing).toBeGreaterThan(15);
+    expect(changing).toBeLessThan(21);
   });
 
   it('never stretches further than it says', () => {
