@@ -200,6 +200,19 @@ describe('the circuit', () => {
     expect((await readMany(stack, 5, 100)).flatMap(codesOf)).toEqual([]);
   });
 
+  it('leaves what is under way when it opens no more time than a probe', async () => {
+    const stack = await startStack({ UPSTREAM_TIMEOUT_MS: '600000' });
+    const { sandbox, query } = stack;
+    sandbox.faults.add({ when: { id: '1' }, answer: { kind: 'hang' } });
+    const hung = query(latest('1'));
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    sandbox.faults.add({ times: 10, answer: { kind: 'status', status: 500 } });
+    await readMany(stack, 10, 100);
+    // In a second instead of five minutes.
+    expect(codesOf(await hung)).toEqual(['UPSTREAM_UNAVAILABLE']);
+    await expect.poll(() => sandbox.calls.inFlight).toBe(0);
+  });
+
   it('opens for an upstream that hangs after half of UPSTREAM_TIMEOUT_MS', async () => {
     const resilient = resilientOver((timeoutMs) => lateAfter(timeoutMs), {
       timeoutMs: 10_000,

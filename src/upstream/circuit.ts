@@ -23,7 +23,7 @@ export interface Permit {
 const FAILURES_TO_OPEN = 10;
 const OPEN_MS = 1_000;
 /** Of the first probe. Each one that fails gives the next twice the time, or a slow upstream would be shut out for good. */
-const PROBE_TIMEOUT_MS = 1_000;
+export const PROBE_TIMEOUT_MS = 1_000;
 
 type State =
   | { readonly kind: 'closed'; readonly failuresInARow: number }

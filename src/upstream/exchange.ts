@@ -18,13 +18,22 @@ export interface ExchangeOptions {
   readonly connectTimeoutMs: number;
 }
 
+/** Leaves a call that is under way so many milliseconds from now, if it had more. */
+export type Hurry = (timeoutMs: number) => void;
+
 export interface Exchange {
   /**
    * One GET of a path below the base URL. Redirects are answers like any other; bodies are limited to 1 MiB.
    * @param timeoutMs from the call to the last byte of the answer, waiting for a connection included
+   * @param underWay holds what hurries this call for as long as it is under way
    * @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is an answer.
    */
-  get(path: string, headers: Readonly<Record<string, string>>, timeoutMs: number): Promise<Answer>;
+  get(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    timeoutMs: number,
+    underWay?: Set<Hurry>,
+  ): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -44,11 +53,11 @@ export function createExchange({ baseUrl, maxConnections, connectTimeoutMs }: Ex
   const prefix = baseUrl.pathname.replace(/\/$/, '');
 
   return {
-    get: (path, headers, timeoutMs) =>
+    get: (path, headers, timeoutMs, underWay) =>
       new Promise((resolve, reject) => {
         pool.dispatch(
           { method: 'GET', path: prefix + path, headers },
-          new Reader(timeoutMs, resolve, reject),
+          new Reader(timeoutMs, underWay, resolve, reject),
         );
       }),
     close: () => pool.destroy(),
@@ -62,21 +71,44 @@ export function createExchange({ baseUrl, maxConnections, connectTimeoutMs }: Ex
 class Reader implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: UpstreamError) => void;
-  readonly #deadline: NodeJS.Timeout;
+  readonly #underWay: Set<Hurry> | undefined;
   readonly #chunks: Buffer[] = [];
+  #endsAt = Infinity;
+  #deadline: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #late: UpstreamError | undefined;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
 
-  constructor(timeoutMs: number, resolve: (answer: Answer) => void, reject: (error: UpstreamError) => void) {
+  constructor(
+    timeoutMs: number,
+    underWay: Set<Hurry> | undefined,
+    resolve: (answer: Answer) => void,
+    reject: (error: UpstreamError) => void,
+  ) {
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#underWay = underWay;
+    this.#hurry(timeoutMs);
+    underWay?.add(this.#hurry);
+  }
+
+  readonly #hurry = (timeoutMs: number): void => {
+    const endsAt = performance.now() + timeoutMs;
+    if (endsAt >= this.#endsAt) return;
+    clearTimeout(this.#deadline);
+    this.#endsAt = endsAt;
     this.#deadline = setTimeout(() => {
-      this.#late = new UpstreamError('timeout', `no answer within ${timeoutMs} ms`);
+      this.#late = new UpstreamError('timeout', 'no answer in time');
+      this.#underWay?.delete(this.#hurry);
       this.#reject(this.#late);
       this.#controller?.abort(this.#late);
     }, timeoutMs);
+  };
+
+  #end(): void {
+    clearTimeout(this.#deadline);
+    this.#underWay?.delete(this.#hurry);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -99,14 +131,14 @@ class Reader implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    clearTimeout(this.#deadline);
+    this.#end();
     const [first] = this.#chunks;
     const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
     this.#resolve({ status: this.#status, headers: this.#headers, text: body.toString('utf8') });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    clearTimeout(this.#deadline);
+    this.#end();
     this.#reject(toUpstreamError(error));
   }
 }

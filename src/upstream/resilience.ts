@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { UpstreamLoad } from '../metrics.ts';
-import { createCircuit } from './circuit.ts';
+import { createCircuit, PROBE_TIMEOUT_MS } from './circuit.ts';
 import { UpstreamError, type UpstreamErrorKind } from './errors.ts';
-import type { Answer, Exchange } from './exchange.ts';
+import type { Answer, Exchange, Hurry } from './exchange.ts';
 import { createTurns } from './turns.ts';
 
 /** One GET for somebody. */
@@ -70,6 +70,7 @@ export function createResilientExchange(options: ResilienceOptions): ResilientEx
   const { exchange, maxConcurrency, clock, counter, random = Math.random } = options;
   const turns = createTurns({ maxRunning: maxConcurrency, maxWaiting: maxConcurrency * WAITING_PER_CALL });
   const circuit = createCircuit(clock);
+  const underWay = new Set<Hurry>();
   let retriesSaved = 1;
 
   async function attempt({ owner, path, headers }: Request, leftMs: number): Promise<Answer | UpstreamError> {
@@ -77,11 +78,14 @@ export function createResilientExchange(options: ResilienceOptions): ResilientEx
     let outcome: Answer | UpstreamError | undefined;
     counter.callBegan(owner);
     try {
-      outcome = await outcomeOf(exchange.get(path, headers, permit.timeoutMs));
+      outcome = await outcomeOf(exchange.get(path, headers, permit.timeoutMs, underWay));
       return outcome;
     } finally {
       counter.callEnded(owner, outcome instanceof UpstreamError ? undefined : outcome);
+      const wasClosed = circuit.isClosed();
       permit.settle(outcome === undefined || isTrouble(outcome));
+      // What is under way now has no more of an answer to hope for than a probe.
+      if (wasClosed && !circuit.isClosed()) for (const hurry of underWay) hurry(PROBE_TIMEOUT_MS);
     }
   }
 

@@ -18,20 +18,19 @@ const MAX_RECOVERY_MS = 2_000;
 interface Variant {
   readonly mode: Mode;
   readonly env: Readonly<Record<string, string>>;
-  /** What is measured for comparison only. */
-  readonly claims: boolean;
+  /** What there is to look at: while the circuit is open and after, or after only. */
+  readonly claims: 'all' | 'recovery';
   /** Connections that are refused reach nobody who could count them. */
   readonly countsProbes: boolean;
 }
 
 const VARIANTS: readonly Variant[] = [
-  { mode: 'refuses connections', env: {}, claims: true, countsProbes: false },
-  { mode: 'resets connections', env: {}, claims: true, countsProbes: true },
-  { mode: 'answers 500', env: {}, claims: true, countsProbes: true },
-  { mode: 'hangs', env: { UPSTREAM_TIMEOUT_MS: '1000' }, claims: true, countsProbes: true },
-  // An attempt is given 5 s, so that the circuit opens just before recovery; the few calls that took a turn in the
-  // moments before it did have 5 s of their own, and whoever shares them waits as long.
-  { mode: 'hangs', env: {}, claims: false, countsProbes: true },
+  { mode: 'refuses connections', env: {}, claims: 'all', countsProbes: false },
+  { mode: 'resets connections', env: {}, claims: 'all', countsProbes: true },
+  { mode: 'answers 500', env: {}, claims: 'all', countsProbes: true },
+  { mode: 'hangs', env: { UPSTREAM_TIMEOUT_MS: '1000' }, claims: 'all', countsProbes: true },
+  // An attempt is given 5 s, so that the circuit opens just before recovery: what it is like while open cannot be seen.
+  { mode: 'hangs', env: {}, claims: 'recovery', countsProbes: true },
 ];
 
 interface Outage {
@@ -148,8 +147,13 @@ function judge({ variant, exchanged, downAt, upAt, callsAt, gatewayEnd }: Outage
         'only those',
       gatewayEnd === undefined && wrong.length === 0 && healthyFailures === 0 && before.length > 0,
     ),
+    claim(
+      `${name}: full service at most ${MAX_RECOVERY_MS / 1000} s after recovery`,
+      milliseconds(recoveryMs),
+      recoveryMs <= MAX_RECOVERY_MS,
+    ),
   ];
-  if (!variant.claims) return { row, claims: always };
+  if (variant.claims === 'recovery') return { row, claims: always };
   return {
     row,
     claims: [
@@ -172,11 +176,6 @@ function judge({ variant, exchanged, downAt, upAt, callsAt, gatewayEnd }: Outage
         `${name}: with the circuit open, known backfills are answered, as stale once their time is over`,
         `${stale.length} stale, ${knownFailed} errors`,
         stale.length > 0 && knownFailed === 0,
-      ),
-      claim(
-        `${name}: full service at most ${MAX_RECOVERY_MS / 1000} s after recovery`,
-        milliseconds(recoveryMs),
-        recoveryMs <= MAX_RECOVERY_MS,
       ),
     ],
   };
