@@ -105,6 +105,24 @@ describe('X-Explain-Cost: estimate', () => {
     ]);
   });
 
+  it('is refused for a subscription, which then is not opened', async () => {
+    const { origin, sandbox, clock } = await startStack();
+    const response = await fetch(`${origin}/graphql`, {
+      method: 'POST',
+      headers: {
+        ...ESTIMATE,
+        accept: 'text/event-stream',
+        authorization: 'Bearer sandbox-full',
+        'x-team-id': '1',
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ query: 'subscription { backfillUpdated(id: "5") { id } }' }),
+    });
+    expect(await response.text()).toContain('"code":"BAD_USER_INPUT"');
+    expect(sandbox.calls.count()).toBe(0);
+    expect(clock.waiting).toBe(0);
+  });
+
   it('says what is wrong with the operation', async () => {
     const { query } = await startStack();
     const result = await query('{ backfill(id: "x") { id } }', { headers: ESTIMATE });

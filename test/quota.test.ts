@@ -276,6 +276,15 @@ describe('the governor', () => {
     expect(governor.stretch('a')).toEqual({ changing: MAX_STRETCH, final: MAX_FINAL_STRETCH });
   });
 
+  it('tells of the least that is left, however much that is', () => {
+    const governor = createGovernor(createManualClock(), LIFETIMES);
+    expect(governor.survey().leastRemaining).toBe(5_000);
+    governor.callBegan('a');
+    const headers = { 'x-ratelimit-limit': '20000', 'x-ratelimit-remaining': '19000' };
+    governor.callEnded('a', { status: 404, headers, text: '' });
+    expect(governor.survey().leastRemaining).toBe(19_000);
+  });
+
   it('tells the metrics how its credentials are', async () => {
     const stack = await knownPage();
     await told(stack, 5_000, 150);

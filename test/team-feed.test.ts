@@ -453,9 +453,14 @@ describe('the list of a team', () => {
   it('does not paper over a refusal that came after it', async () => {
     const stack = await knownPage();
     const id = stack.world.latest('1', '5')?.transfer_backfill_id ?? '';
+    const other = stack.world.addBackfill({ transferId: '7', status: 'RUNNING' });
     await dashboard(stack, ['5', '6']);
     stack.sandbox.faults.add({ times: 2, when: { id }, answer: { kind: 'status', status: 403 } });
     await byIds(stack, [id], { 'cache-control': 'no-cache' });
     expect(codesOf(await byIds(stack, [id]))).toEqual(['FORBIDDEN']);
+    callsOf(stack);
+    // Nor forget what it told of others.
+    expect((await byIds(stack, [other])).errors).toBeUndefined();
+    expect(callsOf(stack)).toEqual({});
   });
 });

@@ -46,7 +46,10 @@ const snapshot: BackfillSnapshot = {
 /** Of a REST API that always says the same, unless told otherwise. */
 function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
-  const client = { backfill: () => Promise.resolve(read()) } as unknown as CachedClient;
+  const client: CachedClient = {
+    backfill: () => Promise.resolve(read()),
+    latestBackfill: () => Promise.resolve(null),
+  };
   const watch = createWatch({
     client,
     clock,

@@ -95,7 +95,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
       reader.tally.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
       return kept.value.answer;
     } catch (error) {
-      const last = says(error) ? undefined : reserveOf(key);
+      const last = isAnswer(error) ? undefined : reserveOf(key);
       if (last === undefined) throw error;
       metrics.recordCacheRead('stale');
       reader.tally.countRead(last.freshUntil, 'stale');
@@ -138,7 +138,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
   }
 
   /** Whether the error is an answer about the resource, which nothing older may stand in for. */
-  function says(error: unknown): boolean {
+  function isAnswer(error: unknown): boolean {
     return !(error instanceof UpstreamError) || !SAYS_NOTHING.has(error.kind);
   }
 
@@ -161,7 +161,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
       if (error.kind === 'notFound') return keptFor(lifetimesOf(reader).changingMs, error);
       if (error.kind === 'forbidden') {
         cache.drop(key);
-        teamReads.forget(reader, resource.teamId);
+        if (resource.kind === 'backfill') teamReads.forget(reader, resource.teamId, resource.id);
       }
       throw error;
     }

@@ -18,7 +18,8 @@ export interface FeedReader {
   readonly rests: boolean;
   /** Reads it once for all who ask while it is under way. Rejects with an {@link UpstreamError}. */
   read(reads: readonly Read[]): Promise<TeamFeed>;
-  forget(): void;
+  /** After a refusal: what was told of this backfill before it does not count any more. */
+  forget(backfillId: ResourceId): void;
 }
 
 export interface FeedReaderDeps {
@@ -108,8 +109,9 @@ export function createFeedReader(teamId: ResourceId, deps: FeedReaderDeps): Feed
       reading ??= readOnce(reads).finally(() => (reading = undefined));
       return reading;
     },
-    forget() {
-      feed = undefined;
+    forget(backfillId) {
+      if (feed === undefined) return;
+      feed = { ...feed, rows: new Map([...feed.rows].filter(([id]) => id !== backfillId)) };
     },
   };
 }

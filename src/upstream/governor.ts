@@ -165,7 +165,7 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
 
     survey() {
       const credentials: Record<QuotaLevel, number> = { plenty: 0, stretched: 0, nearly_out: 0, out: 0 };
-      let leastRemaining = ASSUMED_LIMIT;
+      let leastRemaining = accounts.size === 0 ? ASSUMED_LIMIT : Infinity;
       let greatestStretch = 1;
       for (const account of accounts.values()) {
         credentials[levelOf(account)]++;

@@ -17,8 +17,8 @@ export interface TeamReads {
    * @returns what is known of the resource, however old
    */
   estimate(read: Read): Promise<KeptKnown | undefined>;
-  /** After a refusal: nothing that was told of the team before it counts. */
-  forget(reader: Reader, teamId: ResourceId): void;
+  /** After a refusal: what was told of this backfill before it does not count any more. */
+  forget(reader: Reader, teamId: ResourceId, backfillId: ResourceId): void;
 }
 
 export interface TeamReadsDeps extends FeedReaderDeps {
@@ -203,8 +203,8 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
       });
     },
 
-    forget(reader, teamId) {
-      teamOf(reader, teamId).feeds.forget();
+    forget(reader, teamId, backfillId) {
+      teamOf(reader, teamId).feeds.forget(backfillId);
     },
   };
 }
