@@ -15,7 +15,7 @@ const config: CodegenConfig = {
         mappers: {
           Transfer: './parents.ts#TransferParent',
           Backfill: './parents.ts#BackfillParent',
-          BackfillRunError: '../upstream/records.ts#BackfillRunErrorRecord',
+          BackfillRunError: '../upstream/rest/records.ts#BackfillRunErrorRecord',
         },
         scalars: {
           ID: { input: 'string', output: 'string' },

@@ -4,7 +4,7 @@ import { startGateway } from '../src/gateway.ts';
 import { type GatewayErrorExtensions, isErrorCode } from '../src/graphql/error-codes.ts';
 import { createLog } from '../src/log.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
-import { createWorld, type World } from '../src/sandbox/world.ts';
+import { createWorld, type World } from '../src/sandbox/world/world.ts';
 import { createManualClock, type ManualClock } from './support/manual-clock.ts';
 
 export { createManualClock, type ManualClock };

@@ -1,13 +1,13 @@
 import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
-import type { CachedClient } from '../upstream/cached-client.ts';
+import type { CachedClient } from '../upstream/reads/backfills.ts';
 import type { Credential, Credentials } from '../upstream/credentials.ts';
-import type { Reader } from '../upstream/reader.ts';
-import { Tally } from '../upstream/tally.ts';
+import type { Reader } from '../upstream/reads/read.ts';
+import { Tally } from '../upstream/reads/operation-cost.ts';
 import { badUserInput, unauthenticated } from './errors.ts';
 import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
-import type { Watch } from './watch.ts';
+import type { Watch } from './live/backfill-updates.ts';
 
 /** What the HTTP request says about its caller, header values as they came. */
 export interface RequestFacts {

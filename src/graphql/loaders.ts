@@ -1,8 +1,8 @@
 import DataLoader from 'dataloader';
 import type { ResourceId } from '../ids.ts';
-import type { CachedClient } from '../upstream/cached-client.ts';
-import type { Reader } from '../upstream/reader.ts';
-import type { BackfillSnapshot } from '../upstream/snapshots.ts';
+import type { CachedClient } from '../upstream/reads/backfills.ts';
+import type { Reader } from '../upstream/reads/read.ts';
+import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 
 export interface ResourceKey {
   readonly teamId: ResourceId;

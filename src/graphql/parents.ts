@@ -1,5 +1,5 @@
 import type { ResourceId } from '../ids.ts';
-import type { BackfillSnapshot } from '../upstream/snapshots.ts';
+import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 
 /** What resolvers of `Transfer` get: all that is known of a transfer without asking for it. */
 export interface TransferParent {

@@ -1,7 +1,7 @@
 // Generated from schema.graphql by `npm run codegen`. Do not edit.
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { TransferParent, BackfillParent } from './parents.ts';
-import type { BackfillRunErrorRecord } from '../upstream/records.ts';
+import type { BackfillRunErrorRecord } from '../upstream/rest/records.ts';
 import type { GatewayContext } from './context.ts';
 export type Maybe<T> = T | null;
 export type InputMaybe<T> = Maybe<T>;

@@ -1,6 +1,6 @@
 import { freshRequestId } from './request-ids.ts';
-import { wireJson } from './wire.ts';
-import type { WireBackfill } from './wire.ts';
+import { wireJson } from './world/wire.ts';
+import type { WireBackfill } from './world/wire.ts';
 
 /** A whole answer, before it goes on the wire. */
 export interface Answer {

@@ -1,12 +1,12 @@
 import { dataAnswer, envelope, errorAnswer } from './answers.ts';
 import type { Answer } from './answers.ts';
-import { isInt64Id } from './int64.ts';
+import { isInt64Id } from './world/int64.ts';
 import { forbidden, invalidParameter, perform } from './operations.ts';
 import type { Outcome } from './operations.ts';
 import type { Quota } from './quota.ts';
 import type { KnownRoute } from './routes.ts';
-import type { TokenGrant } from './tokens.ts';
-import type { World } from './world.ts';
+import type { TokenGrant } from './world/tokens.ts';
+import type { World } from './world/world.ts';
 
 export interface ApiRequest {
   readonly route: KnownRoute;

@@ -1,5 +1,5 @@
-import { parseDate } from './calendar.ts';
-import type { DateRange } from './world.ts';
+import { parseDate } from './world/calendar.ts';
+import type { DateRange } from './world/world.ts';
 
 export type BodyRead<Value> =
   { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };

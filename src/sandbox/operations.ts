@@ -2,9 +2,9 @@ import { envelope } from './answers.ts';
 import type { Envelope } from './answers.ts';
 import { readCreateBody, readStatusBody } from './bodies.ts';
 import type { KnownRoute } from './routes.ts';
-import type { TokenGrant } from './tokens.ts';
-import type { WireBackfill } from './wire.ts';
-import type { World } from './world.ts';
+import type { TokenGrant } from './world/tokens.ts';
+import type { WireBackfill } from './world/wire.ts';
+import type { World } from './world/world.ts';
 
 export type Outcome =
   | { readonly kind: 'data'; readonly data: WireBackfill | readonly WireBackfill[] }

@@ -1,4 +1,4 @@
-import { HOUR_MS, SECOND_MS } from './calendar.ts';
+import { HOUR_MS, SECOND_MS } from './world/calendar.ts';
 
 export type QuotaVerdict =
   | { readonly kind: 'allowed'; readonly remaining: number }

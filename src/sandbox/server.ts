@@ -6,7 +6,7 @@ import type { Answer } from './answers.ts';
 import { createApi } from './api.ts';
 import { createCallLog } from './calls.ts';
 import type { CallInProgress, CallLog } from './calls.ts';
-import { createDemoWorld } from './demo-world.ts';
+import { createDemoWorld } from './world/demo-world.ts';
 import { playFault } from './fault-player.ts';
 import type { Exchange } from './fault-player.ts';
 import { createFaultScript } from './faults.ts';
@@ -14,7 +14,7 @@ import type { FaultScript } from './faults.ts';
 import { createQuota } from './quota.ts';
 import { matchRoute } from './routes.ts';
 import type { Route } from './routes.ts';
-import type { World } from './world.ts';
+import type { World } from './world/world.ts';
 
 export interface SandboxOptions {
   /** 0, the default, takes any free one. */

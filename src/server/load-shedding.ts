@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { RETRY_AFTER_OVERLOAD_SECONDS } from '../graphql/errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { requestIdFrom } from './request-record.ts';
-import { SECURITY_HEADERS } from './response-headers.ts';
+import { requestIdFrom } from './plugins/request-state.ts';
+import { SECURITY_HEADERS } from './plugins/response-headers.ts';
 
 export interface LoadSheddingOptions {
   readonly metrics: Metrics;

@@ -5,10 +5,10 @@ import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
 import { overloaded, withExtensions } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
-import { type FinishResult, hasErrors } from './error-results.ts';
+import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
-import { logRequest } from './request-log.ts';
-import { recordOf, type ServerContext } from './request-record.ts';
+import { logRequest } from './plugins/request-log.ts';
+import { recordOf, type ServerContext } from './plugins/request-state.ts';
 
 /** What is known of a socket: the request that it was upgraded from. */
 export interface SocketFacts {

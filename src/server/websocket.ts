@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { handleProtocols, type Server } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Log } from '../log.ts';
-import { MAX_BODY_BYTES } from './body-limit.ts';
+import { MAX_BODY_BYTES } from './plugins/body-limit.ts';
 import type { SocketFacts } from './websocket-operations.ts';
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;

@@ -1,4 +1,4 @@
-import { estimateEndTime, progressOf } from '../progress.ts';
+import { estimateEndTime, progressOf } from './progress.ts';
 import type { BackfillResolvers, BackfillRunErrorResolvers, BackfillStatus } from '../types.generated.ts';
 
 const STATUSES: ReadonlySet<string> = new Set([

@@ -1,4 +1,4 @@
-import type { Stretch } from '../../../src/upstream/quota-demand.ts';
+import type { Stretch } from '../../../src/upstream/quota/demand.ts';
 
 /** What the governor said, moment by moment, and so how old data were allowed to be. */
 export class Bounds {

@@ -1,5 +1,5 @@
-import type { NewBackfill } from '../../../src/sandbox/plans.ts';
-import { createWorld, type World } from '../../../src/sandbox/world.ts';
+import type { NewBackfill } from '../../../src/sandbox/world/plans.ts';
+import { createWorld, type World } from '../../../src/sandbox/world/world.ts';
 
 /** Clients that each keep a dashboard of some of one team's transfers up to date, and what becomes of those transfers. */
 export interface Fleet {

@@ -1,4 +1,4 @@
-import type { WireBackfill } from '../../../src/sandbox/wire.ts';
+import type { WireBackfill } from '../../../src/sandbox/world/wire.ts';
 import { type Fleet, worldOf } from './fleet.ts';
 
 /** What the sandbox would have said at any moment. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startSandbox } from '../../../src/sandbox/server.ts';
-import { createWorld } from '../../../src/sandbox/world.ts';
+import { createWorld } from '../../../src/sandbox/world/world.ts';
 import { startGateway } from '../faults/children.ts';
 import { describeMachine, residentMiB, separateCores } from '../machine.ts';
 import { type Follow, followOverSse, followOverWebSocket } from './clients.ts';

@@ -1,0 +1,104 @@
+import { Repeater, SlidingBuffer } from 'graphql-yoga';
+import type { Clock } from '../../clock.ts';
+import type { ResourceId } from '../../ids.ts';
+import type { Metrics } from '../../metrics.ts';
+import type { CachedClient } from '../../upstream/reads/backfills.ts';
+import type { Reader } from '../../upstream/reads/read.ts';
+import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
+import type { Credential } from '../../upstream/credentials.ts';
+import { overloaded } from '../errors.ts';
+import { createPacer } from './tick-limiter.ts';
+import { createPollGroup, type PollGroup } from './team-poller.ts';
+
+/** Backfills as they go on. */
+export interface Watch {
+  /**
+   * The state of a backfill now, then each change, up to a final status. While the REST API is in trouble the last
+   * state comes once more, as stale; the stream ends with an {@link UpstreamError} when that lasts, or at a refusal.
+   * Rejects as {@link CachedClient.backfill} does when there is no first state, and when too many streams are open.
+   * Nothing is watched before the stream's first item is asked for. Who reads slowly gets the latest state only.
+   */
+  open(reader: Reader, teamId: ResourceId, id: ResourceId): Promise<AsyncIterable<BackfillSnapshot>>;
+  /** Streams under way. */
+  readonly streams: number;
+  /** Completes all streams, and from now on each after its first state. */
+  close(): void;
+}
+
+export interface WatchDeps {
+  readonly client: CachedClient;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Milliseconds between polls for this credential. */
+  readonly intervalMs: (credential: Credential) => number;
+  /** How old the last good answer may get while polls fail; 0 ends a stream at the first failure. */
+  readonly staleMs: number;
+  readonly maxStreams?: number;
+}
+
+/** Each takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
+const MAX_STREAMS = 10_000;
+
+/** Ten milliseconds of work or so. */
+const EVENTS_PER_TURN = 50;
+
+/** `FAILED` can still be cancelled, yet nothing more is going to happen by itself. */
+const FINAL: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED', 'FAILED']);
+
+export function createWatch(deps: WatchDeps): Watch {
+  const { client, clock, metrics, intervalMs, staleMs, maxStreams = MAX_STREAMS } = deps;
+  const groups = new Map<string, PollGroup>();
+  const streams = new Set<() => void>();
+  const pace = createPacer(EVENTS_PER_TURN);
+  let closed = false;
+
+  function groupOf(credential: Credential, teamId: ResourceId): PollGroup {
+    const key = `${credential.partition}/${teamId}`;
+    const known = groups.get(key);
+    if (known !== undefined) return known;
+    const group = createPollGroup({
+      client,
+      clock,
+      metrics,
+      credential,
+      teamId,
+      intervalMs: () => intervalMs(credential),
+      staleMs,
+      pace,
+      onEmpty: () => void groups.delete(key),
+    });
+    groups.set(key, group);
+    return group;
+  }
+
+  return {
+    async open(reader, teamId, id) {
+      if (streams.size >= maxStreams) throw overloaded('Too many subscriptions are open at the moment.');
+      const first = await client.backfill(reader, teamId, id);
+
+      return new Repeater<BackfillSnapshot>(async (push, stop) => {
+        const tell = (snapshot: BackfillSnapshot): void => {
+          void push(snapshot);
+          if (FINAL.has(snapshot.record.status)) stop();
+        };
+        tell(first);
+        if (closed) stop();
+        if (closed || FINAL.has(first.record.status)) return;
+        const leave = groupOf(reader.caller.credential, teamId).join(id, { last: first, tell, end: stop });
+        streams.add(stop);
+        await stop;
+        streams.delete(stop);
+        leave();
+      }, new SlidingBuffer(1));
+    },
+
+    get streams() {
+      return streams.size;
+    },
+
+    close() {
+      closed = true;
+      for (const stop of streams) stop();
+    },
+  };
+}

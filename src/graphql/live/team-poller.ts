@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../clock.ts';
+import type { ResourceId } from '../../ids.ts';
+import type { Metrics } from '../../metrics.ts';
+import type { CachedClient } from '../../upstream/reads/backfills.ts';
+import type { Reader } from '../../upstream/reads/read.ts';
+import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
+import type { Credential } from '../../upstream/credentials.ts';
+import { UpstreamError, type UpstreamErrorKind } from '../../upstream/errors.ts';
+import { Tally } from '../../upstream/reads/operation-cost.ts';
+import type { Pacer } from './tick-limiter.ts';
+
+/** Somebody who waits for news of one backfill. */
+export interface Watcher {
+  /** The last that was read for this watcher, whether it was told or not. */
+  last: BackfillSnapshot;
+  tell(snapshot: BackfillSnapshot): void;
+  end(error: Error): void;
+}
+
+/** All backfills of one team that are watched with one credential, looked at together. */
+export interface PollGroup {
+  /** @returns what ends the watching; the last to leave ends the group and its timer with it */
+  join(id: ResourceId, watcher: Watcher): () => void;
+}
+
+export interface PollGroupDeps {
+  readonly client: CachedClient;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly credential: Credential;
+  readonly teamId: ResourceId;
+  /** Milliseconds from the end of one poll to the next; asked anew each time. */
+  readonly intervalMs: () => number;
+  /** How old the last good answer may get while polls fail. */
+  readonly staleMs: number;
+  /** Before each event, since the operation is executed for it. */
+  readonly pace: Pacer;
+  readonly onEmpty: () => void;
+}
+
+/** Refusals: what was seen before them may not be shown any longer. */
+const ENDS: ReadonlySet<UpstreamErrorKind> = new Set(['unauthenticated', 'forbidden', 'notFound']);
+
+/** A group begins with its first watcher, whose value is new: its first poll comes after an interval. */
+export function createPollGroup(deps: PollGroupDeps): PollGroup {
+  const { client, clock, metrics, credential, teamId, intervalMs, staleMs, pace, onEmpty } = deps;
+  const watched = new Map<ResourceId, Set<Watcher>>();
+  let cancelNext = schedule();
+
+  function schedule(): () => void {
+    const interval = intervalMs();
+    // Half of the interval, so that what another read brought just now is not asked for again.
+    return clock.after(interval, () => void poll(clock.monotonic() - interval / 2));
+  }
+
+  async function poll(since: number): Promise<void> {
+    const reader: Reader = {
+      caller: { credential, requestId: randomUUID(), traceparent: undefined },
+      mode: { kind: 'poll', since },
+      // It is for many operations, and bounded by what they watch.
+      tally: new Tally(Infinity),
+    };
+    // All in one go, so that the client can read them together.
+    const good = await Promise.all([...watched].map((each) => look(reader, ...each)));
+    metrics.recordPoll(good.every(Boolean) ? 'ok' : 'failed');
+    if (watched.size > 0) cancelNext = schedule();
+  }
+
+  async function look(reader: Reader, id: ResourceId, watchers: ReadonlySet<Watcher>): Promise<boolean> {
+    try {
+      const snapshot = await client.backfill(reader, teamId, id);
+      await hear(watchers, snapshot);
+      return !snapshot.isStale;
+    } catch (error) {
+      await fail(watchers, error);
+      return false;
+    }
+  }
+
+  async function fail(watchers: ReadonlySet<Watcher>, reason: unknown): Promise<void> {
+    const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
+    const ends = !(error instanceof UpstreamError) || ENDS.has(error.kind);
+    await tell(watchers, (watcher) => {
+      const { last } = watcher;
+      if (ends || isTooOld(last)) return () => watcher.end(error);
+      return last.isStale ? undefined : newsFor(watcher, { ...last, isStale: true });
+    });
+  }
+
+  /** Tells each watcher to whom it is news; that it was asked for again later is none. */
+  async function hear(watchers: ReadonlySet<Watcher>, snapshot: BackfillSnapshot): Promise<void> {
+    // Nearly all of them have the same snapshot from the time before.
+    const verdicts = new Map<BackfillSnapshot, boolean>();
+    await tell(watchers, (watcher) => {
+      const { last } = watcher;
+      const isNews = verdicts.get(last) ?? differs(last, snapshot);
+      verdicts.set(last, isNews);
+      if (isNews) return newsFor(watcher, snapshot);
+      watcher.last = snapshot;
+      return undefined;
+    });
+  }
+
+  /** @param say what there is to say to a watcher, if anything */
+  async function tell(
+    watchers: ReadonlySet<Watcher>,
+    say: (watcher: Watcher) => (() => void) | undefined,
+  ): Promise<void> {
+    for (const watcher of [...watchers]) {
+      const saying = say(watcher);
+      if (saying === undefined) continue;
+      await pace();
+      // Who has left meanwhile does not hear it: a stream that is over takes nothing.
+      saying();
+    }
+  }
+
+  function isTooOld({ fetchedAt }: BackfillSnapshot): boolean {
+    return staleMs === 0 || clock.now() - Date.parse(fetchedAt) > staleMs;
+  }
+
+  return {
+    join(id, watcher) {
+      const watchers = watched.get(id) ?? new Set();
+      watched.set(id, watchers.add(watcher));
+      return () => {
+        watchers.delete(watcher);
+        if (watchers.size > 0 || !watched.delete(id) || watched.size > 0) return;
+        cancelNext();
+        onEmpty();
+      };
+    },
+  };
+}
+
+function newsFor(watcher: Watcher, snapshot: BackfillSnapshot): () => void {
+  return () => {
+    watcher.last = snapshot;
+    watcher.tell(snapshot);
+  };
+}
+
+function differs(a: BackfillSnapshot, b: BackfillSnapshot): boolean {
+  return a.isStale !== b.isStale || !isDeepStrictEqual(a.record, b.record);
+}

@@ -1,0 +1,51 @@
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
+import { INTERNAL_SERVER_ERROR, toPublicError, withExtensions } from '../../graphql/errors.ts';
+import type { Clock } from '../../clock.ts';
+import { type GatewayPlugin, type RecordingDeps, recordOf, type RequestRecord } from './request-state.ts';
+
+/** Brings the errors of a result to the form in which they leave, and records them. */
+export type FinishResult = <Result extends ExecutionResult>(result: Result, record: RequestRecord) => Result;
+
+/** Each error gets its code and request id, is counted, and is logged whole if it is a bug of ours. */
+export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'>): FinishResult {
+  function finish(thrown: unknown, record: RequestRecord): GraphQLError {
+    const error = toPublicError(thrown);
+    const code = String(error.extensions['code']);
+    metrics.recordError(code);
+    if (code === INTERNAL_SERVER_ERROR) {
+      log.error({ requestId: record.requestId, path: error.path, err: error.originalError }, 'bug');
+    }
+    record.codes.add(code);
+    return withExtensions(error, { ...error.extensions, requestId: record.requestId });
+  }
+
+  return (result, record) =>
+    hasErrors(result) ? { ...result, errors: result.errors.map((error) => finish(error, record)) } : result;
+}
+
+/**
+ * Every error that leaves passes here, those of unreadable requests and failed validation included, which execution
+ * never sees, and those of each event of a stream, its end included.
+ */
+export function useErrorResults(finish: FinishResult, clock: Clock): GatewayPlugin {
+  return {
+    onExecutionResult({ request, context, result, setResult }) {
+      if (!isAsyncIterable(result)) return;
+      const record = recordOf(context, request, clock.monotonic());
+      setResult(mapAsyncIterator(result, (event) => finish(event, record)));
+    },
+
+    onResultProcess({ request, serverContext, result, setResult }) {
+      // Batches are off, and streams are done above: what is left is one result.
+      if (isAsyncIterable(result) || Array.isArray(result)) return;
+      setResult(finish(result, recordOf(serverContext, request, clock.monotonic())));
+    },
+  };
+}
+
+type FailedResult = ExecutionResult & { readonly errors: readonly unknown[] };
+
+export function hasErrors(result: ExecutionResult): result is FailedResult {
+  return result.errors !== undefined && result.errors.length > 0;
+}

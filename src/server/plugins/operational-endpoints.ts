@@ -1,0 +1,30 @@
+import type { Plugin } from 'graphql-yoga';
+import type { Metrics } from '../../metrics.ts';
+
+/** What load balancers and monitoring ask: `/health`, `/ready` and `/metrics`. */
+export function useOperationalEndpoints(isReady: () => boolean, metrics: Metrics): Plugin {
+  return {
+    onRequest({ request, url, endResponse, fetchAPI: { Response } }) {
+      // Most requests are POSTs to the endpoint; spare them the parsing of their URL.
+      if (request.method !== 'GET') return undefined;
+      switch (url.pathname) {
+        case '/health':
+          endResponse(Response.json({ status: 'ok' }));
+          return undefined;
+        case '/ready':
+          endResponse(
+            isReady()
+              ? Response.json({ status: 'ready' })
+              : Response.json({ status: 'not ready' }, { status: 503 }),
+          );
+          return undefined;
+        case '/metrics':
+          return metrics.expose().then(({ contentType, text }) => {
+            endResponse(new Response(text, { headers: { 'Content-Type': contentType } }));
+          });
+        default:
+          return undefined;
+      }
+    },
+  };
+}

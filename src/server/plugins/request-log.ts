@@ -1,0 +1,80 @@
+import { type DocumentNode, getOperationAST } from 'graphql';
+import type { GatewayContext } from '../../graphql/context.ts';
+import type { Log } from '../../log.ts';
+import {
+  type GatewayPlugin,
+  type RecordingDeps,
+  recordOf,
+  type RequestRecord,
+  type ServerContext,
+} from './request-state.ts';
+
+const MAX_NAME = 100;
+
+/**
+ * One log line and one observation for each request: what was asked, what it cost and how it ended; never with what.
+ * That of a subscription is about its start.
+ */
+export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPlugin {
+  return {
+    onRequest({ request, serverContext }) {
+      recordOf(serverContext, request, clock.monotonic());
+    },
+
+    onExecute({ args }) {
+      noteOperation(args);
+    },
+
+    onSubscribe({ args }) {
+      noteOperation(args);
+    },
+
+    onResponse({ request, response, serverContext }) {
+      const now = clock.monotonic();
+      const record = recordOf(serverContext, request, now);
+      metrics.recordRequest(response.status, now - record.startedAt);
+      logRequest(log, record, { method: request.method, status: response.status }, now);
+    },
+  };
+}
+
+/**
+ * @param by how it came and was answered
+ * @param now of the monotonic clock
+ */
+export function logRequest(
+  log: Log,
+  { requestId, traceparent, startedAt, operation, tally, codes }: RequestRecord,
+  by: { readonly method: string; readonly status?: number },
+  now: number,
+): void {
+  // Probes, scrapes and pages are not what operators look for.
+  const level = operation === undefined && (by.status ?? 0) < 400 ? 'debug' : 'info';
+  log[level](
+    {
+      requestId,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...by,
+      durationMs: Math.round((now - startedAt) * 10) / 10,
+      ...(operation === undefined ? {} : { operation: operation.type, operationName: operation.name }),
+      ...(tally === undefined
+        ? {}
+        : { upstreamCalls: tally.calls, cacheHits: tally.cacheHits, staleReads: tally.staleReads }),
+      ...(codes.size === 0 ? {} : { codes: [...codes] }),
+    },
+    'request',
+  );
+}
+
+interface OperationArgs {
+  readonly document?: unknown;
+  readonly operationName?: unknown;
+  readonly contextValue: ServerContext & GatewayContext;
+}
+
+function noteOperation({ document, operationName, contextValue: { record, tally } }: OperationArgs): void {
+  const operation = getOperationAST(document as DocumentNode, operationName as string | undefined);
+  if (record === undefined || !operation) return;
+  record.operation = { type: operation.operation, name: operation.name?.value.slice(0, MAX_NAME) };
+  record.tally = tally;
+}

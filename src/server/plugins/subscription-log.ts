@@ -1,0 +1,76 @@
+import type { ExecutionResult } from 'graphql';
+import { isAsyncIterable } from 'graphql-yoga';
+import type { Clock } from '../../clock.ts';
+import type { Log } from '../../log.ts';
+import { type GatewayPlugin, recordOf, type RequestRecord } from './request-state.ts';
+
+/** How a stream ended: by itself, with an error, or because its client went. */
+type Reason = 'completed' | 'failed' | 'left';
+
+export interface SubscriptionLogDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** One more log line for each subscription, when its stream has ended: how long, how many events, and why. */
+export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): GatewayPlugin {
+  function ended(record: RequestRecord, events: number, reason: Reason): void {
+    const { requestId, traceparent, startedAt, operation, codes } = record;
+    log.info(
+      {
+        requestId,
+        ...(traceparent === undefined ? {} : { traceparent }),
+        ...(operation === undefined ? {} : { operationName: operation.name }),
+        durationMs: Math.round((clock.monotonic() - startedAt) * 10) / 10,
+        events,
+        reason,
+        ...(codes.size === 0 ? {} : { codes: [...codes] }),
+      },
+      'subscription ended',
+    );
+  }
+
+  return {
+    onExecutionResult({ request, context, result, setResult }) {
+      if (!isAsyncIterable(result)) return;
+      const record = recordOf(context, request, clock.monotonic());
+      setResult(watchEnd(result, (events, reason) => ended(record, events, reason)));
+    },
+  };
+}
+
+/** The same stream; says once how it ended. An event without data is the error that ends it. */
+function watchEnd(
+  stream: AsyncIterable<ExecutionResult>,
+  onEnd: (events: number, reason: Reason) => void,
+): AsyncIterableIterator<ExecutionResult> {
+  const iterator = stream[Symbol.asyncIterator]();
+  let events = 0;
+  let failed = false;
+  let hasEnded = false;
+
+  function end(reason: Reason): void {
+    if (!hasEnded) onEnd(events, reason);
+    hasEnded = true;
+  }
+
+  return {
+    async next() {
+      const step = await iterator.next();
+      if (step.done === true) {
+        end(failed ? 'failed' : 'completed');
+      } else {
+        events++;
+        failed = !('data' in step.value);
+      }
+      return step;
+    },
+    async return() {
+      end('left');
+      return (await iterator.return?.()) ?? { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,215 @@
+import { LRUCache } from 'lru-cache';
+import type { ResourceId } from '../../ids.ts';
+import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
+import { createFeedDemand, type FeedDemand, isKnown, type ReadPlan } from './list-planner.ts';
+import { createFeedReader, type FeedReader, type FeedReaderDeps } from './list-reader.ts';
+import type { CallReason } from '../quota/demand.ts';
+import type { Lifetimes } from '../cache/freshness.ts';
+import type { Read, Reader } from './read.ts';
+import type { KeptKnown } from '../cache/snapshots.ts';
+import { isDue, judge, mayTell, type TeamFeed } from './team-list.ts';
+
+export interface TeamReads {
+  /** Rejects with an {@link UpstreamError}. */
+  load(read: Read): Promise<KeptKnown>;
+  /**
+   * Has the tally of the read's operation count the calls that {@link load} would make at most, and makes none.
+   * @returns what is known of the resource, however old
+   */
+  estimate(read: Read): Promise<KeptKnown | undefined>;
+  /** After a refusal: what was told of this backfill before it does not count any more. */
+  forget(reader: Reader, teamId: ResourceId, backfillId: ResourceId): void;
+}
+
+export interface TeamReadsDeps extends FeedReaderDeps {
+  /** Most rows of feeds kept, of all teams together. */
+  readonly maxRows: number;
+}
+
+/** A team as one credential sees it, and what this turn of the event loop asks for of it. */
+interface Team {
+  readonly key: string;
+  readonly feeds: FeedReader;
+  readonly demand: FeedDemand;
+  queue: Entry[];
+  estimates: Estimate[];
+}
+
+interface Entry {
+  readonly read: Read;
+  readonly deadline: number;
+  readonly resolve: (kept: KeptKnown) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+interface Estimate {
+  readonly read: Read;
+  readonly resolve: (kept: KeptKnown | undefined) => void;
+}
+
+/** Failures that every other call of the credential would meet with too. */
+const HOLDS_FOR_ALL: ReadonlySet<UpstreamErrorKind> = new Set([
+  'unauthenticated',
+  'rateLimited',
+  'quotaExceeded',
+]);
+
+/**
+ * Decides how what the cache lacks is read. What one turn of the event loop asks for of a team is looked at together:
+ * where two or more resources might be told by the team's feed, now or as lately asked for, the feed is read once for
+ * all, and only what it does not tell is asked at its own endpoint.
+ */
+export function createTeamReads(deps: TeamReadsDeps): TeamReads {
+  const { admit, timeoutMs, clock } = deps;
+  const teams = new LRUCache<string, Team>({
+    maxSize: deps.maxRows,
+    sizeCalculation: ({ feeds }) => 1 + (feeds.feed?.rows.size ?? 0),
+  });
+
+  function teamOf({ caller }: Reader, id: ResourceId): Team {
+    const key = teamKey(caller.credential.partition, id);
+    const known = teams.get(key);
+    if (known !== undefined) return known;
+    const feeds = createFeedReader(id, deps);
+    const team: Team = { key, feeds, demand: createFeedDemand(), queue: [], estimates: [] };
+    teams.set(key, team);
+    return team;
+  }
+
+  function lifetimesOf({ caller }: Reader): Lifetimes {
+    return deps.lifetimes(caller.credential.partition);
+  }
+
+  /** The feed at hand, if it is as new as the reader wants it. */
+  function feedFor({ mode }: Reader, { feeds: { feed } }: Team): TeamFeed | undefined {
+    if (feed === undefined || mode.kind === 'refresh') return undefined;
+    const willDo = mode.kind === 'poll' ? feed.readAt >= mode.since : clock.monotonic() <= feed.freshUntil;
+    return willDo ? feed : undefined;
+  }
+
+  function told(team: Team, { reader, resource, last }: Read): KeptKnown | undefined {
+    const feed = feedFor(reader, team);
+    return feed && judge(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
+  }
+
+  /** Whether another feed might tell more than the one at hand. */
+  function mayBeTold(team: Team, { reader, resource, last }: Read): boolean {
+    if (reader.mode.kind === 'refresh' || feedFor(reader, team) !== undefined) return false;
+    return mayTell(resource, last, clock.monotonic(), lifetimesOf(reader));
+  }
+
+  function note({ demand }: Team, reads: readonly Read[]): void {
+    const [first] = reads;
+    if (first === undefined) return;
+    const now = clock.monotonic();
+    const lifetimes = lifetimesOf(first.reader);
+    demand.note(
+      reads.filter(({ resource, last }) => mayTell(resource, last, now, lifetimes)),
+      now,
+      2 * lifetimes.changingMs,
+    );
+  }
+
+  function plan(team: Team, reads: readonly Read[]): ReadPlan {
+    if (team.feeds.rests) return { byFeed: [], alone: reads };
+    return team.demand.plan(reads, (read) => mayBeTold(team, read));
+  }
+
+  function flush(team: Team): void {
+    const entries = new Map(team.queue.map((entry) => [entry.read, entry]));
+    team.queue = [];
+    const reads = [...entries.keys()];
+    note(team, reads);
+    const { byFeed, alone } = plan(team, reads);
+    const entriesOf = (some: readonly Read[]): Entry[] => some.flatMap((read) => entries.get(read) ?? []);
+    entriesOf(alone).forEach(askAlone);
+    if (byFeed.length > 0) void askFeed(team, byFeed, entriesOf(byFeed));
+  }
+
+  async function askFeed(team: Team, reads: readonly Read[], entries: readonly Entry[]): Promise<void> {
+    const outcome = await team.feeds.read(reads).catch((error: unknown) => ({ error }));
+    if ('error' in outcome) {
+      const { error } = outcome;
+      const isForAll = !(error instanceof UpstreamError) || HOLDS_FOR_ALL.has(error.kind);
+      for (const entry of entries) {
+        if (isForAll) entry.reject(error);
+        else askAlone(entry);
+      }
+      return;
+    }
+    // Set again, because its size is another.
+    teams.set(team.key, team);
+    for (const entry of entries) {
+      const { reader, resource, last } = entry.read;
+      const kept = judge(outcome, resource, last, clock.monotonic(), lifetimesOf(reader));
+      if (kept === undefined) askAlone(entry);
+      else entry.resolve(kept);
+    }
+  }
+
+  function askAlone({ read, deadline, resolve, reject }: Entry): void {
+    const leftMs = Math.max(1, deadline - clock.monotonic());
+    admit(read.reader, reasonOf(read), read.hasReserve, () => {
+      read.pay('own');
+      return read.ask(leftMs);
+    }).then(resolve, reject);
+  }
+
+  function reasonOf({ reader, resource, last }: Read): CallReason {
+    if (last === undefined) return 'cold';
+    return isDue(resource, last, clock.monotonic(), lifetimesOf(reader)) ? 'verify' : 'recheck';
+  }
+
+  function flushEstimates(team: Team): void {
+    const estimates = team.estimates;
+    team.estimates = [];
+    const reads = estimates.map(({ read }) => read);
+    for (const tally of new Set(reads.map(({ reader }) => reader.tally))) {
+      const own = reads.filter(({ reader }) => reader.tally === tally);
+      const { byFeed, alone } = plan(team, own);
+      // Of what is not known yet the feed may tell nothing.
+      const unsure = byFeed.filter((read) => !isKnown(read)).length;
+      const calls = alone.length + unsure + Math.min(1, byFeed.length);
+      tally.calls += calls;
+      tally.cacheHits += Math.max(0, own.length - calls);
+    }
+    for (const { read, resolve } of estimates) resolve(read.last);
+  }
+
+  return {
+    async load(read) {
+      const team = teamOf(read.reader, read.resource.teamId);
+      const kept = told(team, read);
+      if (kept !== undefined) {
+        note(team, [read]);
+        return kept;
+      }
+      return new Promise((resolve, reject) => {
+        team.queue.push({ read, deadline: clock.monotonic() + timeoutMs, resolve, reject });
+        if (team.queue.length === 1) setImmediate(flush, team);
+      });
+    },
+
+    async estimate(read) {
+      const team = teamOf(read.reader, read.resource.teamId);
+      const kept = told(team, read);
+      if (kept !== undefined) {
+        read.reader.tally.cacheHits++;
+        return kept;
+      }
+      return new Promise((resolve) => {
+        team.estimates.push({ read, resolve });
+        if (team.estimates.length === 1) setImmediate(flushEstimates, team);
+      });
+    },
+
+    forget(reader, teamId, backfillId) {
+      teamOf(reader, teamId).feeds.forget(backfillId);
+    },
+  };
+}
+
+// Of a partition and ids only digits and the partition's own alphabet can occur, so no two teams share a key.
+function teamKey(partition: string, teamId: ResourceId): string {
+  return `${partition}/${teamId}`;
+}

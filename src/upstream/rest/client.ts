@@ -1,0 +1,185 @@
+import type { ZodError } from 'zod';
+import type { Clock } from '../../clock.ts';
+import type { ResourceId } from '../../ids.ts';
+import type { Log } from '../../log.ts';
+import type { Metrics, UpstreamOperation } from '../../metrics.ts';
+import type { Credential } from '../credentials.ts';
+import { invalidResponse, readData } from './envelope.ts';
+import { type UpstreamAnswer, UpstreamError } from '../errors.ts';
+import type { Answer } from '../transport/http.ts';
+import type { ResilientExchange } from '../transport/resilience.ts';
+import { type BackfillRecord, backfillRecord } from './records.ts';
+
+/** On whose behalf a call is made. */
+export interface Caller {
+  readonly credential: Credential;
+  readonly requestId: string;
+  /** W3C trace context, forwarded unchanged. */
+  readonly traceparent: string | undefined;
+}
+
+/**
+ * The REST API's operations, one method each. Every method rejects with an {@link UpstreamError} and nothing else; a
+ * `timeoutMs` leaves it less time than usual.
+ */
+export interface BackfillsClient {
+  /** `GET /teams/{team}/backfills/{backfill}` */
+  getBackfill(
+    caller: Caller,
+    teamId: ResourceId,
+    backfillId: ResourceId,
+    timeoutMs?: number,
+  ): Promise<BackfillRecord>;
+  /** `GET /teams/{team}/transfers/{transfer}/backfills/latest` */
+  getLatestBackfill(
+    caller: Caller,
+    teamId: ResourceId,
+    transferId: ResourceId,
+    timeoutMs?: number,
+  ): Promise<BackfillRecord>;
+  /** `GET /teams/{team}/backfills` */
+  listIncompleteBackfills(
+    caller: Caller,
+    teamId: ResourceId,
+    timeoutMs?: number,
+  ): Promise<IncompleteBackfills>;
+}
+
+/** The incomplete backfills of a team, newest first. */
+export interface IncompleteBackfills {
+  readonly records: readonly BackfillRecord[];
+  /** Whether these are all: the REST API lists 100 at most, and what makes no sense is left out. */
+  readonly isWhole: boolean;
+}
+
+/** maxItems of the list in the OpenAPI document. */
+const LIST_LIMIT = 100;
+
+export interface BackfillsClientDeps {
+  readonly exchange: ResilientExchange;
+  /** Name of the upstream host, scrubbed from whatever of its texts is passed on. */
+  readonly upstreamHost: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export function createBackfillsClient({
+  exchange,
+  upstreamHost,
+  clock,
+  log,
+  metrics,
+}: BackfillsClientDeps): BackfillsClient {
+  async function call<Value>(
+    operation: UpstreamOperation,
+    caller: Caller,
+    path: string,
+    timeoutMs: number | undefined,
+    read: (data: unknown, answer: Answer, secrets: readonly string[]) => Value,
+  ): Promise<Value> {
+    const startedAt = clock.monotonic();
+    const secrets = [caller.credential.token, upstreamHost];
+    try {
+      const answer = await exchange.get({
+        owner: caller.credential.partition,
+        path,
+        headers: headersFor(caller),
+        timeoutMs,
+      });
+      const value = read(readData(answer, secrets, clock.now()), answer, secrets);
+      metrics.recordUpstreamCall(operation, 'ok', clock.monotonic() - startedAt);
+      return value;
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      metrics.recordUpstreamCall(operation, error.kind, clock.monotonic() - startedAt);
+      if (error.kind === 'invalidResponse') reportDrift(operation, caller, error.message, error.answer);
+      throw error;
+    }
+  }
+
+  function reportDrift(
+    operation: UpstreamOperation,
+    { requestId }: Caller,
+    reason: string,
+    answer: UpstreamAnswer | undefined,
+  ): void {
+    log.warn({ requestId, operation, reason, answer }, 'upstream answer not understood');
+  }
+
+  return {
+    getBackfill: (caller, teamId, backfillId, timeoutMs) =>
+      call(
+        'getBackfillById',
+        caller,
+        `/teams/${teamId}/backfills/${backfillId}`,
+        timeoutMs,
+        (data, ...answer) => readBackfill(data, 'transfer_backfill_id', backfillId, ...answer),
+      ),
+    getLatestBackfill: (caller, teamId, transferId, timeoutMs) =>
+      call(
+        'getLatestBackfill',
+        caller,
+        `/teams/${teamId}/transfers/${transferId}/backfills/latest`,
+        timeoutMs,
+        (data, ...answer) => readBackfill(data, 'transfer_id', transferId, ...answer),
+      ),
+    async listIncompleteBackfills(caller, teamId, timeoutMs) {
+      const path = `/teams/${teamId}/backfills`;
+      const { faults, ...list } = await call('listIncompleteBackfills', caller, path, timeoutMs, readList);
+      if (faults !== undefined) {
+        reportDrift('listIncompleteBackfills', caller, `not all are backfills: ${faults}`, { status: 200 });
+      }
+      return list;
+    },
+  };
+}
+
+/** One that makes no sense costs itself only. Lists have come wrapped once more, as `items`. */
+function readList(
+  data: unknown,
+  answer: Answer,
+  secrets: readonly string[],
+): IncompleteBackfills & { readonly faults: string | undefined } {
+  const list: unknown = typeof data === 'object' && data !== null && 'items' in data ? data.items : data;
+  if (!Array.isArray(list)) throw invalidResponse(answer, 'not a list of backfills', secrets);
+  const parsed = list.map((item) => backfillRecord.safeParse(item));
+  const records = parsed.flatMap(({ data: record }) => (record === undefined ? [] : [record]));
+  const failed = parsed.find(({ success }) => !success);
+  return {
+    records,
+    isWhole: list.length < LIST_LIMIT && failed === undefined,
+    faults: failed?.error === undefined ? undefined : faultsOf(failed.error),
+  };
+}
+
+/** @throws {UpstreamError} `invalidResponse` when it is no backfill, or not the one that was asked for */
+function readBackfill(
+  data: unknown,
+  key: 'transfer_backfill_id' | 'transfer_id',
+  asked: ResourceId,
+  answer: Answer,
+  secrets: readonly string[],
+): BackfillRecord {
+  const parsed = backfillRecord.safeParse(data);
+  if (!parsed.success) {
+    throw invalidResponse(answer, `not a backfill: ${faultsOf(parsed.error)}`, secrets);
+  }
+  if (parsed.data[key] !== asked) throw invalidResponse(answer, `${key} is not the one asked for`, secrets);
+  return parsed.data;
+}
+
+/** Where it is wrong and how, never what stood there. */
+function faultsOf({ issues }: ZodError): string {
+  const faults = issues.map(({ path, code }) => `${path.join('.') || 'data'}: ${code}`);
+  return faults.slice(0, 5).join(', ');
+}
+
+function headersFor({ credential, requestId, traceparent }: Caller): Record<string, string> {
+  return {
+    accept: 'application/json',
+    authorization: credential.authorization,
+    'x-request-id': requestId,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
+}

@@ -1,0 +1,182 @@
+import { z } from 'zod';
+import { UpstreamError, type UpstreamAnswer, type UpstreamErrorKind } from '../errors.ts';
+import type { Answer } from '../transport/http.ts';
+import { parseJson } from './lossless-json.ts';
+
+/** The REST API's error envelope, and the plainer forms that its clients have met. */
+const errorEnvelope = z.object({
+  meta: z.object({ request_id: z.string() }).nullish().catch(null),
+  error: z.union([
+    z.string().transform((message) => ({ code: undefined, message, description: undefined })),
+    z.object({
+      code: z.string().optional().catch(undefined),
+      message: z.string().optional().catch(undefined),
+      description: z.string().optional().catch(undefined),
+    }),
+  ]),
+});
+type ErrorEnvelope = z.output<typeof errorEnvelope>;
+
+/** By status first: the REST API's documents disagree on the codes for the same status. */
+const KIND_OF_STATUS: Readonly<Partial<Record<number, UpstreamErrorKind>>> = {
+  400: 'badRequest',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'notFound',
+  409: 'conflict',
+  422: 'badRequest',
+  429: 'rateLimited',
+  502: 'unavailable',
+  503: 'unavailable',
+  504: 'unavailable',
+};
+
+/** For errors that come with a success status, where the code is all there is. */
+const KIND_OF_CODE: ReadonlyMap<string, UpstreamErrorKind> = new Map([
+  ['BAD_REQUEST', 'badRequest'],
+  ['INVALID_PARAMETER', 'badRequest'],
+  ['UNPROCESSABLE_ENTITY', 'badRequest'],
+  ['UNPROCESSABLE_CONTENT', 'badRequest'],
+  ['VALIDATION_FAILED', 'badRequest'],
+  ['CANNOT_CANCEL_BACKFILL', 'badRequest'],
+  ['API_KEY_INVALID', 'unauthenticated'],
+  ['UNAUTHORIZED', 'unauthenticated'],
+  ['INVALID_ACCESS_TOKEN', 'unauthenticated'],
+  ['ACCESS_DENIED', 'forbidden'],
+  ['FORBIDDEN', 'forbidden'],
+  ['PERMISSION_ERROR', 'forbidden'],
+  ['NOT_FOUND', 'notFound'],
+  ['CONFLICT_ERROR', 'conflict'],
+  ['TOO_MANY_REQUESTS', 'rateLimited'],
+  ['RATE_LIMIT_EXCEEDED', 'rateLimited'],
+  ['API_ROW_QUOTA_EXCEEDED', 'quotaExceeded'],
+  ['INTERNAL_SERVER_ERROR', 'failed'],
+  ['SERVICE_UNAVAILABLE', 'unavailable'],
+]);
+
+const ROW_QUOTA_EXCEEDED = 'API_ROW_QUOTA_EXCEEDED';
+const MAX_DESCRIPTION = 2048;
+const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
+const CODE = /^[A-Z][A-Z0-9_]{0,99}$/;
+
+/**
+ * The `data` of a 200 answer.
+ * @param secrets texts that must not be passed on even where the upstream repeats them
+ * @param now milliseconds since the epoch, to read `Retry-After` dates against
+ * @throws {UpstreamError} for every other answer, after the error table of the contract
+ */
+export function readData(answer: Answer, secrets: readonly string[], now: number): unknown {
+  const body = parseBody(answer);
+  if (answer.status === 200 && isObject(body) && (body['error'] ?? null) === null) {
+    if (!('data' in body)) throw invalidResponse(answer, 'the body of a 200 has no "data"', secrets);
+    return body['data'];
+  }
+  const envelope = errorEnvelope.safeParse(body);
+  throw toError(answer, envelope.success ? envelope.data : undefined, secrets, now);
+}
+
+function toError(
+  answer: Answer,
+  envelope: ErrorEnvelope | undefined,
+  secrets: readonly string[],
+  now: number,
+): UpstreamError {
+  const kind = classify(answer.status, envelope);
+  if (kind === 'misrouted') {
+    return invalidResponse(
+      answer,
+      'a 404 without the documented error envelope: does SUPERMETRICS_API_URL name the Data Warehouse API?',
+      secrets,
+    );
+  }
+  if (kind === undefined) {
+    return invalidResponse(
+      answer,
+      answer.status === 200
+        ? 'the body of a 200 is neither data nor a known error'
+        : `status ${answer.status} is not documented for this operation`,
+      secrets,
+    );
+  }
+  const retryAfterSeconds = readRetryAfter(answer.headers['retry-after'], now);
+  return new UpstreamError(kind, `answered with status ${answer.status}`, {
+    answer: describe(answer, envelope, secrets),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+}
+
+function classify(
+  status: number,
+  envelope: ErrorEnvelope | undefined,
+): UpstreamErrorKind | 'misrouted' | undefined {
+  const code = envelope?.error.code;
+  if (status < 300) return code === undefined ? undefined : KIND_OF_CODE.get(code);
+  if (status === 404 && code === undefined) return 'misrouted';
+  if (status === 429 && code === ROW_QUOTA_EXCEEDED) return 'quotaExceeded';
+  return KIND_OF_STATUS[status] ?? (status >= 500 ? 'failed' : undefined);
+}
+
+/** For a 5xx nothing of the upstream's text is shown: it may come from anything between us and the REST API. */
+function describe(
+  { status, headers }: Answer,
+  envelope: ErrorEnvelope | undefined,
+  secrets: readonly string[],
+): UpstreamAnswer {
+  const requestId = [envelope?.meta?.request_id, headers['x-request-id']].find((id) =>
+    isRequestId(id, secrets),
+  );
+  const { code, message, description } = (status < 500 ? envelope?.error : undefined) ?? {};
+  const text = description ?? message;
+  return {
+    status,
+    ...(code !== undefined && CODE.test(code) && !holdsAny(secrets, code) ? { code } : {}),
+    ...(text === undefined ? {} : { description: scrub(text, secrets).slice(0, MAX_DESCRIPTION) }),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+}
+
+function scrub(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((scrubbed, secret) => scrubbed.replaceAll(secret, '[redacted]'), text);
+}
+
+/** An id is for support to search for: one that is not shaped like an id, or holds a secret, is none. */
+function isRequestId(id: unknown, secrets: readonly string[]): id is string {
+  return typeof id === 'string' && REQUEST_ID.test(id) && !holdsAny(secrets, id);
+}
+
+function holdsAny(secrets: readonly string[], text: string): boolean {
+  return secrets.some((secret) => text.includes(secret));
+}
+
+/** Seconds from now; the header holds seconds or an HTTP date. Sent more than once, the first counts. */
+function readRetryAfter(header: string | readonly string[] | undefined, now: number): number | undefined {
+  const text = (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  // The engine takes "-5" and "1.5" for dates too; those of HTTP begin with the day of the week.
+  const at = /^[A-Z]/i.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function parseBody({ text }: Answer): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** An answer that arrived and makes no sense; the message is for the log and says nothing that stood in it. */
+export function invalidResponse(
+  { status, headers }: Answer,
+  message: string,
+  secrets: readonly string[],
+): UpstreamError {
+  const requestId = headers['x-request-id'];
+  return new UpstreamError('invalidResponse', message, {
+    answer: { status, ...(isRequestId(requestId, secrets) ? { requestId } : {}) },
+  });
+}

@@ -1,0 +1,80 @@
+import type { Clock } from '../../clock.ts';
+import { UpstreamError } from '../errors.ts';
+
+export interface Circuit {
+  isClosed(): boolean;
+  /** @throws {UpstreamError} `unavailable` while the circuit is open or its one probe is under way */
+  assertLets(): void;
+  /**
+   * Leave for one call. While the circuit is open the one that is let through is its probe.
+   * @param leftMs what is left of the call's deadline
+   * @throws {UpstreamError} as {@link assertLets}
+   */
+  admit(leftMs: number): Permit;
+}
+
+export interface Permit {
+  /** How long the call may take: a probe has less time than others. */
+  readonly timeoutMs: number;
+  /** Must be called once, whatever became of the call. */
+  settle(inTrouble: boolean): void;
+}
+
+const FAILURES_TO_OPEN = 10;
+const OPEN_MS = 1_000;
+/** Of the first probe. Each one that fails gives the next twice the time, or a slow upstream would be shut out for good. */
+export const PROBE_TIMEOUT_MS = 1_000;
+
+type State =
+  | { readonly kind: 'closed'; readonly failuresInARow: number }
+  | { readonly kind: 'open'; readonly until: number; readonly failedProbes: number }
+  | { readonly kind: 'probing'; readonly failedProbes: number };
+
+/**
+ * Stops asking an upstream that is in trouble, and asks it once a second whether it still is. Nobody waits for that
+ * probe: who comes meanwhile is told at once to come back later.
+ */
+export function createCircuit(clock: Clock): Circuit {
+  let state: State = { kind: 'closed', failuresInARow: 0 };
+
+  function assertLets(): void {
+    const left = state.kind === 'open' ? state.until - clock.monotonic() : OPEN_MS;
+    if (state.kind === 'closed' || left <= 0) return;
+    throw new UpstreamError('unavailable', 'the circuit is open', {
+      retryAfterSeconds: Math.ceil(left / 1000),
+    });
+  }
+
+  function settleProbe(failedProbes: number, inTrouble: boolean): void {
+    state = inTrouble
+      ? { kind: 'open', until: clock.monotonic() + OPEN_MS, failedProbes: failedProbes + 1 }
+      : { kind: 'closed', failuresInARow: 0 };
+  }
+
+  /** Calls from before the circuit opened say nothing any more. */
+  function settleCall(inTrouble: boolean): void {
+    if (state.kind !== 'closed') return;
+    const failuresInARow = inTrouble ? state.failuresInARow + 1 : 0;
+    state =
+      failuresInARow < FAILURES_TO_OPEN
+        ? { kind: 'closed', failuresInARow }
+        : { kind: 'open', until: clock.monotonic() + OPEN_MS, failedProbes: 0 };
+  }
+
+  return {
+    isClosed: () => state.kind === 'closed',
+    assertLets,
+    admit(leftMs) {
+      assertLets();
+      if (state.kind !== 'open') return { timeoutMs: leftMs, settle: settleCall };
+      const { failedProbes } = state;
+      state = { kind: 'probing', failedProbes };
+      return {
+        timeoutMs: Math.min(leftMs, PROBE_TIMEOUT_MS * 2 ** failedProbes),
+        settle: (inTrouble) => {
+          settleProbe(failedProbes, inTrouble);
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { createWatch } from '../../../src/graphql/live/backfill-updates.ts';
+import type { ResourceId } from '../../../src/ids.ts';
+import { createMetrics } from '../../../src/metrics.ts';
+import type { CachedClient } from '../../../src/upstream/reads/backfills.ts';
+import type { Reader } from '../../../src/upstream/reads/read.ts';
+import type { BackfillSnapshot } from '../../../src/upstream/cache/snapshots.ts';
+import { backfillRecord } from '../../../src/upstream/rest/records.ts';
+import { Tally } from '../../../src/upstream/reads/operation-cost.ts';
+import { createManualClock } from '../../harness.ts';
+
+const TEAM = '1' as ResourceId;
+const ID = '12' as ResourceId;
+
+const reader: Reader = {
+  caller: {
+    credential: { authorization: 'Bearer x', token: 'x', partition: 'x.0' },
+    requestId: 'r',
+    traceparent: undefined,
+  },
+  mode: { kind: 'fresh' },
+  tally: new Tally(Infinity),
+};
+
+const snapshot: BackfillSnapshot = {
+  teamId: TEAM,
+  id: ID,
+  fetchedAt: '2026-03-02T10:00:00Z',
+  progressedAt: 0,
+  isStale: false,
+  record: backfillRecord.parse({
+    transfer_backfill_id: 12,
+    transfer_id: 5,
+    range_start_date: '2026-01-01',
+    range_end_date: '2026-01-31',
+    created_time: '2026-03-02T09:00:00Z',
+    created_user_id: 7,
+    status: 'RUNNING',
+    transfer_runs_total: 31,
+    transfer_runs_created: 31,
+    transfer_runs_completed: 3,
+    transfer_runs_failed: 0,
+  }),
+};
+
+/** Of a REST API that always says the same, unless told otherwise. */
+function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
+  const clock = createManualClock();
+  const client: CachedClient = {
+    backfill: () => Promise.resolve(read()),
+    latestBackfill: () => Promise.resolve(null),
+  };
+  const watch = createWatch({
+    client,
+    clock,
+    metrics: createMetrics(),
+    intervalMs: () => 2_000,
+    staleMs: 10_000,
+    maxStreams,
+  });
+  onTestFinished(() => watch.close());
+  return { clock, watch };
+}
+
+it('no more streams are opened than memory is planned for, until one ends', async () => {
+  const { watch } = watchWith(2);
+  const open = async (): Promise<AsyncIterator<BackfillSnapshot>> => {
+    const iterator = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ done: false, value: snapshot });
+    return iterator;
+  };
+  const streams = [await open(), await open()];
+  expect(watch.streams).toBe(2);
+  await expect(watch.open(reader, TEAM, ID)).rejects.toMatchObject({
+    extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 },
+  });
+  await streams[0]?.return?.();
+  await open();
+  expect(watch.streams).toBe(2);
+});
+
+it('a stream that nobody reads is not watched for', async () => {
+  const { clock, watch } = watchWith(2);
+  await watch.open(reader, TEAM, ID);
+  expect([watch.streams, clock.waiting]).toEqual([0, 0]);
+});
+
+it('after the end of all streams a new one completes after its first state', async () => {
+  const { clock, watch } = watchWith(2);
+  const before = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+  await before.next();
+  watch.close();
+  expect(await before.next()).toMatchObject({ done: true });
+  const seen = [];
+  for await (const each of await watch.open(reader, TEAM, ID)) seen.push(each);
+  expect(seen).toEqual([snapshot]);
+  expect([watch.streams, clock.waiting]).toEqual([0, 0]);
+});
+
+it('what is news to many is told them over several turns of the event loop', async () => {
+  let current = snapshot;
+  const { clock, watch } = watchWith(1_000, () => current);
+  let events = 0;
+  for (let n = 0; n < 220; n++) {
+    const iterator = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+    await iterator.next();
+    void iterator.next().then(() => events++);
+  }
+  current = { ...snapshot, record: { ...snapshot.record, transfer_runs_completed: 4 } };
+  clock.advance(2_000);
+  const seen = [];
+  while (events < 220) {
+    await new Promise((resolve) => setImmediate(resolve));
+    seen.push(events);
+  }
+  expect(new Set([0, ...seen])).toEqual(new Set([0, 50, 100, 150, 200, 220]));
+  expect(clock.waiting).toBe(1);
+});

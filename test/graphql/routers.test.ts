@@ -1,0 +1,312 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { codesOf } from '../harness.ts';
+import { watchContactedHosts } from '../support/contacted-hosts.ts';
+import { codesOf as codesOfEvent, nextPoll, overSse } from '../support/streams.ts';
+import {
+  startApolloGateway,
+  startHiveGateway,
+  startHiveGatewayOverWebSocket,
+  type StartRouter,
+} from '../support/routers.ts';
+import { startSupergraph, type Supergraph } from '../support/supergraph.ts';
+
+/** A router, and what is its own and not this gateway's doing: the README tells operators of it. */
+interface RouterUnderTest {
+  readonly name: string;
+  readonly start: StartRouter;
+  /** Sends `{ teamId, id }`; otherwise `{ id }`, and the team is the one of the request header. */
+  readonly sendsTeam: boolean;
+  /** Names an entity once however often it is in a list. */
+  readonly deduplicates: boolean;
+  /** Says in an error's path which item of a list it is about. */
+  readonly hasIndexInPath: boolean;
+  /** Tells its client how long the answer stays fresh. */
+  readonly answersCacheControl: boolean;
+}
+
+const ROUTERS: readonly RouterUnderTest[] = [
+  {
+    name: 'Hive Gateway',
+    start: startHiveGateway,
+    sendsTeam: true,
+    deduplicates: true,
+    hasIndexInPath: false,
+    answersCacheControl: false,
+  },
+  {
+    name: 'Apollo Gateway',
+    start: startApolloGateway,
+    sendsTeam: false,
+    deduplicates: false,
+    hasIndexInPath: true,
+    answersCacheControl: true,
+  },
+];
+
+const LIST = '{ transfersOfTeam(teamId: "1") { id name latestBackfill { status progress } } }';
+
+const numbersTo = (length: number): string[] => Array.from({ length }, (_, n) => String(n + 1));
+const nameOf = (id: string): string => `Transfer ${id}`;
+const owned = (ids: readonly string[], teamId = '1') => ids.map((id) => ({ id, teamId, name: nameOf(id) }));
+
+/** Gives each transfer a running backfill, of which as many of 200 runs are done as its id says. */
+function addBackfills({ stack: { world } }: Supergraph, transferIds: readonly string[]): void {
+  for (const transferId of transferIds) {
+    const id = world.addBackfill({ transferId, status: 'RUNNING' });
+    world.set(id, { transfer_runs_total: 200, transfer_runs_completed: Number(transferId) });
+  }
+}
+
+const listed = (id: string) => ({
+  id,
+  name: nameOf(id),
+  latestBackfill: { status: 'RUNNING', progress: Number(id) / 200 },
+});
+
+describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %s', (_name, router) => {
+  it.each([50, 100])(
+    '%i listed transfers are one request, and no upstream call while fresh',
+    async (count) => {
+      const ids = numbersTo(count);
+      const supergraph = await startSupergraph(router.start, owned(ids));
+      const { stack, backfills, query } = supergraph;
+      addBackfills(supergraph, ids);
+
+      const first = await query(LIST);
+      expect(first.errors).toBeUndefined();
+      expect(first.data).toEqual({ transfersOfTeam: ids.map(listed) });
+      expect(backfills.requests).toHaveLength(1);
+      expect(stack.sandbox.calls.count()).toBe(count);
+
+      const second = await query(LIST);
+      expect(second.data).toEqual(first.data);
+      expect(backfills.requests).toHaveLength(2);
+      expect(stack.sandbox.calls.count()).toBe(count);
+    },
+  );
+
+  it('a transfer that is listed more than once is read once', async () => {
+    const ids = ['1', '2', '1', '3', '2', '1'];
+    const supergraph = await startSupergraph(router.start, owned(ids));
+    addBackfills(supergraph, ['1', '2', '3']);
+    const { data } = await supergraph.query(LIST);
+    expect(data).toEqual({ transfersOfTeam: ids.map(listed) });
+    expect(representationsOf(supergraph)).toHaveLength(router.deduplicates ? 3 : 6);
+    expect(supergraph.stack.sandbox.calls.count()).toBe(3);
+  });
+
+  it('the caller stays the caller all the way to the REST API', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['5'], '2'));
+    const { stack, backfills, owner, query } = supergraph;
+    stack.world.addToken('of-team-2', { teams: ['2'], permissions: 'view' });
+    stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'RUNNING' });
+    const caller = {
+      authorization: 'Bearer of-team-2',
+      'x-team-id': '2',
+      'x-request-id': 'from-the-client',
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    };
+    const { errors } = await query('{ transfersOfTeam(teamId: "2") { latestBackfill { status } } }', caller);
+    expect(errors).toBeUndefined();
+    expect(owner.requests.at(-1)).toMatchObject(caller);
+    expect(backfills.requests.map(({ headers }) => headers)).toMatchObject([caller]);
+    expect(stack.sandbox.calls.all).toMatchObject([
+      {
+        teamId: '2',
+        id: '5',
+        authorization: 'Bearer of-team-2',
+        requestId: 'from-the-client',
+        traceparent: expect.stringContaining('4bf92f3577b34da6a3ce929d0e0e4736'),
+      },
+    ]);
+  });
+
+  it('one upstream failure among 50 transfers costs one value, and its client learns why', async () => {
+    const ids = numbersTo(50);
+    const supergraph = await startSupergraph(router.start, owned(ids));
+    const { stack, query } = supergraph;
+    addBackfills(supergraph, ids);
+    stack.sandbox.faults.add({
+      when: { id: '31' },
+      times: Infinity,
+      answer: { kind: 'status', status: 500 },
+    });
+    const { status, data, errors } = await query(LIST, { 'x-request-id': 'from-the-client' });
+    expect(status).toBe(200);
+    expect(data).toEqual({
+      transfersOfTeam: ids.map((id) => ({ ...listed(id), ...(id === '31' ? { latestBackfill: null } : {}) })),
+    });
+    expect(errors).toMatchObject([
+      { extensions: { code: 'UPSTREAM_ERROR', retryable: true, requestId: 'from-the-client' } },
+    ]);
+    expect(errors?.[0]?.path).toEqual(
+      router.hasIndexInPath
+        ? ['transfersOfTeam', 30, 'latestBackfill']
+        : ['transfersOfTeam', 'latestBackfill'],
+    );
+  });
+
+  it.each([
+    ['FORBIDDEN', { status: 403 }, { retryable: false }],
+    [
+      'RATE_LIMITED',
+      { status: 429, headers: { 'retry-after': '7' } },
+      { retryable: true, retryAfterSeconds: 7 },
+    ],
+  ] as const)('all of the extensions of %s reach the client', async (code, answer, more) => {
+    const { stack, query } = await startSupergraph(router.start, owned(['1']));
+    stack.sandbox.faults.add({
+      when: { id: '1' },
+      times: Infinity,
+      answer: { kind: 'status', ...answer },
+    });
+    const { data, errors } = await query(LIST, { 'x-request-id': 'from-the-client' });
+    expect(data).toEqual({ transfersOfTeam: [{ id: '1', name: nameOf('1'), latestBackfill: null }] });
+    expect(errors?.map(({ extensions }) => extensions)).toEqual([
+      {
+        code,
+        ...more,
+        requestId: 'from-the-client',
+        upstream: { status: answer.status, requestId: expect.any(String) },
+        // The routers' own addition.
+        serviceName: 'backfills',
+      },
+    ]);
+  });
+
+  it('the team is the one of the transfer or of the header, which a client keeps the same', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['5'], '2'));
+    const { stack, query } = supergraph;
+    stack.world.addBackfill({ teamId: '1', transferId: '5', status: 'RUNNING' });
+    stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'FAILED' });
+    const list = '{ transfersOfTeam(teamId: "2") { id latestBackfill { teamId status } } }';
+    const ofTeam = (teamId: string, status: string) => ({
+      transfersOfTeam: [{ id: '5', latestBackfill: { teamId, status } }],
+    });
+
+    const same = await query(list, { 'x-team-id': '2' });
+    expect(same.data).toEqual(ofTeam('2', 'FAILED'));
+    expect(representationsOf(supergraph)).toEqual([
+      { __typename: 'Transfer', id: '5', ...(router.sendsTeam ? { teamId: '2' } : {}) },
+    ]);
+
+    const other = await query(list, { 'x-team-id': '1' });
+    expect(other.data).toEqual(router.sendsTeam ? ofTeam('2', 'FAILED') : ofTeam('1', 'RUNNING'));
+
+    const none = await query(list, { 'x-team-id': null });
+    expect(codesOf(none)).toEqual(router.sendsTeam ? [] : ['BAD_USER_INPUT']);
+  });
+
+  it('Query.transfer is the owner’s, Query.backfill ours, and each leads to the other', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['5']));
+    const { stack, backfills, owner, query } = supergraph;
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const asked = owner.requests.length;
+
+    expect((await query('{ transfer(id: "5") { id name } }')).data).toEqual({
+      transfer: { id: '5', name: nameOf('5') },
+    });
+    expect(owner.requests).toHaveLength(asked + 1);
+    expect(backfills.requests).toHaveLength(0);
+
+    expect((await query(`{ backfill(id: "${id}") { status } }`)).data).toEqual({
+      backfill: { status: 'RUNNING' },
+    });
+    expect(owner.requests).toHaveLength(asked + 1);
+    expect(backfills.requests).toHaveLength(1);
+
+    const crossing = `{ backfill(id: "${id}") { transfer { name } } transfer(id: "5") { latestBackfill { id } } }`;
+    expect((await query(crossing)).data).toEqual({
+      backfill: { transfer: { name: nameOf('5') } },
+      transfer: { latestBackfill: { id } },
+    });
+  });
+
+  it('the answer may be kept no longer than what it is made of', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['1']));
+    const { stack, query } = supergraph;
+    const cacheControl = async (operation: string) => (await query(operation)).headers.get('cache-control');
+    addBackfills(supergraph, ['1']);
+    // Ours stays fresh for 2 seconds, the owner's for a minute.
+    expect(await cacheControl(LIST)).toBe(router.answersCacheControl ? 'max-age=2, private' : null);
+    stack.clock.advance(1_000);
+    expect(await cacheControl(LIST)).toBe(router.answersCacheControl ? 'max-age=1, private' : null);
+    expect(await cacheControl('{ backfill(id: "404") { id } }')).toBe(
+      router.answersCacheControl ? 'no-store' : null,
+    );
+  });
+
+  it('nothing outside of this machine is contacted, not even at the end', async () => {
+    const contactedHosts = watchContactedHosts();
+    // Runs last, after everything was stopped.
+    onTestFinished(() => expect(contactedHosts()).toEqual(['127.0.0.1']));
+    const { query } = await startSupergraph(router.start, owned(['1']));
+    expect((await query(LIST)).errors).toBeUndefined();
+  });
+});
+
+describe.each([
+  ['SSE', startHiveGateway],
+  ['WebSocket', startHiveGatewayOverWebSocket],
+] as const)('Hive Gateway over %s', (name, start) => {
+  const updates = (id: string): string =>
+    `subscription { backfillUpdated(id: "${id}") { transferRunsCompleted status transfer { name latestBackfill { id } } } }`;
+
+  it('carries each change to its client, and asks the owner of transfers for each', async () => {
+    const supergraph = await startSupergraph(start, owned(['5']));
+    const { stack, backfills, owner, origin } = supergraph;
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    stack.world.set(id, { transfer_runs_completed: 1 });
+    const asked = owner.requests.length;
+    const stream = overSse(origin, updates(id), { headers: { 'x-request-id': 'from-the-client' } });
+    await expect.poll(() => stream.events).toHaveLength(1);
+    stack.world.set(id, { transfer_runs_completed: 2 });
+    await nextPoll(stack);
+    await expect.poll(() => stream.events).toHaveLength(2);
+    stack.world.set(id, { transfer_runs_completed: 3, status: 'COMPLETED' });
+    stack.clock.advance(2_000);
+    await stream.completed;
+
+    const seen = (transferRunsCompleted: number, status: string) => ({
+      data: {
+        backfillUpdated: {
+          transferRunsCompleted,
+          status,
+          transfer: { name: nameOf('5'), latestBackfill: { id } },
+        },
+      },
+    });
+    expect(stream.events).toEqual([seen(1, 'RUNNING'), seen(2, 'RUNNING'), seen(3, 'COMPLETED')]);
+    expect(owner.requests).toHaveLength(asked + 3);
+    expect(backfills.sockets).toBe(name === 'WebSocket' ? 1 : 0);
+    const opened = stack.logLines.find(({ operation }) => operation === 'subscription');
+    expect(opened).toMatchObject({ method: name === 'WebSocket' ? 'WS' : 'GET' });
+  });
+
+  it('carries the error that ends a stream, and stops polling when its client leaves', async () => {
+    const supergraph = await startSupergraph(start, owned(['5']));
+    const { stack, origin } = supergraph;
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const stream = overSse(origin, updates(id));
+    await expect.poll(() => stack.clock.waiting).toBe(1);
+    stack.sandbox.faults.add({ when: { id }, answer: { kind: 'status', status: 403 } });
+    stack.clock.advance(2_000);
+    await stream.completed;
+    expect(stream.events.map(codesOfEvent)).toEqual([[], ['FORBIDDEN']]);
+
+    const refused = overSse(origin, updates('404'));
+    await refused.completed;
+    expect(refused.events.map(codesOfEvent)).toEqual([['NOT_FOUND']]);
+
+    const left = overSse(origin, updates(id));
+    await expect.poll(() => left.events).toHaveLength(1);
+    await expect.poll(() => stack.clock.waiting).toBe(1);
+    left.leave();
+    await expect.poll(() => stack.clock.waiting).toBe(0);
+  });
+});
+
+/** Of the last request to the gateway under test. */
+function representationsOf({ backfills }: Supergraph): unknown {
+  return backfills.requests.at(-1)?.variables?.['representations'];
+}

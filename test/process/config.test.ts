@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from '../../src/config.ts';
+
+const mistakes = (env: Readonly<Record<string, string>>): readonly string[] => {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n');
+    throw error;
+  }
+  return [];
+};
+
+describe('loadConfig', () => {
+  it('has a default for everything but the team and the trusted documents', () => {
+    expect(loadConfig({})).toEqual({
+      PORT: 4000,
+      HOST: '0.0.0.0',
+      SUPERMETRICS_API_URL: new URL('https://dts-api.supermetrics.com/v1'),
+      CACHE_TTL_MS: 2000,
+      CACHE_FINAL_TTL_MS: 60000,
+      CACHE_STALE_MS: 300000,
+      CACHE_MAX_ENTRIES: 50000,
+      UPSTREAM_TIMEOUT_MS: 10000,
+      UPSTREAM_MAX_CONCURRENCY: 64,
+      MAX_UPSTREAM_CALLS_PER_OPERATION: 200,
+      SUBSCRIPTION_POLL_MS: 2_000,
+      GRAPHIQL: true,
+      INTROSPECTION: true,
+      CORS_ORIGINS: [],
+      LOG_LEVEL: 'info',
+      SHUTDOWN_GRACE_MS: 10000,
+    });
+  });
+
+  it('turns GraphiQL and introspection off in production unless told', () => {
+    expect(loadConfig({ NODE_ENV: 'production' })).toMatchObject({ GRAPHIQL: false, INTROSPECTION: false });
+    expect(loadConfig({ NODE_ENV: 'production', GRAPHIQL: 'true', INTROSPECTION: '1' })).toMatchObject({
+      GRAPHIQL: true,
+      INTROSPECTION: true,
+    });
+  });
+
+  it('takes an empty variable for an absent one', () => {
+    expect(loadConfig({ PORT: '', SUPERMETRICS_TEAM_ID: '' })).toMatchObject({ PORT: 4000 });
+  });
+
+  it.each([
+    [
+      { SUPERMETRICS_API_URL: 'https://user:pass@example.com/v1' },
+      'SUPERMETRICS_API_URL must not hold credentials: the callers bring their own',
+    ],
+    [
+      { SUPERMETRICS_API_URL: 'https://example.com/v1?x=1' },
+      'SUPERMETRICS_API_URL must not hold a query or a fragment',
+    ],
+    [
+      { SUPERMETRICS_API_URL: 'https://example.com/v1#x' },
+      'SUPERMETRICS_API_URL must not hold a query or a fragment',
+    ],
+    [{ SUPERMETRICS_API_URL: 'example.com' }, 'SUPERMETRICS_API_URL must be an http or https URL'],
+    [
+      { SUPERMETRICS_TEAM_ID: '0' },
+      'SUPERMETRICS_TEAM_ID must be a whole number from 1 to 9223372036854775807',
+    ],
+    [{ CACHE_MAX_ENTRIES: '0' }, 'CACHE_MAX_ENTRIES must be a whole number from 1 to 10000000'],
+    [{ UPSTREAM_TIMEOUT_MS: '0' }, 'UPSTREAM_TIMEOUT_MS must be a whole number from 1 to 600000'],
+    [{ UPSTREAM_MAX_CONCURRENCY: '1.5' }, 'UPSTREAM_MAX_CONCURRENCY must be a whole number from 1 to 10000'],
+    [{ CACHE_TTL_MS: '-1' }, 'CACHE_TTL_MS must be a whole number from 0 to 3600000'],
+    [{ GRAPHIQL: 'yes' }, 'GRAPHIQL must be true or false'],
+    [{ CORS_ORIGINS: 'https://app.example.com/' }, 'CORS_ORIGINS must be origins separated by commas'],
+  ])('refuses %o by name, with what would be right, and without repeating it', (env, message) => {
+    const [mistake, ...others] = mistakes(env);
+    expect(mistake).toContain(message);
+    expect(mistake).not.toContain('pass@');
+    expect(others).toEqual([]);
+  });
+
+  it('has every setting in .env.example with its default', () => {
+    const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
+    const lines = new Map(
+      [...example.matchAll(/^#([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
+    );
+    const names = [...Object.keys(loadConfig({})), 'SUPERMETRICS_TEAM_ID', 'TRUSTED_DOCUMENTS'];
+    expect([...lines.keys()].sort()).toEqual(names.sort());
+    expect(loadConfig(Object.fromEntries(lines))).toEqual(loadConfig({}));
+  });
+});

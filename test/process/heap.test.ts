@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { type Heap, keepHeapSmall, LARGE, LEFT_OVER, LULL_MS, MIB } from '../../src/heap.ts';
+import { createManualClock, type ManualClock } from '../harness.ts';
+
+const LIVE = 40 * MIB;
+
+/** A heap of which the test says how full and busy it is; collecting leaves what lives. */
+function startKeeping(): {
+  readonly clock: ManualClock;
+  readonly heap: Heap & { used: number; live: number; busy: number; collected: number };
+} {
+  const clock = createManualClock();
+  const heap = {
+    used: LIVE,
+    live: LIVE,
+    busy: 0,
+    collected: 0,
+    size: () => ({ used: heap.used, total: heap.used + 20 * MIB }),
+    utilization: () => heap.busy,
+    collect() {
+      heap.collected++;
+      heap.used = heap.live;
+    },
+  };
+  keepHeapSmall(heap, clock);
+  return { clock, heap };
+}
+
+describe('the heap', () => {
+  it('is collected after a rush, when it has been quiet for long enough, and then let be', () => {
+    const { clock, heap } = startKeeping();
+    heap.busy = 0.9;
+    heap.used = LIVE + LEFT_OVER;
+    clock.advance(15_000);
+    heap.busy = 0.05;
+    clock.advance(LULL_MS);
+    expect(heap.collected).toBe(0);
+    clock.advance(500);
+    expect(heap.collected).toBe(2);
+    heap.used = LIVE + LEFT_OVER;
+    clock.advance(60_000);
+    expect(heap.collected).toBe(2);
+  });
+
+  it('is let be in a lull that something interrupts, where the rush left little, and in steady light traffic', () => {
+    const { clock, heap } = startKeeping();
+    heap.used = LIVE + LEFT_OVER;
+    heap.busy = 0.3;
+    clock.advance(60_000);
+    heap.busy = 0.05;
+    clock.advance(60_000);
+    expect(heap.collected).toBe(0);
+
+    heap.busy = 0.9;
+    clock.advance(5_000);
+    for (let lull = 0; lull < 5; lull++) {
+      heap.busy = 0.05;
+      clock.advance(LULL_MS - 500);
+      heap.busy = 0.2;
+      clock.advance(500);
+    }
+    expect(heap.collected).toBe(0);
+
+    heap.used = LIVE + LEFT_OVER - 1;
+    heap.busy = 0.05;
+    clock.advance(60_000);
+    expect(heap.collected).toBe(0);
+  });
+
+  it('is collected in a rush where it is large, and again only when it is twice what was left', () => {
+    const { clock, heap } = startKeeping();
+    heap.busy = 1;
+    heap.used = LARGE;
+    clock.advance(5_000);
+    expect(heap.collected).toBe(0);
+    heap.live = 200 * MIB;
+    heap.used = LARGE + 1;
+    clock.advance(500);
+    expect(heap.collected).toBe(1);
+    heap.used = 400 * MIB;
+    clock.advance(5_000);
+    expect(heap.collected).toBe(1);
+    heap.used = 400 * MIB + 1;
+    clock.advance(500);
+    expect(heap.collected).toBe(2);
+  });
+});

@@ -1,0 +1,260 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect, createServer } from 'node:net';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createGate } from '../harness.ts';
+import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
+import { createWorld } from '../../src/sandbox/world/world.ts';
+import { WebSocket } from 'ws';
+import { callerOf, followOver, openSocket, overSse, overWebSocket } from '../support/streams.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+interface GatewayProcess {
+  readonly child: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves with the exit code. */
+  readonly exited: Promise<number | null>;
+}
+
+function run(env: Readonly<Record<string, string>>, nodeOptions: readonly string[] = []): GatewayProcess {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...nodeOptions, MAIN], {
+    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...env },
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const exited = once(child, 'close').then(() => child.exitCode);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, stdout: () => out, stderr: () => err, exited };
+}
+
+async function listening(gateway: GatewayProcess): Promise<string> {
+  const port = await expect
+    .poll(() => /"port":(\d+),"msg":"listening"/.exec(gateway.stdout())?.[1], { timeout: 15_000 })
+    .toBeDefined()
+    .then(() => /"port":(\d+),"msg":"listening"/.exec(gateway.stdout())?.[1]);
+  return `http://127.0.0.1:${port}`;
+}
+
+async function sandboxWithOne(): Promise<{ sandbox: Sandbox; ask: (origin: string) => Promise<Response> }> {
+  const world = createWorld();
+  const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+  const sandbox = await startSandbox({ world });
+  onTestFinished(() => sandbox.close());
+  return { sandbox, ask: (origin) => askFor(origin, `{ backfill(id: "${id}") { status } }`) };
+}
+
+function askFor(origin: string, query: string): Promise<Response> {
+  return fetch(`${origin}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: 'Bearer sandbox-full',
+      'x-team-id': '1',
+    },
+    body: JSON.stringify({ query }),
+  });
+}
+
+describe('the process', () => {
+  it('serves with nothing but an upstream configured, and ends with 0 at SIGTERM', async () => {
+    const { sandbox, ask } = await sandboxWithOne();
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url });
+    const origin = await listening(gateway);
+    expect(await (await ask(origin)).json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stderr()).toBe('');
+    const messages = gateway
+      .stdout()
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { msg: string }).msg);
+    expect(messages).toEqual(['listening', 'request', 'shutting down', 'stopped']);
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'finishes what is under way at %s, takes nothing new, and ends with 0',
+    async (signal) => {
+      const { sandbox, ask } = await sandboxWithOne();
+      const gate = createGate();
+      sandbox.faults.add({
+        answer: { kind: 'hold', until: gate.opened },
+      });
+      // Less than the 5 s for which Node would keep the client's idle connection, and the process with it.
+      const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '3000' });
+      const origin = await listening(gateway);
+      const underWay = ask(origin);
+      await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+
+      gateway.child.kill(signal);
+      await expect.poll(() => gateway.stdout()).toContain('shutting down');
+      await expect(fetch(`${origin}/ready`)).rejects.toThrow('fetch failed');
+      gate.open();
+
+      expect(await (await underWay).json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+      expect(await gateway.exited).toBe(0);
+      expect(gateway.stdout()).toContain('"finished":true');
+    },
+  );
+
+  it('finishes 200 requests under way, with idle and silent connections beside them', async () => {
+    const { sandbox } = await sandboxWithOne();
+    const gate = createGate();
+    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: gate.opened } });
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
+    const origin = await listening(gateway);
+    const silent = connect(Number(new URL(origin).port), '127.0.0.1');
+    await once(
+      silent.on('error', () => undefined),
+      'connect',
+    );
+    const underWay = Array.from({ length: 200 }, (_, n) =>
+      askFor(origin, `{ transfer(id: ${n + 1}) { latestBackfill { id } } }`),
+    );
+    await expect
+      .poll(async () => (await fetch(`${origin}/metrics`)).text())
+      .toContain('backfill_gateway_upstream_calls_waiting 136');
+
+    gateway.child.kill('SIGTERM');
+    await expect.poll(() => gateway.stdout()).toContain('shutting down');
+    gate.open();
+    const statuses = (await Promise.all(underWay)).map(({ status }) => status);
+    expect(statuses).toEqual(Array.from({ length: 200 }, () => 200));
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stdout()).toContain('"finished":true');
+  });
+
+  it('completes streams over SSE and WebSocket, a query under way on one too, although the upstream hangs', async () => {
+    const world = createWorld();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const sandbox = await startSandbox({ world });
+    onTestFinished(() => sandbox.close());
+    const gateway = run({
+      PORT: '0',
+      SUPERMETRICS_API_URL: sandbox.url,
+      SHUTDOWN_GRACE_MS: '5000',
+      SUBSCRIPTION_POLL_MS: '100',
+    });
+    const origin = await listening(gateway);
+    const watch = `subscription { backfillUpdated(id: "${id}") { status } }`;
+    const closed: unknown[] = [];
+    const socket = openSocket(origin, callerOf({}));
+    socket.on('closed', (event) => closed.push((event as { code: number }).code));
+    const streams = [
+      ...Array.from({ length: 20 }, () => overSse(origin, watch)),
+      ...Array.from({ length: 20 }, () => followOver(socket, watch)),
+      // One of a socket that is idle otherwise.
+      overWebSocket(origin, watch),
+    ];
+    await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
+    // Polls hang from now on, and with them a query of each kind, until the gateway is told to stop.
+    const gate = createGate();
+    sandbox.faults.add({ when: { id }, times: Infinity, answer: { kind: 'hang' } });
+    sandbox.faults.add({
+      when: { id: '404' },
+      times: Infinity,
+      answer: { kind: 'hold', until: gate.opened },
+    });
+    const queries = [
+      followOver(socket, '{ backfill(id: "404") { id } }'),
+      followOver(openSocket(origin, callerOf({})), '{ transfer(id: "404") { latestBackfill { id } } }'),
+    ];
+    const request = askFor(origin, '{ backfill(id: "404") { id } }');
+    await expect.poll(() => sandbox.calls.inFlight).toBe(3);
+
+    gateway.child.kill('SIGTERM');
+    await expect.poll(() => gateway.stdout()).toContain('shutting down');
+    await Promise.all(streams.map(({ completed }) => completed));
+    expect(streams.flatMap(({ events }) => events.length)).toEqual(streams.map(() => 1));
+    expect(closed).toEqual([]);
+    gate.open();
+    await Promise.all(queries.map(({ completed }) => completed));
+    expect(queries.flatMap(({ events }) => events)).toMatchObject([
+      { errors: [{ extensions: { code: 'NOT_FOUND' } }] },
+      { data: { transfer: { latestBackfill: null } } },
+    ]);
+    expect((await request).status).toBe(200);
+    expect(await gateway.exited).toBe(0);
+    expect(closed).toEqual([1001]);
+    expect(gateway.stdout()).toContain('"finished":true');
+    expect(gateway.stderr()).toBe('');
+  });
+
+  it('ends with 0 after the grace period although clients hold on to their connections', async () => {
+    const { sandbox } = await sandboxWithOne();
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '200' });
+    const origin = await listening(gateway);
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws');
+    await once(socket, 'open');
+    // So it never hears that it is to close.
+    socket.pause();
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stdout()).toContain('"finished":false');
+    socket.on('error', () => undefined).terminate();
+  });
+
+  it('ends with 0 after the grace period although the upstream hangs', async () => {
+    const { sandbox, ask } = await sandboxWithOne();
+    sandbox.faults.add({ answer: { kind: 'hang' } });
+    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '200' });
+    const underWay = ask(await listening(gateway));
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    gateway.child.kill('SIGTERM');
+    await expect(underWay).rejects.toThrow('fetch failed');
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stdout()).toContain('"finished":false');
+  });
+
+  it('logs an error that nobody expected once and ends with 1', async () => {
+    const thrower = "process.once('SIGUSR2', () => { throw new TypeError('no such thing'); })";
+    const gateway = run({ PORT: '0' }, ['--import', `data:text/javascript,${encodeURIComponent(thrower)}`]);
+    await listening(gateway);
+    gateway.child.kill('SIGUSR2');
+    expect(await gateway.exited).toBe(1);
+    const crashes = gateway
+      .stdout()
+      .split('\n')
+      .filter((line) => line.includes('"msg":"crash"'));
+    expect(crashes).toHaveLength(1);
+    expect(crashes[0]).toContain('"level":"fatal"');
+    expect(crashes[0]).toContain('no such thing');
+    expect(gateway.stderr()).toBe('');
+  });
+
+  it('names every mistake in its configuration at once and ends with 78', async () => {
+    const gateway = run({
+      PORT: '65536',
+      CACHE_TTL_MS: 'soon',
+      SUPERMETRICS_API_URL: 'ftp://x',
+      LOG_LEVEL: 'loud',
+    });
+    expect(await gateway.exited).toBe(78);
+    expect(gateway.stdout()).toBe('');
+    expect(gateway.stderr().trim().split('\n')).toEqual([
+      'PORT must be a whole number from 0 to 65535',
+      'SUPERMETRICS_API_URL must be an http or https URL, such as https://dts-api.supermetrics.com/v1',
+      'CACHE_TTL_MS must be a whole number from 0 to 3600000',
+      'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent',
+    ]);
+  });
+
+  it('says in one line that its port is in use and ends with 1', async () => {
+    const occupant = createServer().listen(0, '127.0.0.1');
+    await once(occupant, 'listening');
+    onTestFinished(() => void occupant.close());
+    const address = occupant.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const gateway = run({ PORT: port });
+    expect(await gateway.exited).toBe(1);
+    expect(gateway.stderr()).toBe(
+      `PORT ${port} is in use on 127.0.0.1: stop what listens there, or set another PORT\n`,
+    );
+  });
+});

@@ -1,0 +1,314 @@
+import { request as httpRequest } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { startStack, TEAM, TOKEN } from '../harness.ts';
+
+const AUTHORIZED = { authorization: `Bearer ${TOKEN}`, 'x-team-id': TEAM };
+
+describe('X-Request-Id', () => {
+  it('is taken over, answered, logged and forwarded upstream', async () => {
+    const { sandbox, query, logLines } = await startStack();
+    const { headers } = await query('{ backfill(id: "1") { id } }', {
+      headers: { 'x-request-id': 'abc-123' },
+    });
+    expect(headers.get('x-request-id')).toBe('abc-123');
+    expect(sandbox.calls.all.map(({ requestId }) => requestId)).toEqual(['abc-123']);
+    expect(logLines).toContainEqual(expect.objectContaining({ msg: 'request', requestId: 'abc-123' }));
+  });
+
+  it('is made where none came, or none that is safe to repeat', async () => {
+    const { sandbox, query } = await startStack();
+    const made = new Set<string | null>();
+    for (const headers of [
+      {},
+      { 'x-request-id': 'a b' },
+      { 'x-request-id': 'x'.repeat(129) },
+      { 'x-request-id': 'ä' },
+    ]) {
+      made.add(
+        (
+          await query('{ backfill(id: "1") { id } }', {
+            headers: { ...headers, 'cache-control': 'no-cache' },
+          })
+        ).headers.get('x-request-id'),
+      );
+    }
+    expect([...made]).toEqual(sandbox.calls.all.map(({ requestId }) => requestId));
+    expect(made.size).toBe(4);
+    for (const id of made) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('is answered by every endpoint and for every outcome', async () => {
+    const { origin } = await startStack();
+    for (const path of ['/health', '/ready', '/metrics', '/graphql', '/nowhere', '/graphql?query={']) {
+      const response = await fetch(`${origin}${path}`, { headers: { 'x-request-id': 'r1' } });
+      expect([path, response.headers.get('x-request-id')]).toEqual([path, 'r1']);
+    }
+  });
+});
+
+describe('traceparent', () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+  it('is forwarded upstream and logged', async () => {
+    const { sandbox, query, logLines } = await startStack();
+    await query('{ backfill(id: "1") { id } }', { headers: { traceparent } });
+    expect(sandbox.calls.all.map((call) => call.traceparent)).toEqual([traceparent]);
+    expect(logLines).toContainEqual(expect.objectContaining({ msg: 'request', traceparent }));
+  });
+
+  it('is dropped where it is malformed', async () => {
+    const { sandbox, query } = await startStack();
+    await query('{ backfill(id: "1") { id } }', { headers: { traceparent: 'nonsense' } });
+    expect(sandbox.calls.all.map((call) => call.traceparent)).toEqual([undefined]);
+  });
+});
+
+describe('the log', () => {
+  it('has one line for each request: what was asked, what it cost, how it ended', async () => {
+    const { world, query, logLines } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    await query(`query Warm { backfill(id: "${id}") { id } }`);
+    const before = logLines.length;
+    await query(
+      `query Wall { a: backfill(id: "${id}") { id } b: backfill(id: "404") { id } c: backfill(id: "405") { id } }`,
+      { headers: { 'x-request-id': 'r1' } },
+    );
+    expect(logLines.slice(before)).toEqual([
+      {
+        level: 'info',
+        time: expect.any(String),
+        msg: 'request',
+        requestId: 'r1',
+        method: 'POST',
+        status: 200,
+        durationMs: expect.any(Number),
+        operation: 'query',
+        operationName: 'Wall',
+        upstreamCalls: 3,
+        cacheHits: 1,
+        staleReads: 0,
+        codes: ['NOT_FOUND'],
+      },
+    ]);
+  });
+
+  it('never holds a token, a variable, an answer or the upstream host', async () => {
+    const { world, sandbox, query, logLines } = await startStack();
+    world.addToken('s3cr3t-token', { teams: 'all', permissions: 'view' });
+    const id = world.addBackfill({ id: '987654321', transferId: '5', status: 'RUNNING' });
+    const options = { token: 's3cr3t-token', variables: { id } };
+    await query('query ($id: ID!) { backfill(id: $id) { id } }', options);
+    for (const status of [401, 403, 404, 429, 500, 503]) {
+      sandbox.faults.add({ answer: { kind: 'status', status, body: 'secret words' } });
+      await query('query ($id: ID!) { backfill(id: $id) { id } }', {
+        ...options,
+        headers: { 'cache-control': 'no-cache' },
+      });
+    }
+    sandbox.faults.add({
+      answer: {
+        kind: 'edit',
+        edit: (json) =>
+          json.replace('RUNNING","', 'RUNNING","x":"secret words","').replace('_total"', '_all"'),
+      },
+    });
+    await query('query ($id: ID!) { backfill(id: $id) { id } }', {
+      ...options,
+      headers: { 'cache-control': 'no-cache' },
+    });
+    const lines = JSON.stringify(logLines.filter(({ msg }) => msg !== 'listening'));
+    expect(lines).toContain('upstream answer not understood');
+    for (const secret of ['s3cr3t', 'secret words', '987654321', new URL(sandbox.url).host])
+      expect(lines).not.toContain(secret);
+  });
+});
+
+describe('the endpoints beside GraphQL', () => {
+  it('/health says that the process lives', async () => {
+    const { origin } = await startStack();
+    const response = await fetch(`${origin}/health`);
+    expect([response.status, await response.json()]).toEqual([200, { status: 'ok' }]);
+  });
+
+  it('/ready says that it takes traffic', async () => {
+    const { origin } = await startStack();
+    const response = await fetch(`${origin}/ready`);
+    expect([response.status, await response.json()]).toEqual([200, { status: 'ready' }]);
+  });
+
+  it('/metrics counts calls, reads, requests and errors, with closed labels only', async () => {
+    const { world, origin, query } = await startStack();
+    const id = world.addBackfill({ id: '987654321', transferId: '5', status: 'RUNNING' });
+    await query(`query SomeName { backfill(id: "${id}") { id } }`);
+    await query(`query SomeName { a: backfill(id: "${id}") { id } b: backfill(id: "404") { id } }`);
+    const response = await fetch(`${origin}/metrics`);
+    const text = await response.text();
+    expect(response.headers.get('content-type')).toContain('text/plain');
+    expect(text).toContain(
+      'backfill_gateway_upstream_call_duration_seconds_count{operation="getBackfillById",outcome="ok"} 1',
+    );
+    expect(text).toContain(
+      'backfill_gateway_upstream_call_duration_seconds_count{operation="getBackfillById",outcome="notFound"} 1',
+    );
+    expect(text).toContain('backfill_gateway_cache_reads_total{result="hit"} 1');
+    expect(text).toContain('backfill_gateway_cache_reads_total{result="miss"} 2');
+    expect(text).toContain('backfill_gateway_errors_total{code="NOT_FOUND"} 1');
+    expect(text).toContain('backfill_gateway_request_duration_seconds_count{status="200"} 2');
+    expect(text).toContain('process_cpu_seconds_total');
+    expect(text).not.toMatch(/987654321|SomeName|127\.0\.0\.1/);
+  });
+
+  it('are not shadowed by a query that ends like them', async () => {
+    const { origin } = await startStack();
+    const response = await fetch(
+      `${origin}/graphql?query=${encodeURIComponent('{ __typename }')}&operationName=&x=/health`,
+    );
+    expect(await response.json()).toEqual({ data: { __typename: 'Query' } });
+  });
+
+  it('answer 404 for what is not there', async () => {
+    const { origin } = await startStack();
+    expect((await fetch(`${origin}/nowhere`)).status).toBe(404);
+  });
+});
+
+describe('GET /graphql', () => {
+  it('answers queries', async () => {
+    const { world, origin } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const response = await fetch(
+      `${origin}/graphql?query=${encodeURIComponent(`{ backfill(id: "${id}") { status } }`)}`,
+      {
+        headers: AUTHORIZED,
+      },
+    );
+    expect(await response.json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+    expect(response.headers.get('cache-control')).toBe('private, max-age=2');
+  });
+});
+
+describe('a GET with variables that are no JSON', () => {
+  it.each(['variables', 'extensions'])('is BAD_REQUEST with 400 for %s', async (parameter) => {
+    const { origin } = await startStack();
+    const response = await fetch(`${origin}/graphql?query={__typename}&${parameter}={`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
+  });
+});
+
+describe('the media type', () => {
+  it.each(['application/json', 'application/graphql-response+json'])(
+    '%s answers field errors with 200',
+    async (accept) => {
+      const { query } = await startStack();
+      // The field cannot be null, so the error takes all of data with it.
+      const { status, headers, data, errors } = await query('{ transfers(ids: ["x"]) { id } }', {
+        headers: { accept },
+      });
+      expect(status).toBe(200);
+      expect(headers.get('content-type')).toBe(`${accept}; charset=utf-8`);
+      expect(data).toBeNull();
+      expect(errors).toHaveLength(1);
+    },
+  );
+});
+
+describe('a body over 256 KiB', () => {
+  const query = JSON.stringify({ query: `{ __typename } # ${'x'.repeat(256 * 1024)}` });
+
+  it('is refused with 413 by the length it states', async () => {
+    const { origin } = await startStack();
+    const response = await fetch(`${origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: query,
+    });
+    expect(response.status).toBe(413);
+    expect(await response.json()).toMatchObject({
+      errors: [
+        {
+          message: 'The body of a request may hold at most 262144 bytes.',
+          extensions: { code: 'BAD_REQUEST', retryable: false, requestId: expect.any(String) },
+        },
+      ],
+    });
+  });
+
+  it('is refused with 413 when it states none', async () => {
+    const { origin } = await startStack();
+    expect(await sendChunked(`${origin}/graphql`, query)).toMatchObject({ status: 413 });
+  });
+
+  it('lets a smaller one through that states none', async () => {
+    const { origin } = await startStack();
+    expect(await sendChunked(`${origin}/graphql`, '{"query":"{ __typename }"}')).toEqual({
+      status: 200,
+      body: '{"data":{"__typename":"Query"}}',
+    });
+  });
+});
+
+describe('CORS', () => {
+  const preflight = async (origin: string): Promise<Headers> =>
+    (
+      await fetch(`${origin}/graphql`, {
+        method: 'OPTIONS',
+        headers: {
+          origin: 'https://app.example.com',
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'x-team-id',
+        },
+      })
+    ).headers;
+
+  it('allows no other origin unless told', async () => {
+    const { origin } = await startStack();
+    expect((await preflight(origin)).get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('allows the origins of CORS_ORIGINS, without cookies', async () => {
+    const { origin } = await startStack({
+      CORS_ORIGINS: 'https://app.example.com, https://other.example.com',
+    });
+    const headers = await preflight(origin);
+    expect(headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+    expect(headers.get('access-control-allow-credentials')).toBeNull();
+    expect(headers.get('access-control-allow-headers')).toContain('X-Team-Id');
+  });
+
+  it('allows no origin that is not among them', async () => {
+    const { origin } = await startStack({ CORS_ORIGINS: 'https://one.example.com,https://two.example.com' });
+    expect((await preflight(origin)).get('access-control-allow-origin')).toBe('null');
+  });
+});
+
+describe('INTROSPECTION=false', () => {
+  it('hides the schema and serves the data', async () => {
+    const { query } = await startStack({ INTROSPECTION: 'false' });
+    const { data, errors } = await query('{ __schema { queryType { name } } }');
+    expect(data).toBeUndefined();
+    expect(errors?.[0]).toMatchObject({ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } });
+
+    expect((await query('{ transfer(id: "1") { id } }')).data).toEqual({ transfer: { id: '1' } });
+  });
+});
+
+function sendChunked(url: string, body: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      url,
+      { method: 'POST', headers: { 'content-type': 'application/json' } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () =>
+          resolve({ status: response.statusCode, body: Buffer.concat(chunks).toString() }),
+        );
+      },
+    );
+    request.on('error', reject);
+    for (let start = 0; start < body.length; start += 10_000)
+      request.write(body.slice(start, start + 10_000));
+    request.end();
+  });
+}

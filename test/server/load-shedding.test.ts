@@ -1,0 +1,104 @@
+import type { ServerResponse } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createMetrics } from '../../src/metrics.ts';
+import { listen } from '../../src/server/listener.ts';
+import { type LoadSheddingOptions, shedLoad } from '../../src/server/load-shedding.ts';
+
+/** A server that holds what it is asked at /graphql until the test answers it. */
+async function holdingServer(
+  limits: Omit<LoadSheddingOptions, 'metrics'>,
+): Promise<{ origin: string; held: ServerResponse[]; counted: () => Promise<string> }> {
+  const metrics = createMetrics();
+  const held: ServerResponse[] = [];
+  const shedding = shedLoad(
+    (request, response, becomesStream) => {
+      if (request.url === '/graphql?stream') becomesStream();
+      const isHeld = request.url?.startsWith('/graphql') === true && !request.url.includes('at-once');
+      if (isHeld) held.push(response);
+      else response.end('fine');
+    },
+    { metrics, ...limits },
+  );
+  const listener = await listen(shedding, 0, '127.0.0.1');
+  onTestFinished(async () => {
+    shedding.stop();
+    await listener.close(0);
+  });
+  return {
+    origin: `http://127.0.0.1:${listener.port}`,
+    held,
+    counted: async () => (await metrics.expose()).text,
+  };
+}
+
+describe('a gateway under more load than it can bear', () => {
+  it('turns requests away with 503 and Retry-After while too many are under way, and takes them again after', async () => {
+    const { origin, held, counted } = await holdingServer({ maxUnderWay: 2 });
+    const underWay = [fetch(`${origin}/graphql`), fetch(`${origin}/graphql`)];
+    await expect.poll(() => held.length).toBe(2);
+
+    const refused = await fetch(`${origin}/graphql`, { headers: { 'x-request-id': 'mine-1' } });
+    expect(refused.status).toBe(503);
+    expect(Object.fromEntries(refused.headers)).toMatchObject({
+      'retry-after': '1',
+      'x-request-id': 'mine-1',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+    });
+    expect(await refused.json()).toMatchObject({
+      errors: [
+        {
+          extensions: {
+            code: 'UPSTREAM_UNAVAILABLE',
+            retryable: true,
+            retryAfterSeconds: 1,
+            requestId: 'mine-1',
+          },
+        },
+      ],
+    });
+    expect(await counted()).toContain('backfill_gateway_errors_total{code="UPSTREAM_UNAVAILABLE"} 1');
+    expect((await fetch(`${origin}/health`)).status).toBe(200);
+
+    for (const response of held) response.end('done');
+    expect(await Promise.all(underWay.map(async (answer) => (await answer).text()))).toEqual([
+      'done',
+      'done',
+    ]);
+    const later = fetch(`${origin}/graphql`);
+    await expect.poll(() => held.length).toBe(3);
+    held[2]?.end('done');
+    expect((await later).status).toBe(200);
+  });
+
+  it('does not count streams, which are under way for hours', async () => {
+    const { origin, held } = await holdingServer({ maxUnderWay: 1 });
+    const streams = [fetch(`${origin}/graphql?stream`)];
+    await expect.poll(() => held.length).toBe(1);
+    streams.push(fetch(`${origin}/graphql?stream`));
+    await expect.poll(() => held.length).toBe(2);
+    const answered = fetch(`${origin}/graphql`);
+    await expect.poll(() => held.length).toBe(3);
+    expect((await fetch(`${origin}/graphql`)).status).toBe(503);
+    for (const response of held) response.end('done');
+    expect((await answered).status).toBe(200);
+    for (const stream of streams) expect((await stream).status).toBe(200);
+    // Each was counted once when it came, and once when it went.
+    const later = fetch(`${origin}/graphql`);
+    await expect.poll(() => held.length).toBe(4);
+    expect((await fetch(`${origin}/graphql`)).status).toBe(503);
+    held[3]?.end('done');
+    expect((await later).status).toBe(200);
+  });
+
+  it('turns requests away after its event loop was blocked, until it keeps time again', async () => {
+    const { origin } = await holdingServer({ maxLagMs: 200 });
+    const status = async (): Promise<number> => (await fetch(`${origin}/graphql?answered=at-once`)).status;
+    const blockedUntil = performance.now() + 1_500;
+    while (performance.now() < blockedUntil);
+    await expect.poll(status, { interval: 5 }).toBe(503);
+    expect((await fetch(`${origin}/health`)).status).toBe(200);
+    await expect.poll(status, { timeout: 5_000 }).toBe(200);
+  });
+});

@@ -1,0 +1,385 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { request as send } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type Client, makeServer } from 'graphql-ws';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type ClientOptions, WebSocket } from 'ws';
+import { createLog } from '../../src/log.ts';
+import { listen } from '../../src/server/listener.ts';
+import { createWebSockets, type WebSocketsOptions } from '../../src/server/websocket.ts';
+import type { SocketFacts } from '../../src/server/websocket-operations.ts';
+import { type Stack, startStack } from '../harness.ts';
+import { codesOf, followOver, openSocket, type StreamEvent } from '../support/streams.ts';
+
+const CALLER = { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '1' };
+
+/** What one operation is answered, which is complete after it. */
+async function ask(
+  client: Client,
+  query: string,
+  params: {
+    readonly variables?: Record<string, unknown>;
+    readonly extensions?: Record<string, unknown>;
+    readonly documentId?: string;
+  } = {},
+): Promise<StreamEvent> {
+  return new Promise((resolve, reject) => {
+    let answer: StreamEvent = {};
+    client.subscribe(
+      { query, ...params },
+      {
+        next: (event) => {
+          answer = event as unknown as StreamEvent;
+        },
+        error: (errors) => {
+          if (Array.isArray(errors)) resolve({ errors: errors as Required<StreamEvent>['errors'] });
+          else reject(errors instanceof Error ? errors : new Error(JSON.stringify(errors)));
+        },
+        complete: () => resolve(answer),
+      },
+    );
+  });
+}
+
+async function startWithOne(env: Readonly<Record<string, string>> = {}): Promise<Stack & { query1: string }> {
+  const stack = await startStack(env);
+  const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+  return { ...stack, query1: `{ backfill(id: "${id}") { status } }` };
+}
+
+/** Speaks the protocol itself, to do what no client does. */
+async function openRaw(origin: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws');
+  onTestFinished(() => socket.terminate());
+  await once(socket, 'open');
+  socket.send(JSON.stringify({ type: 'connection_init', payload: CALLER }));
+  await once(socket, 'message');
+  return socket;
+}
+
+describe('the caller of a WebSocket', () => {
+  it.each([
+    ['the headers of the upgrade', {}, { authorization: 'Bearer sandbox-full', 'x-team-id': '1' }],
+    ['the payload of connection_init', CALLER, {}],
+    [
+      'a payload with keys as headers are written',
+      { authorization: CALLER.Authorization, 'x-team-id': '1' },
+      {},
+    ],
+    ['a payload whose team is a number', { ...CALLER, 'X-Team-Id': 1 }, {}],
+    ['the payload rather than the headers', CALLER, { authorization: 'Bearer other', 'x-team-id': '2' }],
+    [
+      'the headers where the payload has null',
+      { Authorization: null },
+      { authorization: 'Bearer sandbox-full', 'x-team-id': '1' },
+    ],
+  ])('is told by %s', async (_name, payload, headers) => {
+    const { origin, query1, sandbox } = await startWithOne();
+    const client = openSocket(origin, payload, headers);
+    expect(await ask(client, query1)).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+    expect(sandbox.calls.all).toMatchObject([{ authorization: 'Bearer sandbox-full', teamId: '1' }]);
+  });
+
+  it.each([
+    ['UNAUTHENTICATED', { 'X-Team-Id': '1' }],
+    ['UNAUTHENTICATED', { ...CALLER, Authorization: 'Bearer a\r\nb' }],
+    ['UNAUTHENTICATED', { ...CALLER, Authorization: { token: 'sandbox-full' } }],
+    ['BAD_USER_INPUT', { Authorization: CALLER.Authorization }],
+    ['BAD_USER_INPUT', { ...CALLER, 'X-Team-Id': 2 ** 53 }],
+  ])('is told %s for %j, at no upstream call', async (code, payload) => {
+    const { origin, query1, sandbox } = await startWithOne();
+    const answer = await ask(openSocket(origin, payload), query1);
+    expect(codesOf(answer)).toEqual([code]);
+    expect(answer.data).toEqual({ backfill: null });
+    expect(sandbox.calls.count()).toBe(0);
+  });
+
+  it('has the request id and trace of its upgrade upstream, in the log and in errors', async () => {
+    const { origin, sandbox, logLines } = await startWithOne();
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const client = openSocket(origin, CALLER, { 'x-request-id': 'from-the-client', traceparent });
+    const answer = await ask(client, 'query Missing { backfill(id: "404") { id } }');
+    expect(answer.errors).toMatchObject([{ extensions: { requestId: 'from-the-client' } }]);
+    expect(sandbox.calls.all).toMatchObject([{ requestId: 'from-the-client', traceparent }]);
+    expect(logLines.filter(({ msg }) => msg === 'request')).toEqual([
+      expect.objectContaining({
+        requestId: 'from-the-client',
+        traceparent,
+        method: 'WS',
+        operation: 'query',
+        operationName: 'Missing',
+        upstreamCalls: 1,
+        codes: ['NOT_FOUND'],
+      }),
+    ]);
+  });
+
+  it('does not read past the cache because browsers send no-cache with each upgrade', async () => {
+    const { origin, query1, sandbox } = await startWithOne();
+    const client = openSocket(origin, CALLER, { 'cache-control': 'no-cache' });
+    await ask(client, query1);
+    await ask(client, query1);
+    expect(sandbox.calls.count()).toBe(1);
+  });
+});
+
+describe('what holds for requests holds for operations over a WebSocket:', () => {
+  it.each([
+    ['the syntax', '{', 'GRAPHQL_PARSE_FAILED'],
+    ['the schema', '{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['the nesting of brackets', '{a'.repeat(50_000), 'GRAPHQL_PARSE_FAILED'],
+    ['the number of tokens', `{ ${'__typename '.repeat(5_000)} }`, 'GRAPHQL_PARSE_FAILED'],
+    [
+      'the number of aliases',
+      `{ ${Array.from({ length: 301 }, (_, n) => `a${n}: transfer(id: 1) { id }`).join(' ')} }`,
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
+    [
+      'the one field of a subscription',
+      'subscription { a: backfillUpdated(id: 1) { id } b: backfillUpdated(id: 2) { id } }',
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
+  ])('%s', async (_name, query, code) => {
+    const { origin, query1 } = await startWithOne();
+    const client = openSocket(origin, CALLER);
+    const answer = await ask(client, query);
+    expect(new Set(codesOf(answer))).toEqual(new Set([code]));
+    expect(answer).not.toHaveProperty('data');
+    expect(answer.errors?.[0]?.extensions).toEqual({ code, retryable: false, requestId: expect.any(String) });
+    // The socket goes on.
+    expect(await ask(client, query1)).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+  });
+
+  it('exact integers in variables', async () => {
+    const { origin, sandbox } = await startWithOne();
+    const answer = await ask(openSocket(origin, CALLER), 'query ($id: ID!) { backfill(id: $id) { id } }', {
+      variables: { id: 2 ** 53 },
+    });
+    expect(codesOf(answer)).toEqual(['BAD_USER_INPUT']);
+    expect(sandbox.calls.count()).toBe(0);
+  });
+
+  it('automatic persisted queries, whose text has to come along', async () => {
+    const { origin, query1, query } = await startWithOne();
+    const sha256Hash = createHash('sha256').update(query1).digest('hex');
+    const extensions = { persistedQuery: { version: 1, sha256Hash } };
+    const client = openSocket(origin, CALLER);
+    expect(codesOf(await ask(client, '{ __typename }', { extensions }))).toEqual([
+      'PERSISTED_QUERY_MISMATCH',
+    ]);
+    expect(await ask(client, query1, { extensions })).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+    const byHash = await fetch(
+      `${origin}/graphql?extensions=${encodeURIComponent(JSON.stringify(extensions))}`,
+      { headers: CALLER },
+    );
+    expect(await byHash.json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+    expect((await query('{ __typename }')).status).toBe(200);
+  });
+
+  it('trusted documents, of which subscriptions may be', async () => {
+    const path = join(tmpdir(), `trusted-${process.pid}.json`);
+    const listed = 'subscription { backfillUpdated(id: "404") { id } }';
+    await writeFile(path, JSON.stringify({ watch: listed }));
+    const { origin } = await startWithOne({ TRUSTED_DOCUMENTS: path });
+    const client = openSocket(origin, CALLER);
+    expect(codesOf(await ask(client, listed))).toEqual(['NOT_FOUND']);
+    expect(codesOf(await ask(client, '', { documentId: 'watch' }))).toEqual(['NOT_FOUND']);
+    expect(codesOf(await ask(client, '{ __typename }'))).toEqual(['PERSISTED_QUERY_ID_REQUIRED']);
+    expect(codesOf(await ask(client, '', { documentId: 'other' }))).toEqual(['PERSISTED_QUERY_NOT_IN_LIST']);
+  });
+
+  it('introspection, where it is off', async () => {
+    const { origin } = await startWithOne({ INTROSPECTION: 'false' });
+    const client = openSocket(origin, CALLER);
+    const asked = await ask(client, '{ __schema { queryType { name } } }');
+    expect(asked).not.toHaveProperty('data');
+    expect(codesOf(asked)).toContain('GRAPHQL_VALIDATION_FAILED');
+    expect(await ask(client, '{ _service { sdl } }')).toHaveProperty('data._service.sdl');
+  });
+});
+
+describe('a WebSocket', () => {
+  it('takes 100 operations at once and refuses more, which may come again', async () => {
+    const { origin, world, sandbox } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const client = openSocket(origin, CALLER);
+    const watch = `subscription { backfillUpdated(id: "${id}") { status } }`;
+    const streams = Array.from({ length: 100 }, () => followOver(client, watch));
+    await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
+    const { errors } = await ask(client, '{ __typename }');
+    expect(errors).toMatchObject([
+      { extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, requestId: expect.any(String) } },
+    ]);
+    streams[0]?.leave();
+    await expect.poll(async () => ask(client, '{ __typename }')).toEqual({ data: { __typename: 'Query' } });
+    expect(sandbox.calls.count()).toBe(1);
+  });
+
+  it.each([
+    ['a message over 256 KiB', { size: 256 * 1024 + 1 }, 1009],
+    ['a message that is not JSON', { text: '{' }, 4400],
+    ['an operation before connection_init', { early: true }, 4401],
+  ] as const)('is closed at %s, and says nothing on the console', async (_name, wrong, expected) => {
+    const { origin, query } = await startWithOne();
+    const said: unknown[] = [];
+    const { error } = console;
+    console.error = (...words: unknown[]) => void said.push(words);
+    onTestFinished(() => {
+      console.error = error;
+    });
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws');
+    await once(socket, 'open');
+    if ('size' in wrong)
+      socket.send(JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(wrong.size) } }));
+    else if ('text' in wrong) socket.send(wrong.text);
+    else socket.send(JSON.stringify({ type: 'subscribe', id: '1', payload: { query: '{ __typename }' } }));
+    const [code] = (await once(socket, 'close')) as [number];
+    expect(code).toBe(expected);
+    expect(said).toEqual([]);
+    expect((await query('{ __typename }')).status).toBe(200);
+  });
+
+  it('of another protocol is closed', async () => {
+    const { origin } = await startWithOne();
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-ws');
+    const [error] = (await once(socket, 'error')) as [Error];
+    expect(error.message).toContain('subprotocol');
+  });
+
+  it('whose client is gone without a word ends its operations', async () => {
+    const { origin, world, clock, logLines } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const socket = await openRaw(origin);
+    const query = `subscription { backfillUpdated(id: "${id}") { status } }`;
+    socket.send(JSON.stringify({ type: 'subscribe', id: '1', payload: { query } }));
+    await once(socket, 'message');
+    expect(clock.waiting).toBe(1);
+    socket.terminate();
+    await expect.poll(() => clock.waiting).toBe(0);
+    expect(logLines).toContainEqual(expect.objectContaining({ msg: 'subscription ended', reason: 'left' }));
+  });
+});
+
+describe('an upgrade', () => {
+  it.each(['/', '/graphql/', '/graphqlx', '/health'])('at %s is refused with 404', async (path) => {
+    const { origin } = await startWithOne();
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}${path}`, 'graphql-transport-ws');
+    const [error] = (await once(socket, 'error')) as [Error];
+    expect(error.message).toContain('404');
+  });
+
+  it('that is none for WebSockets is answered with 400', async () => {
+    const { origin } = await startWithOne();
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+    socket.write('GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 400/);
+  });
+
+  it('to HTTP/2, as Java offers with each request, is passed over and the request answered', async () => {
+    const { origin, query1 } = await startWithOne();
+    const body = JSON.stringify({ query: query1 });
+    const request = send(`${origin}/graphql`, {
+      method: 'POST',
+      headers: {
+        ...CALLER,
+        'Content-Type': 'application/json',
+        'Content-Length': body.length,
+        Connection: 'Upgrade, HTTP2-Settings',
+        Upgrade: 'h2c',
+        'HTTP2-Settings': 'AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+      },
+    }).end(body);
+    const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream];
+    expect(JSON.parse(await text(response))).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+  });
+});
+
+describe('at the other end of a WebSocket', () => {
+  /** Sockets alone, over operations that answer pings, and count what came. */
+  async function startSockets(options: Pick<WebSocketsOptions, 'pingMs' | 'maxSockets'>) {
+    let messages = 0;
+    const count = (): void => {
+      messages++;
+    };
+    const sockets = createWebSockets({
+      operations: makeServer<Record<string, unknown>, SocketFacts>({ onPing: () => count() }),
+      log: createLog('silent'),
+      ...options,
+    });
+    const { upgrade } = sockets;
+    const listener = await listen(
+      { handle: (_request, response) => response.end(), upgrade },
+      0,
+      '127.0.0.1',
+    );
+    onTestFinished(async () => {
+      sockets.close();
+      await listener.close(0);
+    });
+    const open = (clientOptions: ClientOptions = {}): WebSocket => {
+      const url = `ws://127.0.0.1:${listener.port}/graphql`;
+      const socket = new WebSocket(url, 'graphql-transport-ws', clientOptions);
+      onTestFinished(() => socket.terminate());
+      return socket;
+    };
+    return { open, messages: () => messages };
+  }
+
+  it('a client that does not answer pings is cut off, and one that does is not', async () => {
+    const { open } = await startSockets({ pingMs: 20 });
+    const lively = open();
+    const silent = open({ autoPong: false });
+    const [code] = (await once(silent, 'close')) as [number];
+    expect(code).toBe(1006);
+    expect(lively.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it('a client that asks without reading is not read from either', async () => {
+    const { open, messages } = await startSockets({ pingMs: 60_000 });
+    const greedy = open();
+    await once(greedy, 'open');
+    greedy.pause();
+    const ping = JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(200_000) } });
+    const total = 400;
+    for (let n = 0; n < total; n++) greedy.send(ping);
+    // As many more as it takes for what lies between the two ends to fill.
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const stands = messages() === before && messages() > 0;
+          before = messages();
+          return stands;
+        },
+        { interval: 200, timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(messages()).toBeLessThan(total);
+    greedy.resume();
+    await expect.poll(messages, { timeout: 10_000 }).toBe(total);
+  });
+
+  it('there are no more clients than memory is planned for', async () => {
+    const { open } = await startSockets({ maxSockets: 1 });
+    const first = open();
+    await once(first, 'open');
+    const [error] = (await once(open(), 'error')) as [Error];
+    expect(error.message).toContain('503');
+    first.close();
+    await once(first, 'close');
+    await expect
+      .poll(async () => {
+        const next = open();
+        return Promise.race([
+          once(next, 'open').then(() => 'open'),
+          once(next, 'error').then(() => 'refused'),
+        ]);
+      })
+      .toBe('open');
+  });
+});

@@ -1,0 +1,472 @@
+import { describe, expect, it } from 'vitest';
+import type { ResourceId } from '../../../src/ids.ts';
+import { UpstreamError } from '../../../src/upstream/errors.ts';
+import type { Answer } from '../../../src/upstream/transport/http.ts';
+import { createGovernor } from '../../../src/upstream/quota/governor.ts';
+import { MAX_FINAL_STRETCH, MAX_STRETCH } from '../../../src/upstream/quota/demand.ts';
+import { createLifetimes } from '../../../src/upstream/cache/freshness.ts';
+import { QuotaHour } from '../../../src/upstream/quota/minute-counter.ts';
+import type { KeptKnown, Resource } from '../../../src/upstream/cache/snapshots.ts';
+import { isDue } from '../../../src/upstream/reads/team-list.ts';
+import { codesOf, createManualClock, type Stack, startStack } from '../../harness.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DASHBOARD = 'query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id isStale } } }';
+const IDS = ['5', '6'];
+const LIFETIMES = { finalTtlMs: MINUTE };
+
+/** Has the next call answered with these headers, as 4xx answers are. */
+function tell({ sandbox }: Stack, limit: number, remaining: number): void {
+  sandbox.faults.add({
+    when: { id: '404' },
+    answer: {
+      kind: 'status',
+      status: 404,
+      body: { meta: { request_id: 'r' }, error: { code: 'NOT_FOUND', message: 'No' } },
+      headers: { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(remaining) },
+    },
+  });
+}
+
+async function told(stack: Stack, limit: number, remaining: number): Promise<void> {
+  tell(stack, limit, remaining);
+  await stack.query('{ backfill(id: 404) { id } }', { headers: { 'cache-control': 'no-cache' } });
+}
+
+async function remaining({ query }: Stack): Promise<number | null> {
+  const { body } = await query('{ transfer(id: "1") { id } }', { headers: { 'x-explain-cost': '1' } });
+  return (JSON.parse(body) as { extensions: { upstream: { quotaRemaining: number | null } } }).extensions
+    .upstream.quotaRemaining;
+}
+
+async function knownPage(env: Readonly<Record<string, string>> = {}): Promise<Stack> {
+  const stack = await startStack(env);
+  for (const transferId of IDS) stack.world.addBackfill({ transferId, status: 'RUNNING' });
+  await page(stack);
+  return stack;
+}
+
+async function page(stack: Stack): Promise<{ calls: number; stale: boolean; codes: readonly string[] }> {
+  const before = stack.sandbox.calls.count();
+  const result = await stack.query(DASHBOARD, { variables: { ids: IDS } });
+  const { transfers } = result.data as { transfers: { latestBackfill: { isStale: boolean } | null }[] };
+  return {
+    calls: stack.sandbox.calls.count() - before,
+    stale: transfers.some(({ latestBackfill }) => latestBackfill?.isStale === true),
+    codes: codesOf(result),
+  };
+}
+
+describe('the calls that are left', () => {
+  it('are 5,000 less our own until the REST API says otherwise', async () => {
+    const stack = await knownPage();
+    expect(await remaining(stack)).toBe(4_998);
+    await told(stack, 1_000, 600);
+    expect(await remaining(stack)).toBe(600);
+    await stack.query('{ backfill(id: 405) { id } }');
+    expect(await remaining(stack)).toBe(599);
+  });
+
+  it('are those of one credential', async () => {
+    const stack = await knownPage();
+    await told(stack, 1_000, 600);
+    await stack.query(DASHBOARD, { variables: { ids: IDS }, token: 'sandbox-viewer' });
+    expect(await remaining(stack)).toBe(600);
+  });
+
+  it('come back an hour after they were used', async () => {
+    const stack = await knownPage();
+    stack.clock.advance(HOUR - 1);
+    expect(await remaining(stack)).toBe(4_998);
+    stack.clock.advance(MINUTE + 1);
+    expect(await remaining(stack)).toBe(5_000);
+  });
+
+  it('count retries, each of which the REST API counts', async () => {
+    const stack = await startStack();
+    stack.sandbox.faults.add({ answer: { kind: 'status', status: 503 } });
+    await stack.query('{ backfill(id: 7) { id } }');
+    expect(stack.sandbox.calls.count()).toBe(2);
+    expect(await remaining(stack)).toBe(4_998);
+  });
+});
+
+describe('with plenty left', () => {
+  it('lifetimes are as configured', async () => {
+    const stack = await knownPage();
+    for (let round = 0; round < 5; round++) {
+      stack.clock.advance(2_001);
+      expect(await page(stack)).toEqual({ calls: 1, stale: false, codes: [] });
+    }
+  });
+});
+
+describe('with less left than is asked for', () => {
+  it('lifetimes are stretched, so that the hour lasts, and answers say for how long', async () => {
+    const stack = await knownPage();
+    await told(stack, 5_000, 500);
+    let calls = 0;
+    const ages = new Set<string>();
+    for (let seconds = 0; seconds < 3_600; seconds += 2) {
+      stack.clock.advance(2_000);
+      const result = await stack.query(DASHBOARD, { variables: { ids: IDS } });
+      expect(result.errors).toBeUndefined();
+      expect(JSON.stringify(result.data)).not.toContain('"isStale":true');
+      ages.add(result.headers.get('cache-control') ?? '');
+      calls = stack.sandbox.calls.count();
+    }
+    // 1,800 at a call every two seconds.
+    expect(calls).toBeLessThan(500);
+    expect(calls).toBeGreaterThan(200);
+    expect([...ages].some((age) => Number(age.replace('private, max-age=', '')) >= 8)).toBe(true);
+  });
+});
+
+describe('with nearly nothing left', () => {
+  it('what is known is not read again, and says so; what is not known is', async () => {
+    const stack = await knownPage();
+    await told(stack, 5_000, 150);
+    stack.clock.advance(60_001);
+    expect(await page(stack)).toEqual({ calls: 0, stale: true, codes: [] });
+    const unknown = stack.world.addBackfill({ transferId: '7', status: 'RUNNING' });
+    expect((await stack.query(`{ backfill(id: "${unknown}") { isStale } }`)).data).toEqual({
+      backfill: { isStale: false },
+    });
+  });
+
+  it('what is known is read again when it is too old to stand in', async () => {
+    const stack = await knownPage({ CACHE_STALE_MS: '90000' });
+    await told(stack, 5_000, 150);
+    stack.clock.advance(90_001);
+    expect(await page(stack)).toMatchObject({ stale: false, codes: [] });
+  });
+});
+
+describe('with nothing left', () => {
+  it('no call is made but one in half a minute, which finds out whether there are any again', async () => {
+    const stack = await startStack();
+    await told(stack, 5_000, 0);
+    const ask = (n: number) => stack.query(`{ backfill(id: ${n}) { id } }`);
+    const before = stack.sandbox.calls.count();
+    expect(codesOf(await ask(1))).toEqual(['NOT_FOUND']);
+    // That one was answered, so there is something left again.
+    expect(await remaining(stack)).toBeGreaterThan(0);
+    await told(stack, 5_000, 0);
+    expect((await ask(2)).errors).toMatchObject([
+      { extensions: { code: 'RATE_LIMITED', retryable: true, retryAfterSeconds: expect.any(Number) } },
+    ]);
+    expect(stack.sandbox.calls.count()).toBe(before + 2);
+    stack.clock.advance(30_000);
+    expect(codesOf(await ask(3))).toEqual(['NOT_FOUND']);
+    expect(stack.sandbox.calls.count()).toBe(before + 3);
+  });
+
+  it('is not thought to be over because the REST API refuses a call', () => {
+    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const answered = (status: number, headers: Answer['headers']): void => {
+      governor.callBegan('a');
+      governor.callEnded('a', { status, headers, text: '' });
+    };
+    answered(404, { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '0' });
+    for (const status of [429, 500, 503]) {
+      answered(status, {});
+      expect(governor.remaining('a')).toBe(0);
+    }
+    answered(200, {});
+    expect(governor.remaining('a')).toBe(200);
+  });
+
+  it('is believed of the REST API only, never of our own guess at its limit', () => {
+    const clock = createManualClock();
+    const governor = createGovernor(clock, LIFETIMES);
+    for (let n = 0; n < 6_000; n++) {
+      governor.callBegan('a');
+      governor.callEnded('a', { status: 200, headers: {}, text: '' });
+    }
+    expect(governor.remaining('a')).toBe(0);
+    expect(() => {
+      governor.assertAffordable('a', 'bare');
+    }).not.toThrow();
+    expect(() => {
+      governor.assertAffordable('a', 'reserve');
+    }).toThrow('nearly_out');
+  });
+});
+
+describe('the governor', () => {
+  it('has the stretch fall by half in five minutes at most, so that what comes due by it can stop it', () => {
+    const clock = createManualClock();
+    const governor = createGovernor(clock, LIFETIMES);
+    const left = (remaining: string): void => {
+      const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
+      governor.expectCall('a', 'recheck');
+      governor.callBegan('a');
+      governor.callEnded('a', { status: 404, headers, text: '' });
+      clock.advance(1_000);
+    };
+    left('100');
+    expect(governor.stretch('a').changing).toBe(MAX_STRETCH);
+    left('5000');
+    const fallen: number[] = [];
+    for (let minutes = 0; minutes < 60; minutes += 5) {
+      clock.advance(5 * MINUTE);
+      fallen.push(governor.stretch('a').changing);
+    }
+    expect(fallen.slice(0, 2).map(Math.round)).toEqual([15, 7]);
+    expect(fallen.at(-1)).toBe(1);
+  });
+
+  it('pauses the polls of subscriptions last', () => {
+    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const left = (remaining: string): void => {
+      const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
+      governor.callBegan('a');
+      governor.callEnded('a', { status: 404, headers, text: '' });
+    };
+    const affords = (reader: 'bare' | 'reserve' | 'poll'): boolean => {
+      try {
+        governor.assertAffordable('a', reader);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const all = (): readonly boolean[] => [affords('bare'), affords('poll'), affords('reserve')];
+    left('201');
+    expect(all()).toEqual([true, true, true]);
+    left('199');
+    expect(all()).toEqual([true, true, false]);
+    left('49');
+    expect(all()).toEqual([true, false, false]);
+  });
+
+  it('stretches what changes by more where what is final cannot be stretched further', () => {
+    const clock = createManualClock();
+    const governor = createGovernor(clock, LIFETIMES);
+    governor.callBegan('a');
+    const headers = { 'x-ratelimit-limit': '1000', 'x-ratelimit-remaining': '1000' };
+    governor.callEnded('a', { status: 404, headers, text: '' });
+    for (let second = 0; second < 600; second += 2) {
+      clock.advance(2_000);
+      governor.expectCall('a', 'recheck');
+    }
+    for (let n = 0; n < 1_700; n++) governor.expectCall('a', 'verify');
+    // 1,700 an hour at the least are 102,000 / 120, which leaves 100 of 950 for 1,800.
+    const { changing, final } = governor.stretch('a');
+    expect(final).toBe(MAX_FINAL_STRETCH);
+    expect(changing).toBeGreaterThan(15);
+    expect(changing).toBeLessThan(21);
+  });
+
+  it('never stretches further than it says', () => {
+    const clock = createManualClock();
+    const governor = createGovernor(clock, LIFETIMES);
+    for (let minute = 0; minute < 120; minute++) {
+      for (let n = 0; n < 500; n++) {
+        governor.expectCall('a', n % 2 === 0 ? 'recheck' : 'verify');
+        governor.callBegan('a');
+        governor.callEnded('a', undefined);
+      }
+      clock.advance(MINUTE);
+      const { changing, final } = governor.stretch('a');
+      expect(changing).toBeLessThanOrEqual(MAX_STRETCH);
+      expect(final).toBeLessThanOrEqual(MAX_FINAL_STRETCH);
+    }
+    expect(governor.stretch('a')).toEqual({ changing: MAX_STRETCH, final: MAX_FINAL_STRETCH });
+  });
+
+  it('tells of the least that is left, however much that is', () => {
+    const governor = createGovernor(createManualClock(), LIFETIMES);
+    expect(governor.survey().leastRemaining).toBe(5_000);
+    governor.callBegan('a');
+    const headers = { 'x-ratelimit-limit': '20000', 'x-ratelimit-remaining': '19000' };
+    governor.callEnded('a', { status: 404, headers, text: '' });
+    expect(governor.survey().leastRemaining).toBe(19_000);
+  });
+
+  it('tells the metrics how its credentials are', async () => {
+    const stack = await knownPage();
+    await told(stack, 5_000, 150);
+    await stack.query(DASHBOARD, { variables: { ids: IDS }, token: 'sandbox-viewer' });
+    const metrics = await (await fetch(`${stack.origin}/metrics`)).text();
+    expect(metrics).toContain('backfill_gateway_quota_credentials{level="nearly_out"} 1');
+    expect(metrics).toContain('backfill_gateway_quota_credentials{level="plenty"} 1');
+    expect(metrics).toContain('backfill_gateway_quota_remaining_least 150');
+    expect(metrics).toContain('backfill_gateway_quota_stretch_greatest ');
+  });
+});
+
+function resource(n: number): Resource {
+  return { kind: 'latest', teamId: '1' as ResourceId, id: String(5_000 + n) as ResourceId };
+}
+
+function verified(at: number): KeptKnown {
+  const answer = new UpstreamError('notFound', 'none yet');
+  return { value: { answer, verifiedAt: at }, confirmedAt: at, freshUntil: at };
+}
+
+interface Minute {
+  readonly calls: number;
+  readonly busiestSecond: number;
+  readonly remaining: number;
+  /** At its end. */
+  readonly stretch: number;
+}
+
+/**
+ * So many transfers of one team, all read for the first time at once and asked for every second from then on: a list as
+ * often as its lifetime allows, and each of them by itself as often as the final one does.
+ */
+function ofAPage(transfers: number, limit: number, minutes: number): readonly Minute[] {
+  const clock = createManualClock();
+  const governor = createGovernor(clock, LIFETIMES);
+  const lifetimes = createLifetimes({ ttlMs: 2_000, ...LIFETIMES }, governor);
+  const call = (reason: 'cold' | 'recheck' | 'verify', headers = {}): void => {
+    governor.expectCall('a', reason);
+    governor.callBegan('a');
+    governor.callEnded('a', { status: 200, headers, text: '' });
+  };
+  call('cold', { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(limit - 1) });
+  for (let n = 1; n < transfers; n++) call('cold');
+  const known = Array.from({ length: transfers }, () => verified(clock.monotonic()));
+  let listedAt = clock.monotonic();
+
+  return Array.from({ length: minutes }, () => {
+    const seconds = Array.from({ length: 60 }, () => {
+      clock.advance(1_000);
+      const now = clock.monotonic();
+      const current = lifetimes('a');
+      const due = known.flatMap((last, n) => (isDue(resource(n), last, now, current) ? [n] : []));
+      for (const n of due) {
+        call('verify');
+        known[n] = verified(now);
+      }
+      const isListDue = now - listedAt >= current.changingMs;
+      if (isListDue) {
+        call('recheck');
+        listedAt = now;
+      }
+      return due.length + Number(isListDue);
+    });
+    return {
+      calls: seconds.reduce((a, b) => a + b, 0),
+      busiestSecond: Math.max(...seconds),
+      remaining: governor.remaining('a'),
+      stretch: governor.stretch('a').changing,
+    };
+  });
+}
+
+describe('of a page that asks for several times the quota', () => {
+  const hours = ofAPage(200, 5_000, 130);
+  const settled = hours.slice(10);
+
+  it('every hour is spent evenly, and never to the end', () => {
+    for (let minute = 10; minute < 130; minute += 10) {
+      const tenMinutes = hours.slice(minute, minute + 10);
+      const calls = tenMinutes.reduce((all, one) => all + one.calls, 0);
+      // A sixth of 4,750 is 792.
+      expect(calls).toBeGreaterThan(700);
+      expect(calls).toBeLessThan(850);
+    }
+    const left = hours.map(({ remaining }) => remaining);
+    expect(Math.min(...left)).toBeGreaterThan(200);
+    expect(Math.min(...left)).toBeLessThan(350);
+  });
+
+  it('the stretch is steady', () => {
+    const stretches = settled.map(({ stretch }) => stretch);
+    expect(Math.max(...stretches) / Math.min(...stretches)).toBeLessThan(1.3);
+  });
+
+  it('what was read at once is not verified at once', () => {
+    expect(Math.max(...settled.map(({ busiestSecond }) => busiestSecond))).toBeLessThan(30);
+  });
+
+  it('the first verification of all is foreseen: it does not take the rest of a small quota', () => {
+    for (const { remaining } of ofAPage(400, 1_000, 130)) expect(remaining).toBeGreaterThanOrEqual(40);
+  });
+});
+
+describe('what is verified', () => {
+  const due = (finalMs: number, finalSpreadMs: number, age: number): number =>
+    Array.from({ length: 200 }, (_, n) => resource(n)).filter((one) =>
+      isDue(one, verified(1_000), 1_000 + age, { changingMs: 2_000, finalMs, finalSpreadMs }),
+    ).length;
+
+  it('is so after its lifetime, no sooner', () => {
+    expect(due(60_000, 0, 59_999)).toBe(0);
+    expect(due(60_000, 0, 60_000)).toBe(200);
+  });
+
+  it('is spread evenly over the end of a stretched one', () => {
+    expect(due(240_000, 45_000, 195_000)).toBe(0);
+    expect(due(240_000, 45_000, 217_500)).toBeGreaterThan(90);
+    expect(due(240_000, 45_000, 217_500)).toBeLessThan(110);
+    expect(due(240_000, 45_000, 240_000)).toBe(200);
+  });
+
+  it('has as much time as is configured, however many quotas are left', () => {
+    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const lifetimes = createLifetimes({ ttlMs: 2_000, ...LIFETIMES }, governor)('a');
+    expect(lifetimes).toEqual({ changingMs: 2_000, finalMs: MINUTE, finalSpreadMs: 0 });
+  });
+});
+
+describe('QuotaHour', () => {
+  it('has as its pace what every hour to come can bear', () => {
+    const hour = new QuotaHour(0);
+    expect(hour.pace(0, 600)).toBeCloseTo(600, -1);
+    // Everything used at once has to leave the hour first.
+    hour.add(0, 600);
+    expect(hour.pace(30 * MINUTE, 600)).toBe(0);
+    expect(hour.pace(61 * MINUTE, 600)).toBeCloseTo(600, -1);
+  });
+
+  it('keeps its pace where that pace is kept', () => {
+    const hour = new QuotaHour(0);
+    for (let minute = 0; minute < 200; minute++) hour.add(minute * MINUTE, 10);
+    expect(hour.pace(199.99 * MINUTE, 600)).toBeGreaterThan(560);
+    expect(hour.pace(199.99 * MINUTE, 600)).toBeLessThan(640);
+  });
+
+  it('forgets the oldest first when it has too many', () => {
+    const hour = new QuotaHour(0);
+    hour.add(0, 100);
+    hour.add(30 * MINUTE, 50);
+    hour.correctTo(30 * MINUTE, 60);
+    expect(hour.total(30 * MINUTE)).toBe(60);
+    expect(hour.total(61 * MINUTE)).toBe(50);
+    hour.correctTo(61 * MINUTE, 80);
+    expect(hour.total(91 * MINUTE)).toBe(30);
+  });
+
+  it('tells the rate of what it has seen, and leaps with no minute that ends', () => {
+    const hour = new QuotaHour(0);
+    for (let second = 0; second < 90; second++) hour.add(second * 1_000, 2);
+    expect(hour.rate(90_000, 5)).toBeCloseTo(7_200);
+    for (let second = 90; second < 900; second++) {
+      hour.add(second * 1_000, 2);
+      expect(hour.rate(second * 1_000 + 999, 5)).toBeGreaterThan(7_000);
+      expect(hour.rate(second * 1_000 + 999, 5)).toBeLessThan(7_400);
+    }
+    expect(hour.within(15 * MINUTE, 2.5)).toBeCloseTo(300);
+  });
+
+  it('remembers more than an hour where it is told to', () => {
+    const long = new QuotaHour(0, 120);
+    long.add(0, 7);
+    expect(long.within(110 * MINUTE, 120)).toBe(7);
+    expect(long.within(110 * MINUTE, 60)).toBe(0);
+    expect(long.within(130 * MINUTE, 120)).toBe(0);
+  });
+
+  it('says when something leaves it', () => {
+    const hour = new QuotaHour(0);
+    expect(hour.untilRelief(0)).toBe(0);
+    hour.add(10 * MINUTE, 1);
+    expect(hour.untilRelief(20 * MINUTE)).toBe(51 * MINUTE);
+    expect(hour.untilRelief(71 * MINUTE)).toBe(0);
+  });
+});

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { codesOf, createGate, startStack } from '../../harness.ts';
+
+const IDS = Array.from({ length: 50 }, (_, n) => String(1000 + n));
+const DASHBOARD = `query Dashboard($ids: [ID!]!) {
+  transfers(ids: $ids) {
+    id
+    latestBackfill {
+      id status rangeStartDate rangeEndDate createdTime createdUserId startTime endTime removedTime removedUserId
+      transferRunsTotal transferRunsCreated transferRunsCompleted transferRunsFailed progress estimatedEndTime
+      errorReport { transferRunDate error } fetchedAt isStale
+    }
+  }
+}`;
+
+describe('a page of 50 transfers', () => {
+  it('costs 50 calls cold, none within the TTL, and then one for all of them', async () => {
+    const { world, sandbox, clock, query } = await startStack();
+    const backfills = IDS.map((transferId) => world.addBackfill({ transferId, status: 'RUNNING' }));
+
+    const cold = await query(DASHBOARD, { variables: { ids: IDS } });
+    expect(cold.errors).toBeUndefined();
+    expect(cold.data).toMatchObject({
+      transfers: IDS.map((id, n) => ({ id, latestBackfill: { id: backfills[n], status: 'RUNNING' } })),
+    });
+    expect(sandbox.calls.count('getLatestBackfill')).toBe(50);
+    expect(sandbox.calls.count()).toBe(50);
+
+    clock.advance(1_999);
+    const hot = await query(DASHBOARD, { variables: { ids: IDS } });
+    expect(hot.data).toEqual(cold.data);
+    expect(sandbox.calls.count()).toBe(50);
+
+    clock.advance(2);
+    await query(DASHBOARD, { variables: { ids: IDS } });
+    expect(sandbox.calls.count()).toBe(51);
+  });
+
+  it('makes all its reads in one batch, at most UPSTREAM_MAX_CONCURRENCY at a time', async () => {
+    const { sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '8' });
+    const gate = createGate();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
+    const answer = query(DASHBOARD, { variables: { ids: IDS } });
+    await expect.poll(() => sandbox.calls.inFlight).toBe(8);
+    gate.open();
+    expect((await answer).errors).toBeUndefined();
+    expect(sandbox.calls.count()).toBe(50);
+    expect(sandbox.calls.maxInFlight).toBe(8);
+  });
+
+  it('has all its reads under way at once where the limit lets it', async () => {
+    const { sandbox, query } = await startStack();
+    const gate = createGate();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
+    const answer = query(DASHBOARD, { variables: { ids: IDS } });
+    await expect.poll(() => sandbox.calls.inFlight).toBe(50);
+    gate.open();
+    expect((await answer).errors).toBeUndefined();
+  });
+
+  it('loses nothing but the one that fails', async () => {
+    const { world, sandbox, query } = await startStack();
+    for (const transferId of IDS) world.addBackfill({ transferId, status: 'COMPLETED' });
+    sandbox.faults.add({ when: { id: '1007' }, answer: { kind: 'status', status: 500 } });
+
+    const { data, errors } = await query(DASHBOARD, { variables: { ids: IDS } });
+
+    expect(errors).toHaveLength(1);
+    expect(errors?.[0]).toMatchObject({
+      path: ['transfers', 7, 'latestBackfill'],
+      extensions: { code: 'UPSTREAM_ERROR' },
+    });
+    expect(data).toMatchObject({
+      transfers: IDS.map((id) =>
+        id === '1007' ? { id, latestBackfill: null } : { latestBackfill: { status: 'COMPLETED' } },
+      ),
+    });
+  });
+});
+
+describe('the same id', () => {
+  it('asked for by aliases, repeats and nesting costs one call', async () => {
+    const { world, sandbox, query } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const { data, errors } = await query(`{
+      a: backfill(id: "${id}") { id }
+      b: backfill(id: ${id}) { status }
+      c: backfill(id: "${id}", teamId: 1) { progress }
+      transfers(ids: ["5", "5", "5"]) { latestBackfill { id transfer { latestBackfill { id } } } }
+      transfer(id: "5") { x: latestBackfill { id } y: latestBackfill { id } }
+    }`);
+    expect(errors).toBeUndefined();
+    expect(data).toMatchObject({ a: { id }, transfer: { y: { id } } });
+    expect(sandbox.calls.countByPath()).toEqual(
+      new Map([
+        [`GET /v1/teams/1/backfills/${id}`, 1],
+        ['GET /v1/teams/1/transfers/5/backfills/latest', 1],
+      ]),
+    );
+  });
+
+  it('costs one call for 200 requests at once', async () => {
+    const { world, sandbox, query } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const gate = createGate();
+    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const answers = Array.from({ length: 200 }, () =>
+      query(`{ backfill(id: "${id}") { status fetchedAt } }`),
+    );
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    gate.open();
+    const bodies = new Set((await Promise.all(answers)).map(({ body }) => body));
+    expect([...bodies]).toEqual([
+      '{"data":{"backfill":{"status":"RUNNING","fetchedAt":"2026-03-02T10:00:00Z"}}}',
+    ]);
+    expect(sandbox.calls.count()).toBe(1);
+  });
+});
+
+describe('MAX_UPSTREAM_CALLS_PER_OPERATION', () => {
+  it('answers what its calls paid for and refuses the rest', async () => {
+    const { world, sandbox, query } = await startStack({ MAX_UPSTREAM_CALLS_PER_OPERATION: '3' });
+    for (const transferId of IDS) world.addBackfill({ transferId, status: 'RUNNING' });
+    const ids = IDS.slice(0, 5);
+
+    const first = await query(DASHBOARD, { variables: { ids } });
+    expect(codesOf(first)).toEqual(['REQUEST_LIMIT_EXCEEDED', 'REQUEST_LIMIT_EXCEEDED']);
+    expect(first.errors?.map(({ path }) => path?.[1])).toEqual([3, 4]);
+    expect(first.data).toMatchObject({
+      transfers: [{ latestBackfill: { status: 'RUNNING' } }, {}, {}, {}, {}],
+    });
+    expect(sandbox.calls.count()).toBe(3);
+
+    const second = await query(DASHBOARD, { variables: { ids } });
+    expect(second.errors).toBeUndefined();
+    expect(sandbox.calls.count()).toBe(5);
+  });
+});

@@ -1,0 +1,320 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { type FaultAnswer, envelope } from '../../../src/sandbox/faults.ts';
+import { UpstreamError } from '../../../src/upstream/errors.ts';
+import type { Answer } from '../../../src/upstream/transport/http.ts';
+import { createGovernor } from '../../../src/upstream/quota/governor.ts';
+import {
+  createResilientExchange,
+  type ResilientExchange,
+} from '../../../src/upstream/transport/resilience.ts';
+import { codesOf, createGate, type Result, type Stack, startStack } from '../../harness.ts';
+
+const latest = (transferId: string): string => `{ transfer(id: "${transferId}") { latestBackfill { id } } }`;
+
+/** That many reads of different transfers, one after another. */
+async function readMany({ query }: Stack, count: number, firstId: number): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  for (let n = 0; n < count; n++) results.push(await query(latest(String(firstId + n))));
+  return results;
+}
+
+/** Before a first retry, where chance has it so. */
+const DELAY_MS = 20;
+
+/** On fake time: what each attempt brings within the time that it is given is the test's to say. */
+function resilientOver(
+  attempt: (timeoutMs: number) => Promise<Answer>,
+  limits: { readonly timeoutMs: number; readonly maxConcurrency: number },
+): ResilientExchange {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  return createResilientExchange({
+    exchange: {
+      get: (_path, _headers, timeoutMs) => attempt(timeoutMs),
+      close: () => Promise.resolve(),
+    },
+    clock: systemClock,
+    counter: createGovernor(systemClock, { finalTtlMs: 60_000 }),
+    random: () => DELAY_MS / 50,
+    ...limits,
+  });
+}
+
+const answerAfter = (ms: number): Promise<Answer> =>
+  new Promise((resolve) => setTimeout(() => resolve({ status: 200, headers: {}, text: '' }), ms));
+const lateAfter = (ms: number): Promise<never> =>
+  new Promise((_resolve, reject) => setTimeout(() => reject(new UpstreamError('timeout', 'late')), ms));
+
+/** The status of the answer, or the kind of the error; and the milliseconds that it took. */
+async function ended(call: Promise<Answer>): Promise<readonly [number | string, number]> {
+  const startedAt = Date.now();
+  const outcome = await call.then(
+    ({ status }) => status,
+    (error: unknown) => (error instanceof UpstreamError ? error.kind : String(error)),
+  );
+  return [outcome, Date.now() - startedAt];
+}
+
+const REQUEST = { owner: 'a', path: '/', headers: {} };
+
+describe('a retry', () => {
+  it.each<{ readonly name: string; readonly answer: FaultAnswer }>([
+    { name: 'a connection that was reset', answer: { kind: 'reset', at: 'before-headers' } },
+    { name: 'a 502', answer: { kind: 'status', status: 502 } },
+    { name: 'a 503', answer: { kind: 'status', status: 503 } },
+    { name: 'a 504', answer: { kind: 'status', status: 504 } },
+    { name: 'a connection that hangs', answer: { kind: 'hang' } },
+  ])('makes up for $name', async ({ answer }) => {
+    const { sandbox, query } = await startStack({ UPSTREAM_TIMEOUT_MS: '1000' });
+    sandbox.faults.add({ answer });
+    expect((await query(latest('5'))).errors).toBeUndefined();
+    expect(sandbox.calls.count()).toBe(2);
+  });
+
+  it.each<{ readonly name: string; readonly answer: FaultAnswer; readonly code: string }>([
+    { name: 'a 500', answer: { kind: 'status', status: 500 }, code: 'UPSTREAM_ERROR' },
+    { name: 'a 429', answer: { kind: 'status', status: 429 }, code: 'RATE_LIMITED' },
+    { name: 'a 400', answer: { kind: 'status', status: 400 }, code: 'BAD_USER_INPUT' },
+    {
+      name: 'a 503 that says when to come back',
+      answer: { kind: 'status', status: 503, headers: { 'retry-after': '9' } },
+      code: 'UPSTREAM_UNAVAILABLE',
+    },
+    {
+      name: 'an answer that makes no sense',
+      answer: { kind: 'raw', bytes: '{' },
+      code: 'UPSTREAM_INVALID_RESPONSE',
+    },
+  ])('is not made for $name', async ({ answer, code }) => {
+    const { sandbox, query } = await startStack();
+    sandbox.faults.add({ answer });
+    expect(codesOf(await query(latest('5')))).toEqual([code]);
+    expect(sandbox.calls.count()).toBe(1);
+  });
+
+  it('is made once for no answer in time, with what is left of the deadline', async () => {
+    const given: number[] = [];
+    const resilient = resilientOver(
+      (timeoutMs) => {
+        given.push(timeoutMs);
+        return lateAfter(timeoutMs);
+      },
+      { timeoutMs: 1_000, maxConcurrency: 1 },
+    );
+    const outcome = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await outcome).toEqual(['timeout', 1_000]);
+    expect(given).toEqual([500, 500 - DELAY_MS]);
+  });
+
+  it('waits for a random time, for twice as long the second time, and not past the deadline', async () => {
+    const lost = (): Promise<never> => Promise.reject(new UpstreamError('unavailable', 'lost'));
+    const retries = async (timeoutMs: number): Promise<readonly [number | string, number]> => {
+      let answer = (): Promise<Answer> => answerAfter(0);
+      const resilient = resilientOver(() => answer(), { timeoutMs, maxConcurrency: 1 });
+      const saved = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+      await vi.advanceTimersByTimeAsync(20);
+      await Promise.all(saved);
+      answer = lost;
+      const outcome = ended(resilient.get(REQUEST));
+      await vi.advanceTimersByTimeAsync(1_000);
+      return outcome;
+    };
+    expect(await retries(1_000)).toEqual(['unavailable', DELAY_MS + 2 * DELAY_MS]);
+    expect(await retries(2 * DELAY_MS)).toEqual(['unavailable', DELAY_MS]);
+  });
+
+  it('is made at most twice for one call, and for a tenth of the calls and one', async () => {
+    const stack = await startStack();
+    const { sandbox } = stack;
+    await readMany(stack, 60, 1);
+    const before = sandbox.calls.count();
+    sandbox.faults.add({ when: { id: '1000' }, times: Infinity, answer: { kind: 'status', status: 503 } });
+    expect(codesOf(await stack.query(latest('1000')))).toEqual(['UPSTREAM_UNAVAILABLE']);
+    expect(sandbox.calls.count() - before).toBe(3);
+
+    // Failures keep apart, so that the circuit stays closed: 80 calls may save up 8 retries, 5 were left.
+    sandbox.faults.add({ when: { id: '2000' }, times: Infinity, answer: { kind: 'status', status: 503 } });
+    let retries = 0;
+    for (let n = 0; n < 40; n++) {
+      await stack.query(latest(String(3000 + n)));
+      const calls = sandbox.calls.count();
+      await stack.query(latest('2000'));
+      retries += sandbox.calls.count() - calls - 1;
+    }
+    expect(retries).toBeGreaterThan(5);
+    expect(retries).toBeLessThanOrEqual(5 + 8);
+  });
+});
+
+describe('the circuit', () => {
+  const away: FaultAnswer = { kind: 'status', status: 500 };
+
+  it('opens after ten failures in a row and answers at once without a call, with when to come back', async () => {
+    const stack = await startStack();
+    const { sandbox } = stack;
+    sandbox.faults.add({ times: Infinity, answer: away });
+    expect((await readMany(stack, 10, 1)).flatMap(codesOf)).toEqual(
+      Array.from({ length: 10 }, () => 'UPSTREAM_ERROR'),
+    );
+    for (const { errors } of await readMany(stack, 20, 100)) {
+      expect(errors).toMatchObject([
+        { extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 } },
+      ]);
+    }
+    expect(sandbox.calls.count()).toBe(10);
+  });
+
+  it('lets one probe through after a second, without anybody waiting for it, and closes when it succeeds', async () => {
+    const stack = await startStack();
+    const { sandbox, clock, query } = stack;
+    const restore = sandbox.faults.add({ times: Infinity, answer: away });
+    await readMany(stack, 10, 1);
+    clock.advance(1_000);
+    expect(codesOf(await query(latest('50')))).toEqual(['UPSTREAM_ERROR']);
+    expect(codesOf(await query(latest('51')))).toEqual(['UPSTREAM_UNAVAILABLE']);
+    expect(sandbox.calls.count()).toBe(11);
+
+    restore();
+    clock.advance(1_000);
+    const gate = createGate();
+    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const probe = query(latest('52'));
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    expect(codesOf(await query(latest('53')))).toEqual(['UPSTREAM_UNAVAILABLE']);
+    gate.open();
+    expect((await probe).errors).toBeUndefined();
+    expect((await readMany(stack, 20, 60)).flatMap(codesOf)).toEqual([]);
+    expect(sandbox.calls.count()).toBe(12 + 20);
+  });
+
+  it('opens for no answer of the upstream that is not its own trouble', async () => {
+    const stack = await startStack();
+    for (const status of [400, 401, 403, 404, 409, 422, 429, 302, 418]) {
+      stack.sandbox.faults.add({
+        times: 3,
+        answer: { kind: 'status', status, body: envelope('SOME_CODE', 'No') },
+      });
+    }
+    stack.sandbox.faults.add({ times: 3, answer: { kind: 'raw', bytes: 'nonsense' } });
+    await readMany(stack, 30, 1);
+    expect(stack.sandbox.calls.count()).toBe(30);
+    expect((await readMany(stack, 5, 100)).flatMap(codesOf)).toEqual([]);
+  });
+
+  it('leaves what is under way when it opens no more time than a probe', async () => {
+    const stack = await startStack({ UPSTREAM_TIMEOUT_MS: '600000' });
+    const { sandbox, query } = stack;
+    sandbox.faults.add({ when: { id: '1' }, answer: { kind: 'hang' } });
+    const hung = query(latest('1'));
+    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    sandbox.faults.add({ times: 10, answer: { kind: 'status', status: 500 } });
+    await readMany(stack, 10, 100);
+    // In a second instead of five minutes.
+    expect(codesOf(await hung)).toEqual(['UPSTREAM_UNAVAILABLE']);
+    await expect.poll(() => sandbox.calls.inFlight).toBe(0);
+  });
+
+  it('opens for an upstream that hangs after half of UPSTREAM_TIMEOUT_MS', async () => {
+    const resilient = resilientOver((timeoutMs) => lateAfter(timeoutMs), {
+      timeoutMs: 10_000,
+      maxConcurrency: 64,
+    });
+    const outcomes = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(resilient.load().circuitClosed).toBe(false);
+    expect((await ended(resilient.get(REQUEST)))[0]).toBe('unavailable');
+    await vi.advanceTimersByTimeAsync(DELAY_MS);
+    await Promise.all(outcomes);
+  });
+
+  it('counts failures in a row only', async () => {
+    const stack = await startStack();
+    const fails = new Set([
+      '1',
+      '2',
+      '3',
+      '4',
+      '5',
+      '6',
+      '7',
+      '8',
+      '9',
+      '11',
+      '12',
+      '13',
+      '14',
+      '15',
+      '16',
+      '17',
+      '18',
+      '19',
+    ]);
+    for (const id of fails) stack.sandbox.faults.add({ when: { id }, answer: away });
+    await readMany(stack, 20, 1);
+    expect(stack.sandbox.calls.count()).toBe(20);
+  });
+
+  it('opens for connections that cannot be made', async () => {
+    const stack = await startStack({ SUPERMETRICS_API_URL: 'http://127.0.0.1:1/v1' });
+    const results = await readMany(stack, 12, 1);
+    expect(results.at(-1)?.errors?.[0]?.extensions).toMatchObject({
+      code: 'UPSTREAM_UNAVAILABLE',
+      retryAfterSeconds: 1,
+    });
+    expect(results[0]?.errors?.[0]?.extensions).not.toHaveProperty('retryAfterSeconds');
+  });
+});
+
+describe('turns', () => {
+  it('go around the credentials, so that one who asks for much does not keep another waiting', async () => {
+    const { origin, world, sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '2' });
+    world.addToken('greedy', { teams: 'all', permissions: 'view' });
+    world.addToken('modest', { teams: 'all', permissions: 'view' });
+    const gates = Array.from({ length: 4 }, createGate);
+    for (const gate of gates) sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const ids = Array.from({ length: 100 }, (_, n) => String(n + 1));
+    const greedy = query('query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id } } }', {
+      token: 'greedy',
+      variables: { ids },
+    });
+    await expect.poll(() => sandbox.calls.inFlight).toBe(2);
+    const modest = query(latest('500'), { token: 'modest' });
+    await expect
+      .poll(async () => (await fetch(`${origin}/metrics`)).text())
+      .toContain('backfill_gateway_upstream_calls_waiting 99');
+    for (const gate of gates) gate.open();
+    expect((await modest).errors).toBeUndefined();
+    expect((await greedy).errors).toBeUndefined();
+    const order = sandbox.calls.all.map(({ authorization }) => authorization);
+    expect(order.indexOf('Bearer modest')).toBeLessThan(20);
+    expect(sandbox.calls.maxInFlight).toBe(2);
+  });
+
+  it('are not waited for by more than 64 for each call: the one who waits with most makes room', async () => {
+    const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 100_000, maxConcurrency: 1 });
+    const ask = (owner: string): Promise<readonly [number | string, number]> =>
+      ended(resilient.get({ ...REQUEST, owner }));
+    const greedy = Array.from({ length: 66 }, () => ask('greedy'));
+    const modest = ask('modest');
+    expect(resilient.load()).toMatchObject({ running: 1, waiting: 64 });
+    await vi.advanceTimersByTimeAsync(100_000);
+    // The last found no room, the one before it made some.
+    expect((await Promise.all(greedy)).flatMap(([outcome], n) => (outcome === 200 ? [] : [n]))).toEqual([
+      64, 65,
+    ]);
+    expect(await modest).toEqual([200, 300]);
+  });
+
+  it('are waited for through half of the deadline at most, so that no call begins without time to be answered', async () => {
+    const resilient = resilientOver(() => answerAfter(400), { timeoutMs: 1_000, maxConcurrency: 1 });
+    const outcomes = [1, 2, 3].map(() => ended(resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await Promise.all(outcomes)).toEqual([
+      [200, 400],
+      [200, 800],
+      ['timeout', 500],
+    ]);
+  });
+});
