@@ -2,7 +2,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
-import { createWatch } from './graphql/live/backfill-updates.ts';
+import { createBackfillUpdates } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
@@ -14,14 +14,14 @@ import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createAdmission } from './upstream/quota/admission.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
-import { createCachedClient } from './upstream/reads/backfills.ts';
+import { createBackfills } from './upstream/reads/backfills.ts';
 import { createBackfillsClient } from './upstream/rest/client.ts';
 import { createCredentials } from './upstream/credentials.ts';
-import { createExchange } from './upstream/transport/http.ts';
-import { createGate } from './upstream/quota/retry-after-gate.ts';
+import { createHttpClient } from './upstream/transport/http.ts';
+import { createRetryAfterGate } from './upstream/quota/retry-after-gate.ts';
 import { createGovernor } from './upstream/quota/governor.ts';
-import { createLifetimes } from './upstream/cache/freshness.ts';
-import { createResilientExchange } from './upstream/transport/resilience.ts';
+import { createFreshness } from './upstream/cache/freshness.ts';
+import { createResilientHttp } from './upstream/transport/resilience.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -63,13 +63,13 @@ export function createGateway({
   const credentials = createCredentials();
   const governor = createGovernor(clock, { finalTtlMs: config.CACHE_FINAL_TTL_MS });
   metrics.watchQuotas(governor.survey);
-  const exchange = createExchange({
+  const exchange = createHttpClient({
     baseUrl: config.SUPERMETRICS_API_URL,
     maxConnections: config.UPSTREAM_MAX_CONCURRENCY,
     // Time is left to try another connection.
     connectTimeoutMs: Math.ceil(config.UPSTREAM_TIMEOUT_MS / 3),
   });
-  const resilient = createResilientExchange({
+  const resilient = createResilientHttp({
     exchange,
     timeoutMs: config.UPSTREAM_TIMEOUT_MS,
     maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
@@ -77,7 +77,7 @@ export function createGateway({
     counter: governor,
   });
   metrics.watchUpstream(resilient.load);
-  const client = createCachedClient({
+  const client = createBackfills({
     client: createBackfillsClient({
       exchange: resilient,
       upstreamHost: config.SUPERMETRICS_API_URL.host,
@@ -85,8 +85,8 @@ export function createGateway({
       log,
       metrics,
     }),
-    admit: createAdmission({ gate: createGate(clock), governor, credentials }),
-    lifetimes: createLifetimes(
+    admit: createAdmission({ gate: createRetryAfterGate(clock), governor, credentials }),
+    lifetimes: createFreshness(
       { ttlMs: config.CACHE_TTL_MS, finalTtlMs: config.CACHE_FINAL_TTL_MS },
       governor,
     ),
@@ -97,7 +97,7 @@ export function createGateway({
     staleMs: config.CACHE_STALE_MS,
     timeoutMs: config.UPSTREAM_TIMEOUT_MS,
   });
-  const watch = createWatch({
+  const watch = createBackfillUpdates({
     client,
     clock,
     metrics,

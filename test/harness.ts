@@ -105,7 +105,7 @@ export function codesOf({ errors }: Result): readonly string[] {
 }
 
 /** Something to wait for that the test lets happen. */
-export function createGate(): { readonly opened: Promise<void>; open(): void } {
+export function createLatch(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {
     open = resolve;

@@ -1,16 +1,16 @@
 import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
-import type { CachedClient } from '../upstream/reads/backfills.ts';
+import type { Backfills } from '../upstream/reads/backfills.ts';
 import type { Credential, Credentials } from '../upstream/credentials.ts';
-import type { Reader } from '../upstream/reads/read.ts';
-import { Tally } from '../upstream/reads/operation-cost.ts';
+import type { ReadContext } from '../upstream/reads/read.ts';
+import { OperationCost } from '../upstream/reads/operation-cost.ts';
 import { badUserInput, unauthenticated } from './errors.ts';
 import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
-import type { Watch } from './live/backfill-updates.ts';
+import type { BackfillUpdates } from './live/backfill-updates.ts';
 
 /** What the HTTP request says about its caller, header values as they came. */
-export interface RequestFacts {
+export interface CallerFacts {
   readonly requestId: string;
   readonly traceparent: string | undefined;
   readonly authorization: string | null;
@@ -38,7 +38,7 @@ export interface CostReport {
 /** What resolvers may use; made anew for each operation. */
 export interface GatewayContext {
   /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
-  reader(): Reader;
+  reader(): ReadContext;
   /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
   loaders(): Loaders;
   /**
@@ -46,24 +46,24 @@ export interface GatewayContext {
    * @throws {GraphQLError} `BAD_USER_INPUT` when there is none, or the one that counts is malformed
    */
   teamId(argument: string | null | undefined): ResourceId;
-  readonly watch: Pick<Watch, 'open'>;
+  readonly updates: Pick<BackfillUpdates, 'open'>;
   /**
    * Forgets what was read and what it cost. The context of a subscription lives as long as its stream, so without this
    * each event would be answered with what was read for the first one, and all events together would share one limit.
    */
   beginEvent(): void;
   /** Of this operation; of a subscription, of its start. */
-  readonly tally: Tally;
+  readonly cost: OperationCost;
   readonly costQuestion: CostQuestion;
-  cost(): CostReport;
+  costReport(): CostReport;
   /** Milliseconds since the epoch. */
   now(): number;
 }
 
 export interface ContextDeps {
-  readonly client: CachedClient;
+  readonly client: Backfills;
   readonly clock: Clock;
-  readonly watch: Pick<Watch, 'open'>;
+  readonly watch: Pick<BackfillUpdates, 'open'>;
   readonly credentials: Credentials;
   /** Calls left in the hour of a credential, by its partition. */
   readonly quotaRemaining: (partition: string) => number;
@@ -71,30 +71,30 @@ export interface ContextDeps {
   readonly maxCallsPerOperation: number;
 }
 
-export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) => GatewayContext {
+export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) => GatewayContext {
   const { client, clock, watch, credentials, quotaRemaining, defaultTeamId, maxCallsPerOperation } = deps;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
-    let tally = new Tally(maxCallsPerOperation);
+    let tally = new OperationCost(maxCallsPerOperation);
     let loaders: Loaders | undefined;
 
-    function reader(): Reader {
+    function reader(): ReadContext {
       return {
         caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
         mode: { kind: costQuestion === 'estimate' ? 'estimate' : noCache ? 'refresh' : 'fresh' },
-        tally,
+        cost: tally,
       };
     }
 
     return {
-      watch,
+      updates: watch,
       reader,
 
-      tally,
+      cost: tally,
       costQuestion,
       now: clock.now,
 
-      cost() {
+      costReport() {
         const { calls, cacheHits, staleReads } = tally;
         const credential = authorization === null ? undefined : credentials.parse(authorization);
         const left = credential === undefined ? null : Math.floor(quotaRemaining(credential.partition));
@@ -107,7 +107,7 @@ export function createContextFactory(deps: ContextDeps): (facts: RequestFacts) =
       },
 
       beginEvent() {
-        tally = new Tally(maxCallsPerOperation);
+        tally = new OperationCost(maxCallsPerOperation);
         loaders = undefined;
       },
 

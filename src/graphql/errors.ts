@@ -84,7 +84,7 @@ export function toPublicError(error: unknown): GraphQLError {
   const root = rootOf(error);
   if (root instanceof UpstreamError) {
     const { code, message } = UPSTREAM_ERRORS[root.kind];
-    const { answer: upstream, retryAfterSeconds } = root;
+    const { details: upstream, retryAfterSeconds } = root;
     return located(error, root, message, {
       ...byTable(code),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),

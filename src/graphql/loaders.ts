@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import type { ResourceId } from '../ids.ts';
-import type { CachedClient } from '../upstream/reads/backfills.ts';
-import type { Reader } from '../upstream/reads/read.ts';
+import type { Backfills } from '../upstream/reads/backfills.ts';
+import type { ReadContext } from '../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 
 export interface ResourceKey {
@@ -18,7 +18,7 @@ export interface Loaders {
   readonly latestBackfill: DataLoader<ResourceKey, BackfillSnapshot | null, string>;
 }
 
-export function createLoaders(client: CachedClient, reader: Reader): Loaders {
+export function createLoaders(client: Backfills, reader: ReadContext): Loaders {
   return {
     backfill: createLoader(({ teamId, id }) => client.backfill(reader, teamId, id)),
     latestBackfill: createLoader(({ teamId, id }) => client.latestBackfill(reader, teamId, id)),

@@ -2,7 +2,7 @@ import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-fi
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
-import type { GatewayContext, RequestFacts } from '../graphql/context.ts';
+import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -19,14 +19,14 @@ import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
 import { useOperationalEndpoints } from './plugins/operational-endpoints.ts';
 import { useRequestLog } from './plugins/request-log.ts';
-import { recordOf, type ServerContext } from './plugins/request-state.ts';
+import { stateOf, type ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
-  readonly createContext: (facts: RequestFacts) => GatewayContext;
+  readonly createContext: (facts: CallerFacts) => GatewayContext;
   readonly isReady: () => boolean;
   readonly finishResult: FinishResult;
   readonly graphiql: GraphiqlDefaults | boolean;
@@ -52,7 +52,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     schema,
     context(initial) {
       const { request } = initial;
-      const { requestId, traceparent } = recordOf(initial, request, clock.monotonic());
+      const { requestId, traceparent } = stateOf(initial, request, clock.monotonic());
       const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST) ?? costAnsweredUnasked);
       return createContext({
         requestId,

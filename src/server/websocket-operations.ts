@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
-import { recordOf, type ServerContext } from './plugins/request-state.ts';
+import { stateOf, type ServerContext } from './plugins/request-state.ts';
 
 /** What is known of a socket: the request that it was upgraded from. */
 export interface SocketFacts {
@@ -51,7 +51,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       headers: headersOf(extra.request, connectionParams),
     });
     const context: ServerContext = {};
-    const record = recordOf(context, request, clock.monotonic());
+    const record = stateOf(context, request, clock.monotonic());
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {

@@ -14,7 +14,7 @@ export type UpstreamErrorKind =
   | 'tooManyCalls';
 
 /** What an answer said of itself, as far as it may be shown to clients. */
-export interface UpstreamAnswer {
+export interface UpstreamDetails {
   readonly status: number;
   /** The REST API's own error code, such as `ACCESS_DENIED`; its documents disagree on them, so it is detail only. */
   readonly code?: string;
@@ -23,7 +23,7 @@ export interface UpstreamAnswer {
 }
 
 export interface UpstreamErrorDetails {
-  readonly answer?: UpstreamAnswer;
+  readonly details?: UpstreamDetails;
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
 }
@@ -32,13 +32,13 @@ export interface UpstreamErrorDetails {
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly kind: UpstreamErrorKind;
-  readonly answer: UpstreamAnswer | undefined;
+  readonly details: UpstreamDetails | undefined;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(kind: UpstreamErrorKind, message: string, details: UpstreamErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.kind = kind;
-    this.answer = details.answer;
+    this.details = details.details;
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { estimateEndTime } from '../../src/graphql/resolvers/progress.ts';
 import { isResourceId } from '../../src/ids.ts';
 import type { BackfillSnapshot } from '../../src/upstream/cache/snapshots.ts';
-import { standInFor } from '../../src/upstream/cache/snapshots.ts';
+import { placeholderFor } from '../../src/upstream/cache/snapshots.ts';
 import { startStack } from '../harness.ts';
 
 const START = '2026-03-02T10:00:00Z';
@@ -56,7 +56,7 @@ describe('estimateEndTime', () => {
   const running = (done: number, total: number, progressedAt: number): BackfillSnapshot => {
     const id = '1';
     if (!isResourceId(id)) throw new Error('1 is an id');
-    const snapshot = standInFor({ kind: 'backfill', teamId: id, id });
+    const snapshot = placeholderFor({ kind: 'backfill', teamId: id, id });
     return {
       ...snapshot,
       progressedAt,

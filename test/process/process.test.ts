@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createGate } from '../harness.ts';
+import { createLatch } from '../harness.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { createWorld } from '../../src/sandbox/world/world.ts';
 import { WebSocket } from 'ws';
@@ -82,7 +82,7 @@ describe('the process', () => {
     'finishes what is under way at %s, takes nothing new, and ends with 0',
     async (signal) => {
       const { sandbox, ask } = await sandboxWithOne();
-      const gate = createGate();
+      const gate = createLatch();
       sandbox.faults.add({
         answer: { kind: 'hold', until: gate.opened },
       });
@@ -105,7 +105,7 @@ describe('the process', () => {
 
   it('finishes 200 requests under way, with idle and silent connections beside them', async () => {
     const { sandbox } = await sandboxWithOne();
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: gate.opened } });
     const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
     const origin = await listening(gateway);
@@ -154,7 +154,7 @@ describe('the process', () => {
     ];
     await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
     // Polls hang from now on, and with them a query of each kind, until the gateway is told to stop.
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ when: { id }, times: Infinity, answer: { kind: 'hang' } });
     sandbox.faults.add({
       when: { id: '404' },

@@ -2,7 +2,7 @@ import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient, type Client } from 'graphql-ws';
 import { expect, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { createGate, type GraphqlError, type Stack, TEAM, TOKEN } from '../harness.ts';
+import { createLatch, type GraphqlError, type Stack, TEAM, TOKEN } from '../harness.ts';
 
 /** One event of a subscription, as it came. */
 export interface StreamEvent {
@@ -68,7 +68,7 @@ function follow(subscribe: (sink: Sink) => () => void): Stream {
 
 /** A connection of its own for each. */
 export const overSse: Subscribe = (origin, query, options = {}) => {
-  const toRead = createGate();
+  const toRead = createLatch();
   const stream = follow((sink) => {
     const client = createSseClient({
       url: `${origin}/graphql`,

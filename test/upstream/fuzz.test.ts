@@ -5,19 +5,19 @@ import { toPublicError } from '../../src/graphql/errors.ts';
 import { isResourceId, type ResourceId } from '../../src/ids.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createAdmission } from '../../src/upstream/quota/admission.ts';
-import { createCachedClient } from '../../src/upstream/reads/backfills.ts';
+import { createBackfills } from '../../src/upstream/reads/backfills.ts';
 import type { BackfillsClient, Caller } from '../../src/upstream/rest/client.ts';
 import { createBackfillsClient } from '../../src/upstream/rest/client.ts';
 import { createCredentials } from '../../src/upstream/credentials.ts';
 import { UpstreamError } from '../../src/upstream/errors.ts';
-import type { Answer } from '../../src/upstream/transport/http.ts';
-import { createGate } from '../../src/upstream/quota/retry-after-gate.ts';
+import type { HttpResponse } from '../../src/upstream/transport/http.ts';
+import { createRetryAfterGate } from '../../src/upstream/quota/retry-after-gate.ts';
 import { createGovernor } from '../../src/upstream/quota/governor.ts';
-import { createLifetimes } from '../../src/upstream/cache/freshness.ts';
-import type { Reader } from '../../src/upstream/reads/read.ts';
+import { createFreshness } from '../../src/upstream/cache/freshness.ts';
+import type { ReadContext } from '../../src/upstream/reads/read.ts';
 import { parseJson } from '../../src/upstream/rest/lossless-json.ts';
 import { type BackfillRecord, backfillRecord } from '../../src/upstream/rest/records.ts';
-import { Tally } from '../../src/upstream/reads/operation-cost.ts';
+import { OperationCost } from '../../src/upstream/reads/operation-cost.ts';
 import { toUtc } from '../../src/upstream/rest/timestamps.ts';
 import { createLog } from '../../src/log.ts';
 import { createManualClock, type Result, startStack } from '../harness.ts';
@@ -211,7 +211,7 @@ describe('any answer of the upstream', () => {
     'is data of the right shape, or one error of the table that says no more than it may',
     async () => {
       const clock = createManualClock();
-      let answer: Answer = { status: 200, headers: {}, text: '' };
+      let answer: HttpResponse = { status: 200, headers: {}, text: '' };
       const logged: string[] = [];
       const client = createBackfillsClient({
         exchange: {
@@ -423,10 +423,10 @@ describe('any two reads that differ in credential, team, resource or id', () => 
             const credentials = createCredentials();
             const governor = createGovernor(clock, { finalTtlMs: 60_000 });
             listed = all.filter((_, index) => index % 2 === 0).map(({ id: key }) => key);
-            const client = createCachedClient({
+            const client = createBackfills({
               client: fake,
-              admit: createAdmission({ credentials, gate: createGate(clock), governor }),
-              lifetimes: createLifetimes({ ttlMs: 2_000, finalTtlMs: 60_000 }, governor),
+              admit: createAdmission({ credentials, gate: createRetryAfterGate(clock), governor }),
+              lifetimes: createFreshness({ ttlMs: 2_000, finalTtlMs: 60_000 }, governor),
               clock,
               log: createLog('silent'),
               metrics,
@@ -437,10 +437,10 @@ describe('any two reads that differ in credential, team, resource or id', () => 
             const answer = async ({ token, resource, team, id: key }: Read): Promise<string | undefined> => {
               const credential = credentials.parse(`Bearer ${token}`);
               if (credential === undefined) throw new Error(`${token} is no token`);
-              const reader: Reader = {
+              const reader: ReadContext = {
                 caller: { credential, requestId: 'fuzz', traceparent: undefined },
                 mode: { kind: 'fresh' },
-                tally: new Tally(100),
+                cost: new OperationCost(100),
               };
               const found = await (resource === 'backfill'
                 ? client.backfill(reader, team, key)

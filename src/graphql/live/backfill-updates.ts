@@ -2,31 +2,31 @@ import { Repeater, SlidingBuffer } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { CachedClient } from '../../upstream/reads/backfills.ts';
-import type { Reader } from '../../upstream/reads/read.ts';
+import type { Backfills } from '../../upstream/reads/backfills.ts';
+import type { ReadContext } from '../../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
 import type { Credential } from '../../upstream/credentials.ts';
 import { overloaded } from '../errors.ts';
-import { createPacer } from './tick-limiter.ts';
-import { createPollGroup, type PollGroup } from './team-poller.ts';
+import { createTickLimiter } from './tick-limiter.ts';
+import { createTeamPoller, type TeamPoller } from './team-poller.ts';
 
 /** Backfills as they go on. */
-export interface Watch {
+export interface BackfillUpdates {
   /**
    * The state of a backfill now, then each change, up to a final status. While the REST API is in trouble the last
    * state comes once more, as stale; the stream ends with an {@link UpstreamError} when that lasts, or at a refusal.
-   * Rejects as {@link CachedClient.backfill} does when there is no first state, and when too many streams are open.
+   * Rejects as {@link Backfills.backfill} does when there is no first state, and when too many streams are open.
    * Nothing is watched before the stream's first item is asked for. Who reads slowly gets the latest state only.
    */
-  open(reader: Reader, teamId: ResourceId, id: ResourceId): Promise<AsyncIterable<BackfillSnapshot>>;
+  open(reader: ReadContext, teamId: ResourceId, id: ResourceId): Promise<AsyncIterable<BackfillSnapshot>>;
   /** Streams under way. */
   readonly streams: number;
   /** Completes all streams, and from now on each after its first state. */
   close(): void;
 }
 
-export interface WatchDeps {
-  readonly client: CachedClient;
+export interface BackfillUpdatesDeps {
+  readonly client: Backfills;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Milliseconds between polls for this credential. */
@@ -45,18 +45,18 @@ const EVENTS_PER_TURN = 50;
 /** `FAILED` can still be cancelled, yet nothing more is going to happen by itself. */
 const FINAL: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED', 'FAILED']);
 
-export function createWatch(deps: WatchDeps): Watch {
+export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
   const { client, clock, metrics, intervalMs, staleMs, maxStreams = MAX_STREAMS } = deps;
-  const groups = new Map<string, PollGroup>();
+  const groups = new Map<string, TeamPoller>();
   const streams = new Set<() => void>();
-  const pace = createPacer(EVENTS_PER_TURN);
+  const pace = createTickLimiter(EVENTS_PER_TURN);
   let closed = false;
 
-  function groupOf(credential: Credential, teamId: ResourceId): PollGroup {
+  function groupOf(credential: Credential, teamId: ResourceId): TeamPoller {
     const key = `${credential.partition}/${teamId}`;
     const known = groups.get(key);
     if (known !== undefined) return known;
-    const group = createPollGroup({
+    const group = createTeamPoller({
       client,
       clock,
       metrics,

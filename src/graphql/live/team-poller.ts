@@ -3,16 +3,16 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { CachedClient } from '../../upstream/reads/backfills.ts';
-import type { Reader } from '../../upstream/reads/read.ts';
+import type { Backfills } from '../../upstream/reads/backfills.ts';
+import type { ReadContext } from '../../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
 import type { Credential } from '../../upstream/credentials.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../../upstream/errors.ts';
-import { Tally } from '../../upstream/reads/operation-cost.ts';
-import type { Pacer } from './tick-limiter.ts';
+import { OperationCost } from '../../upstream/reads/operation-cost.ts';
+import type { TickLimiter } from './tick-limiter.ts';
 
 /** Somebody who waits for news of one backfill. */
-export interface Watcher {
+export interface Subscriber {
   /** The last that was read for this watcher, whether it was told or not. */
   last: BackfillSnapshot;
   tell(snapshot: BackfillSnapshot): void;
@@ -20,13 +20,13 @@ export interface Watcher {
 }
 
 /** All backfills of one team that are watched with one credential, looked at together. */
-export interface PollGroup {
+export interface TeamPoller {
   /** @returns what ends the watching; the last to leave ends the group and its timer with it */
-  join(id: ResourceId, watcher: Watcher): () => void;
+  join(id: ResourceId, watcher: Subscriber): () => void;
 }
 
-export interface PollGroupDeps {
-  readonly client: CachedClient;
+export interface TeamPollerDeps {
+  readonly client: Backfills;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly credential: Credential;
@@ -36,7 +36,7 @@ export interface PollGroupDeps {
   /** How old the last good answer may get while polls fail. */
   readonly staleMs: number;
   /** Before each event, since the operation is executed for it. */
-  readonly pace: Pacer;
+  readonly pace: TickLimiter;
   readonly onEmpty: () => void;
 }
 
@@ -44,9 +44,9 @@ export interface PollGroupDeps {
 const ENDS: ReadonlySet<UpstreamErrorKind> = new Set(['unauthenticated', 'forbidden', 'notFound']);
 
 /** A group begins with its first watcher, whose value is new: its first poll comes after an interval. */
-export function createPollGroup(deps: PollGroupDeps): PollGroup {
+export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   const { client, clock, metrics, credential, teamId, intervalMs, staleMs, pace, onEmpty } = deps;
-  const watched = new Map<ResourceId, Set<Watcher>>();
+  const watched = new Map<ResourceId, Set<Subscriber>>();
   let cancelNext = schedule();
 
   function schedule(): () => void {
@@ -56,11 +56,11 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
   }
 
   async function poll(since: number): Promise<void> {
-    const reader: Reader = {
+    const reader: ReadContext = {
       caller: { credential, requestId: randomUUID(), traceparent: undefined },
       mode: { kind: 'poll', since },
       // It is for many operations, and bounded by what they watch.
-      tally: new Tally(Infinity),
+      cost: new OperationCost(Infinity),
     };
     // All in one go, so that the client can read them together.
     const good = await Promise.all([...watched].map((each) => look(reader, ...each)));
@@ -68,7 +68,11 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
     if (watched.size > 0) cancelNext = schedule();
   }
 
-  async function look(reader: Reader, id: ResourceId, watchers: ReadonlySet<Watcher>): Promise<boolean> {
+  async function look(
+    reader: ReadContext,
+    id: ResourceId,
+    watchers: ReadonlySet<Subscriber>,
+  ): Promise<boolean> {
     try {
       const snapshot = await client.backfill(reader, teamId, id);
       await hear(watchers, snapshot);
@@ -79,7 +83,7 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
     }
   }
 
-  async function fail(watchers: ReadonlySet<Watcher>, reason: unknown): Promise<void> {
+  async function fail(watchers: ReadonlySet<Subscriber>, reason: unknown): Promise<void> {
     const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
     const ends = !(error instanceof UpstreamError) || ENDS.has(error.kind);
     await tell(watchers, (watcher) => {
@@ -90,7 +94,7 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
   }
 
   /** Tells each watcher to whom it is news; that it was asked for again later is none. */
-  async function hear(watchers: ReadonlySet<Watcher>, snapshot: BackfillSnapshot): Promise<void> {
+  async function hear(watchers: ReadonlySet<Subscriber>, snapshot: BackfillSnapshot): Promise<void> {
     // Nearly all of them have the same snapshot from the time before.
     const verdicts = new Map<BackfillSnapshot, boolean>();
     await tell(watchers, (watcher) => {
@@ -105,8 +109,8 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
 
   /** @param say what there is to say to a watcher, if anything */
   async function tell(
-    watchers: ReadonlySet<Watcher>,
-    say: (watcher: Watcher) => (() => void) | undefined,
+    watchers: ReadonlySet<Subscriber>,
+    say: (watcher: Subscriber) => (() => void) | undefined,
   ): Promise<void> {
     for (const watcher of [...watchers]) {
       const saying = say(watcher);
@@ -135,7 +139,7 @@ export function createPollGroup(deps: PollGroupDeps): PollGroup {
   };
 }
 
-function newsFor(watcher: Watcher, snapshot: BackfillSnapshot): () => void {
+function newsFor(watcher: Subscriber, snapshot: BackfillSnapshot): () => void {
   return () => {
     watcher.last = snapshot;
     watcher.tell(snapshot);

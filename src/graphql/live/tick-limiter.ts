@@ -1,11 +1,11 @@
 /** @returns nothing to go on at once, else what is fulfilled when it is one's turn */
-export type Pacer = () => Promise<void> | undefined;
+export type TickLimiter = () => Promise<void> | undefined;
 
 /**
  * Lets so many through in one turn of the event loop, and the others in the turns after it, in their order. One answer
  * of the REST API can be news to thousands, and all that follows from it would be done before anything else is.
  */
-export function createPacer(perTurn: number): Pacer {
+export function createTickLimiter(perTurn: number): TickLimiter {
   const waiting: (() => void)[] = [];
   let left = perTurn;
 

@@ -8,7 +8,7 @@ export const Subscription: SubscriptionResolvers = {
     subscribe(_subscription, args, context) {
       const reader = context.reader();
       const teamId = context.teamId(args.teamId);
-      return context.watch.open(reader, teamId, resourceId(args.id, 'The argument "id"'));
+      return context.updates.open(reader, teamId, resourceId(args.id, 'The argument "id"'));
     },
 
     resolve(snapshot: BackfillParent, _args: unknown, context: GatewayContext) {

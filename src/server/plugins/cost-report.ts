@@ -18,14 +18,14 @@ export function useCostReport(): GatewayPlugin {
     },
 
     onExecute({ args: { contextValue } }) {
-      const { costQuestion, record } = contextValue;
+      const { costQuestion, state: record } = contextValue;
       if (costQuestion === 'none') return undefined;
       // Given out again from a browser's cache, the same answer would have cost nothing.
       if (record !== undefined) record.mustNotBeKept = true;
       return {
         onExecuteDone({ result, setResult }) {
           if (isAsyncIterable(result)) return;
-          const extensions = { ...result.extensions, upstream: contextValue.cost() };
+          const extensions = { ...result.extensions, upstream: contextValue.costReport() };
           setResult({ ...result, ...(costQuestion === 'estimate' ? { data: null } : {}), extensions });
         },
       };

@@ -2,14 +2,14 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import { INTERNAL_SERVER_ERROR, toPublicError, withExtensions } from '../../graphql/errors.ts';
 import type { Clock } from '../../clock.ts';
-import { type GatewayPlugin, type RecordingDeps, recordOf, type RequestRecord } from './request-state.ts';
+import { type GatewayPlugin, type RecordingDeps, stateOf, type RequestState } from './request-state.ts';
 
 /** Brings the errors of a result to the form in which they leave, and records them. */
-export type FinishResult = <Result extends ExecutionResult>(result: Result, record: RequestRecord) => Result;
+export type FinishResult = <Result extends ExecutionResult>(result: Result, record: RequestState) => Result;
 
 /** Each error gets its code and request id, is counted, and is logged whole if it is a bug of ours. */
 export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'>): FinishResult {
-  function finish(thrown: unknown, record: RequestRecord): GraphQLError {
+  function finish(thrown: unknown, record: RequestState): GraphQLError {
     const error = toPublicError(thrown);
     const code = String(error.extensions['code']);
     metrics.recordError(code);
@@ -32,14 +32,14 @@ export function useErrorResults(finish: FinishResult, clock: Clock): GatewayPlug
   return {
     onExecutionResult({ request, context, result, setResult }) {
       if (!isAsyncIterable(result)) return;
-      const record = recordOf(context, request, clock.monotonic());
+      const record = stateOf(context, request, clock.monotonic());
       setResult(mapAsyncIterator(result, (event) => finish(event, record)));
     },
 
     onResultProcess({ request, serverContext, result, setResult }) {
       // Batches are off, and streams are done above: what is left is one result.
       if (isAsyncIterable(result) || Array.isArray(result)) return;
-      setResult(finish(result, recordOf(serverContext, request, clock.monotonic())));
+      setResult(finish(result, stateOf(serverContext, request, clock.monotonic())));
     },
   };
 }

@@ -4,8 +4,8 @@ import type { Log } from '../../log.ts';
 import {
   type GatewayPlugin,
   type RecordingDeps,
-  recordOf,
-  type RequestRecord,
+  stateOf,
+  type RequestState,
   type ServerContext,
 } from './request-state.ts';
 
@@ -18,7 +18,7 @@ const MAX_NAME = 100;
 export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPlugin {
   return {
     onRequest({ request, serverContext }) {
-      recordOf(serverContext, request, clock.monotonic());
+      stateOf(serverContext, request, clock.monotonic());
     },
 
     onExecute({ args }) {
@@ -31,7 +31,7 @@ export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPl
 
     onResponse({ request, response, serverContext }) {
       const now = clock.monotonic();
-      const record = recordOf(serverContext, request, now);
+      const record = stateOf(serverContext, request, now);
       metrics.recordRequest(response.status, now - record.startedAt);
       logRequest(log, record, { method: request.method, status: response.status }, now);
     },
@@ -44,7 +44,7 @@ export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPl
  */
 export function logRequest(
   log: Log,
-  { requestId, traceparent, startedAt, operation, tally, codes }: RequestRecord,
+  { requestId, traceparent, startedAt, operation, cost: tally, codes }: RequestState,
   by: { readonly method: string; readonly status?: number },
   now: number,
 ): void {
@@ -72,9 +72,13 @@ interface OperationArgs {
   readonly contextValue: ServerContext & GatewayContext;
 }
 
-function noteOperation({ document, operationName, contextValue: { record, tally } }: OperationArgs): void {
+function noteOperation({
+  document,
+  operationName,
+  contextValue: { state: record, cost: tally },
+}: OperationArgs): void {
   const operation = getOperationAST(document as DocumentNode, operationName as string | undefined);
   if (record === undefined || !operation) return;
   record.operation = { type: operation.operation, name: operation.name?.value.slice(0, MAX_NAME) };
-  record.tally = tally;
+  record.cost = tally;
 }

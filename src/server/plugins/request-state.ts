@@ -4,10 +4,10 @@ import type { Clock } from '../../clock.ts';
 import type { GatewayContext } from '../../graphql/context.ts';
 import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { Tally } from '../../upstream/reads/operation-cost.ts';
+import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
 
 /** What is known of one HTTP request, filled in as it goes on its way and read when its answer leaves. */
-export interface RequestRecord {
+export interface RequestState {
   /** The caller's `X-Request-Id`, or one made here. */
   readonly requestId: string;
   /** The caller's W3C trace context, if it is well-formed. */
@@ -15,7 +15,7 @@ export interface RequestRecord {
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   operation?: { readonly type: string; readonly name: string | undefined };
-  tally?: Tally;
+  cost?: OperationCost;
   /** Whether the answer is true of this request only. */
   mustNotBeKept?: boolean;
   /** Every `extensions.code` among the errors answered. */
@@ -24,7 +24,7 @@ export interface RequestRecord {
 
 /** Travels with the request through every hook of the server. */
 export interface ServerContext {
-  record?: RequestRecord;
+  state?: RequestState;
   /** To be told when the answer turns out to be a stream, which is under way for as long as its client stays. */
   readonly becomesStream?: () => void;
 }
@@ -46,14 +46,14 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The record of this request, begun here if this is the first to ask for it. */
-export function recordOf(context: ServerContext, { headers }: RequestHeaders, now: number): RequestRecord {
-  context.record ??= {
+export function stateOf(context: ServerContext, { headers }: RequestHeaders, now: number): RequestState {
+  context.state ??= {
     requestId: requestIdFrom(headers.get('x-request-id')),
     traceparent: matching(headers.get('traceparent'), TRACEPARENT),
     startedAt: now,
     codes: new Set(),
   };
-  return context.record;
+  return context.state;
 }
 
 /** The id in a caller's `X-Request-Id`, or one made here. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { EXPLAIN_COST } from './cost-report.ts';
-import { type GatewayPlugin, recordOf, type RequestRecord } from './request-state.ts';
+import { type GatewayPlugin, stateOf, type RequestState } from './request-state.ts';
 
 /**
  * Tells the client which request this was and how long it may keep the answer: as long as everything in it is fresh.
@@ -10,7 +10,7 @@ export function useResponseHeaders(clock: Clock): GatewayPlugin {
   return {
     onResponse({ request, response, serverContext }) {
       const now = clock.monotonic();
-      const record = recordOf(serverContext, request, now);
+      const record = stateOf(serverContext, request, now);
       response.headers.set('X-Request-Id', record.requestId);
       response.headers.set('Cache-Control', cacheControl(record, response.status, now));
       response.headers.append('Vary', VARY);
@@ -29,8 +29,8 @@ export const SECURITY_HEADERS = [
   ['X-Frame-Options', 'DENY'],
 ] as const;
 
-function cacheControl(record: RequestRecord, status: number, now: number): string {
-  const { operation, codes, tally, mustNotBeKept } = record;
+function cacheControl(record: RequestState, status: number, now: number): string {
+  const { operation, codes, cost: tally, mustNotBeKept } = record;
   const read = tally !== undefined && tally.freshUntil !== Infinity && mustNotBeKept !== true;
   if (status !== 200 || operation?.type !== 'query' || codes.size > 0 || !read) return 'no-store';
   return `private, max-age=${Math.max(0, Math.floor((tally.freshUntil - now) / 1000))}`;

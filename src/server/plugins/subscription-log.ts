@@ -2,7 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { type GatewayPlugin, recordOf, type RequestRecord } from './request-state.ts';
+import { type GatewayPlugin, stateOf, type RequestState } from './request-state.ts';
 
 /** How a stream ended: by itself, with an error, or because its client went. */
 type Reason = 'completed' | 'failed' | 'left';
@@ -14,7 +14,7 @@ export interface SubscriptionLogDeps {
 
 /** One more log line for each subscription, when its stream has ended: how long, how many events, and why. */
 export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): GatewayPlugin {
-  function ended(record: RequestRecord, events: number, reason: Reason): void {
+  function ended(record: RequestState, events: number, reason: Reason): void {
     const { requestId, traceparent, startedAt, operation, codes } = record;
     log.info(
       {
@@ -33,7 +33,7 @@ export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): Gateway
   return {
     onExecutionResult({ request, context, result, setResult }) {
       if (!isAsyncIterable(result)) return;
-      const record = recordOf(context, request, clock.monotonic());
+      const record = stateOf(context, request, clock.monotonic());
       setResult(watchEnd(result, (events, reason) => ended(record, events, reason)));
     },
   };

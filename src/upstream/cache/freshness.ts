@@ -1,7 +1,7 @@
 import type { Governor } from '../quota/governor.ts';
 
 /** For how long answers are given out again, in milliseconds. */
-export interface Lifetimes {
+export interface Freshness {
   /** Of what can still change, "there is none" included. */
   readonly changingMs: number;
   /** Of what is as good as final. */
@@ -10,7 +10,7 @@ export interface Lifetimes {
   readonly finalSpreadMs: number;
 }
 
-export interface LifetimeSettings {
+export interface FreshnessSettings {
   readonly ttlMs: number;
   readonly finalTtlMs: number;
 }
@@ -19,10 +19,10 @@ export interface LifetimeSettings {
 const SPREAD_SHARE = 0.25;
 
 /** The lifetimes as configured, stretched so that the hourly quota of the credential lasts. */
-export function createLifetimes(
-  { ttlMs, finalTtlMs }: LifetimeSettings,
+export function createFreshness(
+  { ttlMs, finalTtlMs }: FreshnessSettings,
   { stretch }: Pick<Governor, 'stretch'>,
-): (partition: string) => Lifetimes {
+): (partition: string) => Freshness {
   return (partition) => {
     const { changing, final } = stretch(partition);
     const changingMs = ttlMs * changing;

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 
 /** A value with two moments of the monotonic clock, in milliseconds. */
-export interface Kept<Value> {
+export interface CacheEntry<Value> {
   readonly value: Value;
   /** When its source last vouched for it. */
   readonly confirmedAt: number;
@@ -21,11 +21,11 @@ export interface ReadOptions {
  * and leaves a value that is still fresh where it was.
  */
 export interface ReadCache<Value> {
-  read(key: string, load: () => Promise<Kept<Value>>, options: ReadOptions): Promise<Kept<Value>>;
+  read(key: string, load: () => Promise<CacheEntry<Value>>, options: ReadOptions): Promise<CacheEntry<Value>>;
   /** What was kept last, however long ago, as long as nothing dropped or evicted it. */
-  last(key: string): Kept<Value> | undefined;
+  peek(key: string): CacheEntry<Value> | undefined;
   /** Unless something is kept that its source vouched for later. */
-  keep(key: string, kept: Kept<Value>): void;
+  set(key: string, kept: CacheEntry<Value>): void;
   drop(key: string): void;
 }
 
@@ -35,7 +35,7 @@ export interface ReadCacheOptions {
 }
 
 export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions): ReadCache<Value> {
-  const entries = new LRUCache<string, Kept<Value>, () => Promise<Kept<Value>>>({
+  const entries = new LRUCache<string, CacheEntry<Value>, () => Promise<CacheEntry<Value>>>({
     max: maxEntries,
     // Each entry brings its own; one is needed here for lru-cache to track them at all.
     ttl: 1,
@@ -52,7 +52,7 @@ export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions):
   });
 
   /** What is over already is kept as the last known value, and not as an endless one, for which lru-cache takes 0. */
-  function ttlOf({ freshUntil }: Kept<Value>): number {
+  function ttlOf({ freshUntil }: CacheEntry<Value>): number {
     return freshUntil - clock.monotonic() || -1;
   }
 
@@ -64,9 +64,9 @@ export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions):
       return kept;
     },
 
-    last: (key) => entries.peek(key, { allowStale: true }),
+    peek: (key) => entries.peek(key, { allowStale: true }),
 
-    keep(key, kept) {
+    set(key, kept) {
       const last = entries.peek(key, { allowStale: true });
       if (last !== undefined && last.confirmedAt > kept.confirmedAt) return;
       if (isWorthKeeping(kept)) entries.set(key, kept, { ttl: ttlOf(kept) });
@@ -78,6 +78,6 @@ export function createReadCache<Value>({ maxEntries, clock }: ReadCacheOptions):
   };
 }
 
-function isWorthKeeping({ confirmedAt, freshUntil }: Kept<unknown>): boolean {
+function isWorthKeeping({ confirmedAt, freshUntil }: CacheEntry<unknown>): boolean {
   return freshUntil > confirmedAt;
 }

@@ -1,4 +1,4 @@
-import type { Kept } from './read-cache.ts';
+import type { CacheEntry } from './read-cache.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { UpstreamError } from '../errors.ts';
 import type { BackfillRecord } from '../rest/records.ts';
@@ -26,12 +26,12 @@ export interface Resource {
 
 /** What is known of a resource. "There is none" is an answer like any other, kept with the words in which it came. */
 export interface Known {
-  readonly answer: BackfillSnapshot | UpstreamError;
+  readonly outcome: BackfillSnapshot | UpstreamError;
   /** When the resource's own endpoint last said so; monotonic milliseconds. */
   readonly verifiedAt: number;
 }
 
-export type KeptKnown = Kept<Known>;
+export type Entry = CacheEntry<Known>;
 
 /**
  * - `incomplete`: it is in the list of its team's incomplete backfills.
@@ -49,7 +49,7 @@ const PHASE_OF_STATUS: ReadonlyMap<string, Phase> = new Map([
   ['CANCELLED', 'settled'],
 ]);
 
-export function phaseOf({ answer }: Known): Phase {
+export function phaseOf({ outcome: answer }: Known): Phase {
   if (!('record' in answer)) return 'settled';
   return PHASE_OF_STATUS.get(answer.record.status) ?? 'unclear';
 }
@@ -70,7 +70,7 @@ export function runsDone({ transfer_runs_completed, transfer_runs_failed }: Back
  * What an estimate goes on with where nothing is known: what is asked of it in turn is found to be unknown too. Its ids
  * are of its own making, so that no two of them, and nothing that is known, is taken for the same.
  */
-export function standInFor({ kind, teamId, id }: Resource): BackfillSnapshot {
+export function placeholderFor({ kind, teamId, id }: Resource): BackfillSnapshot {
   const unknown = `unknown ${kind} ${id}` as ResourceId;
   return {
     teamId,

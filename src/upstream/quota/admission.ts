@@ -1,12 +1,12 @@
 import type { Credentials } from '../credentials.ts';
 import { UpstreamError } from '../errors.ts';
-import type { Gate } from './retry-after-gate.ts';
+import type { RetryAfterGate } from './retry-after-gate.ts';
 import type { Governor } from './governor.ts';
 import type { CallReason } from './demand.ts';
-import type { Reader } from '../reads/read.ts';
+import type { ReadContext } from '../reads/read.ts';
 
 export interface AdmissionDeps {
-  readonly gate: Gate;
+  readonly gate: RetryAfterGate;
   readonly governor: Governor;
   readonly credentials: Credentials;
 }
@@ -16,7 +16,7 @@ export interface AdmissionDeps {
  * @param hasReserve whether a known value can stand in for the answer
  */
 export type Admit = <Result>(
-  reader: Reader,
+  reader: ReadContext,
   reason: CallReason,
   hasReserve: boolean,
   call: () => Promise<Result>,

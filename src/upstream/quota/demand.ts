@@ -1,4 +1,4 @@
-import { QuotaHour } from './minute-counter.ts';
+import { MinuteCounter } from './minute-counter.ts';
 
 /**
  * Why a call is made: nothing is known yet (`cold`), what can change is looked at again (`recheck`), or what is as good
@@ -23,18 +23,18 @@ const MINUTES = 5;
 const VERIFY_MINUTES = 120;
 
 /** What a credential's calls of each reason would be in an hour without any stretch. */
-export class QuotaDemand {
-  readonly #cold: QuotaHour;
-  readonly #rechecks: QuotaHour;
+export class Demand {
+  readonly #cold: MinuteCounter;
+  readonly #rechecks: MinuteCounter;
   /** What was asked at its own endpoint. */
-  readonly #asked: QuotaHour;
+  readonly #asked: MinuteCounter;
   readonly #finalMinutes: number;
 
   /** @param finalTtlMs for how long what is as good as final is given out without any stretch */
   constructor(now: number, finalTtlMs: number) {
-    this.#cold = new QuotaHour(now);
-    this.#rechecks = new QuotaHour(now);
-    this.#asked = new QuotaHour(now, VERIFY_MINUTES);
+    this.#cold = new MinuteCounter(now);
+    this.#rechecks = new MinuteCounter(now);
+    this.#asked = new MinuteCounter(now, VERIFY_MINUTES);
     this.#finalMinutes = finalTtlMs / 60_000;
   }
 

@@ -2,9 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import type { QuotaLevel, QuotaSurvey } from '../../metrics.ts';
 import { UpstreamError } from '../errors.ts';
-import type { Answer } from '../transport/http.ts';
-import { type CallReason, MAX_FINAL_STRETCH, MAX_STRETCH, QuotaDemand, type Stretch } from './demand.ts';
-import { QuotaHour } from './minute-counter.ts';
+import type { HttpResponse } from '../transport/http.ts';
+import { type CallReason, MAX_FINAL_STRETCH, MAX_STRETCH, Demand, type Stretch } from './demand.ts';
+import { MinuteCounter } from './minute-counter.ts';
 import type { CallCounter } from '../transport/resilience.ts';
 
 /** Budgets the hourly quota of each credential. Credentials are named by their partitions. */
@@ -39,8 +39,8 @@ const MAX_CREDENTIALS = 10_000;
 const UNSTRETCHED: Stretch = { changing: 1, final: 1 };
 
 interface Account {
-  readonly calls: QuotaHour;
-  readonly demand: QuotaDemand;
+  readonly calls: MinuteCounter;
+  readonly demand: Demand;
   limit: number;
   /** Whether the REST API said what the limit is. */
   limitIsTold: boolean;
@@ -59,8 +59,8 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
     if (known !== undefined) return known;
     const now = clock.monotonic();
     const account: Account = {
-      calls: new QuotaHour(now),
-      demand: new QuotaDemand(now, finalTtlMs),
+      calls: new MinuteCounter(now),
+      demand: new Demand(now, finalTtlMs),
       limit: ASSUMED_LIMIT,
       limitIsTold: false,
       underWay: 0,
@@ -98,7 +98,7 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
   }
 
   /** The header counts what we cannot see, and knows when the hour began; ours knows what is still under way. */
-  function learnFrom(account: Account, { status, headers }: Answer): void {
+  function learnFrom(account: Account, { status, headers }: HttpResponse): void {
     const limit = countIn(headers['x-ratelimit-limit']);
     const remaining = countIn(headers['x-ratelimit-remaining']);
     if (limit !== undefined && limit > 0) {

@@ -5,7 +5,7 @@ const MINUTES = 60;
  * Counts of the last hour, minute by minute. The REST API does not say whether its hour slides or begins anew; what
  * fits into every sliding hour fits into any other.
  */
-export class QuotaHour {
+export class MinuteCounter {
   /** Of the current minute and those before it, newest first. */
   readonly #counts: number[];
   readonly #since: number;

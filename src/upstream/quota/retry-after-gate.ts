@@ -4,7 +4,7 @@ import type { Credential } from '../credentials.ts';
 import { UpstreamError } from '../errors.ts';
 
 /** Keeps credentials that the REST API told to come back later from asking earlier. */
-export interface Gate {
+export interface RetryAfterGate {
   /** Closes for this credential where the error is a 429 that says for how long. */
   learnFrom(error: UpstreamError, credential: Credential): void;
   /** @throws {UpstreamError} what closed the gate, with the seconds that remain */
@@ -16,7 +16,7 @@ const MAX_CLOSED = 10_000;
 /** The longest wait that the REST API documents; beyond a day it is a mistake. */
 const MAX_SECONDS = 86_400;
 
-export function createGate(clock: Clock): Gate {
+export function createRetryAfterGate(clock: Clock): RetryAfterGate {
   const closed = new LRUCache<string, { readonly until: number; readonly by: UpstreamError }>({
     max: MAX_CLOSED,
   });
@@ -36,10 +36,10 @@ export function createGate(clock: Clock): Gate {
         closed.delete(partition);
         return;
       }
-      const { kind, answer } = entry.by;
+      const { kind, details: answer } = entry.by;
       throw new UpstreamError(kind, 'the gate is closed for this credential', {
         retryAfterSeconds: Math.ceil(left / 1000),
-        ...(answer === undefined ? {} : { answer }),
+        ...(answer === undefined ? {} : { details: answer }),
       });
     },
   };

@@ -1,4 +1,4 @@
-import { createReadCache, type Kept } from '../cache/read-cache.ts';
+import { createReadCache, type CacheEntry } from '../cache/read-cache.ts';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
@@ -6,37 +6,37 @@ import type { Metrics } from '../../metrics.ts';
 import type { Admit } from '../quota/admission.ts';
 import type { BackfillsClient } from '../rest/client.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
-import type { Lifetimes } from '../cache/freshness.ts';
-import type { Read, Reader } from './read.ts';
+import type { Freshness } from '../cache/freshness.ts';
+import type { PendingRead, ReadContext } from './read.ts';
 import type { BackfillRecord } from '../rest/records.ts';
 import {
   type BackfillSnapshot,
   type Known,
-  type KeptKnown,
+  type Entry,
   type Resource,
   runsDone,
-  standInFor,
+  placeholderFor,
 } from '../cache/snapshots.ts';
-import { judge, type TeamFeed } from './team-list.ts';
-import { createTeamReads } from './team-batches.ts';
+import { answerFrom, type TeamList } from './team-list.ts';
+import { createTeamBatches } from './team-batches.ts';
 import { formatUtc } from '../rest/timestamps.ts';
 
 /** Backfills by way of the cache. Both methods reject with an {@link UpstreamError} and nothing else. */
-export interface CachedClient {
+export interface Backfills {
   /** Rejects with `notFound` where the team has no such backfill. */
-  backfill(reader: Reader, teamId: ResourceId, backfillId: ResourceId): Promise<BackfillSnapshot>;
+  backfill(reader: ReadContext, teamId: ResourceId, backfillId: ResourceId): Promise<BackfillSnapshot>;
   /** Null where the transfer never had a backfill, or is not there or not the team's. */
   latestBackfill(
-    reader: Reader,
+    reader: ReadContext,
     teamId: ResourceId,
     transferId: ResourceId,
   ): Promise<BackfillSnapshot | null>;
 }
 
-export interface CachedClientDeps {
+export interface BackfillsDeps {
   readonly client: BackfillsClient;
   readonly admit: Admit;
-  readonly lifetimes: (partition: string) => Lifetimes;
+  readonly lifetimes: (partition: string) => Freshness;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -57,10 +57,10 @@ const SAYS_NOTHING: ReadonlySet<UpstreamErrorKind> = new Set([
   'quotaExceeded',
 ]);
 
-export function createCachedClient(deps: CachedClientDeps): CachedClient {
+export function createBackfills(deps: BackfillsDeps): Backfills {
   const { client, admit, lifetimes, clock, log, metrics, maxEntries, staleMs, timeoutMs } = deps;
   const cache = createReadCache<Known>({ maxEntries, clock });
-  const teamReads = createTeamReads({
+  const teamReads = createTeamBatches({
     client,
     admit,
     lifetimes,
@@ -72,15 +72,15 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
     log,
   });
 
-  async function read(reader: Reader, resource: Resource): Promise<Known['answer']> {
+  async function read(reader: ReadContext, resource: Resource): Promise<Known['outcome']> {
     const key = keyOf(reader, resource);
     if (reader.mode.kind === 'estimate') return estimate(reader, resource, key);
     const made = { call: false };
-    const load = (): Promise<KeptKnown> =>
+    const load = (): Promise<Entry> =>
       teamReads.load(
         newRead(reader, resource, key, (call) => {
-          if (call === 'own') reader.tally.countCall();
-          else reader.tally.countExtraCall();
+          if (call === 'own') reader.cost.countCall();
+          else reader.cost.countExtraCall();
           made.call = true;
         }),
       );
@@ -92,49 +92,56 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
         kept = await cache.read(key, load, { refresh: true });
       }
       metrics.recordCacheRead(made.call ? 'miss' : 'hit');
-      reader.tally.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
-      return kept.value.answer;
+      reader.cost.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
+      return kept.value.outcome;
     } catch (error) {
       const last = isAnswer(error) ? undefined : reserveOf(key);
       if (last === undefined) throw error;
       metrics.recordCacheRead('stale');
-      reader.tally.countRead(last.freshUntil, 'stale');
+      reader.cost.countRead(last.freshUntil, 'stale');
       return { ...last.value, isStale: true };
     }
   }
 
-  function newRead(reader: Reader, resource: Resource, key: string, pay: Read['pay']): Read {
+  function newRead(
+    reader: ReadContext,
+    resource: Resource,
+    key: string,
+    pay: PendingRead['pay'],
+  ): PendingRead {
     return {
       reader,
       resource,
-      last: cache.last(key),
+      last: cache.peek(key),
       hasReserve: reserveOf(key) !== undefined,
       ask: (timeLeftMs) => ask(reader, resource, key, timeLeftMs),
       pay,
     };
   }
 
-  function mustLoad({ mode }: Reader, key: string): boolean {
+  function mustLoad({ mode }: ReadContext, key: string): boolean {
     if (mode.kind !== 'poll') return mode.kind === 'refresh';
-    return (cache.last(key)?.confirmedAt ?? -Infinity) < mode.since;
+    return (cache.peek(key)?.confirmedAt ?? -Infinity) < mode.since;
   }
 
-  async function estimate(reader: Reader, resource: Resource, key: string): Promise<Known['answer']> {
-    const { tally } = reader;
-    const last = cache.last(key);
+  async function estimate(reader: ReadContext, resource: Resource, key: string): Promise<Known['outcome']> {
+    const { cost: tally } = reader;
+    const last = cache.peek(key);
     if (last !== undefined && last.freshUntil >= clock.monotonic()) {
       tally.cacheHits++;
-      return last.value.answer;
+      return last.value.outcome;
     }
     const kept = await teamReads.estimate(newRead(reader, resource, key, () => undefined));
-    return kept?.value.answer ?? standInFor(resource);
+    return kept?.value.outcome ?? placeholderFor(resource);
   }
 
   /** The last known value, if it is not too old. Of "there is none" nothing could say that it is old. */
-  function reserveOf(key: string): Kept<BackfillSnapshot> | undefined {
-    const last = staleMs === 0 ? undefined : cache.last(key);
-    if (last === undefined || last.value.answer instanceof UpstreamError) return undefined;
-    return clock.monotonic() - last.confirmedAt > staleMs ? undefined : { ...last, value: last.value.answer };
+  function reserveOf(key: string): CacheEntry<BackfillSnapshot> | undefined {
+    const last = staleMs === 0 ? undefined : cache.peek(key);
+    if (last === undefined || last.value.outcome instanceof UpstreamError) return undefined;
+    return clock.monotonic() - last.confirmedAt > staleMs
+      ? undefined
+      : { ...last, value: last.value.outcome };
   }
 
   /** Whether the error is an answer about the resource, which nothing older may stand in for. */
@@ -144,17 +151,17 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
 
   /** A refusal is never papered over with what was kept from before it; a 404 replaces what was kept. */
   async function ask(
-    reader: Reader,
+    reader: ReadContext,
     resource: Resource,
     key: string,
     timeLeftMs: number,
-  ): Promise<KeptKnown> {
+  ): Promise<Entry> {
     try {
       const record = await recordOf(reader, resource, timeLeftMs);
       const answer = snapshot(reader, resource.teamId, record);
       const byId = keptAsById(reader, answer);
       if (resource.kind === 'backfill') return byId;
-      cache.keep(keyOf(reader, { ...resource, kind: 'backfill', id: answer.id }), byId);
+      cache.set(keyOf(reader, { ...resource, kind: 'backfill', id: answer.id }), byId);
       return keptFor(lifetimesOf(reader).changingMs, answer);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
@@ -168,7 +175,7 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
   }
 
   function recordOf(
-    { caller }: Reader,
+    { caller }: ReadContext,
     { kind, teamId, id }: Resource,
     timeLeftMs: number,
   ): Promise<BackfillRecord> {
@@ -177,30 +184,30 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
       : client.getLatestBackfill(caller, teamId, id, timeLeftMs);
   }
 
-  function lifetimesOf({ caller }: Reader): Lifetimes {
+  function lifetimesOf({ caller }: ReadContext): Freshness {
     return lifetimes(caller.credential.partition);
   }
 
-  function keptFor(lifetimeMs: number, answer: Known['answer']): KeptKnown {
+  function keptFor(lifetimeMs: number, answer: Known['outcome']): Entry {
     const now = clock.monotonic();
-    return { value: { answer, verifiedAt: now }, confirmedAt: now, freshUntil: now + lifetimeMs };
+    return { value: { outcome: answer, verifiedAt: now }, confirmedAt: now, freshUntil: now + lifetimeMs };
   }
 
   /** Only COMPLETED is final: FAILED can still be cancelled, and runs of a cancelled backfill may still complete. */
-  function keptAsById(reader: Reader, answer: BackfillSnapshot): KeptKnown {
+  function keptAsById(reader: ReadContext, answer: BackfillSnapshot): Entry {
     const { changingMs, finalMs } = lifetimesOf(reader);
     return keptFor(answer.record.status === 'COMPLETED' ? finalMs : changingMs, answer);
   }
 
   function snapshot(
-    reader: Reader,
+    reader: ReadContext,
     teamId: ResourceId,
     record: BackfillRecord,
     previous?: BackfillSnapshot,
   ): BackfillSnapshot {
     const id = record.transfer_backfill_id;
     const now = clock.now();
-    const known = previous ?? cache.last(keyOf(reader, { kind: 'backfill', teamId, id }))?.value.answer;
+    const known = previous ?? cache.peek(keyOf(reader, { kind: 'backfill', teamId, id }))?.value.outcome;
     const isAsFar = known !== undefined && 'record' in known && runsDone(known.record) === runsDone(record);
     return {
       teamId,
@@ -212,16 +219,16 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
     };
   }
 
-  function learn(reader: Reader, teamId: ResourceId, feed: TeamFeed): void {
+  function learn(reader: ReadContext, teamId: ResourceId, feed: TeamList): void {
     for (const { id, record } of feed.rows.values()) {
       for (const resource of [
         { kind: 'backfill', teamId, id },
         { kind: 'latest', teamId, id: record.transfer_id },
       ] as const) {
         const key = keyOf(reader, resource);
-        const last = cache.last(key);
-        const kept = last && judge(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
-        if (kept !== undefined) cache.keep(key, kept);
+        const last = cache.peek(key);
+        const kept = last && answerFrom(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
+        if (kept !== undefined) cache.set(key, kept);
       }
     }
   }
@@ -241,6 +248,6 @@ export function createCachedClient(deps: CachedClientDeps): CachedClient {
 }
 
 // Of these parts only digits and the partition's own alphabet can occur, so no two resources share a key.
-function keyOf({ caller }: Reader, { kind, teamId, id }: Resource): string {
+function keyOf({ caller }: ReadContext, { kind, teamId, id }: Resource): string {
   return `${caller.credential.partition}/${teamId}/${kind}/${id}`;
 }

@@ -1,21 +1,21 @@
-import type { Read } from './read.ts';
+import type { PendingRead } from './read.ts';
 
 /** The reads of a team that its feed is worth reading for, and those that go to their own endpoints. */
 export interface ReadPlan {
-  readonly byFeed: readonly Read[];
-  readonly alone: readonly Read[];
+  readonly byFeed: readonly PendingRead[];
+  readonly alone: readonly PendingRead[];
 }
 
 /** Whether one call for a team's feed saves calls, told by what is asked for now and was lately. */
-export interface FeedDemand {
+export interface ListPlanner {
   /** @param mayTell whether a feed read now might tell of the read's resource */
-  plan(reads: readonly Read[], mayTell: (read: Read) => boolean): ReadPlan;
+  plan(reads: readonly PendingRead[], mayTell: (read: PendingRead) => boolean): ReadPlan;
   /**
    * Remembers reads that a feed might tell of: who asked lately is likely to ask again, and then a feed serves him too.
    * @param now monotonic milliseconds
    * @param forMs how long they count
    */
-  note(reads: readonly Read[], now: number, forMs: number): void;
+  note(reads: readonly PendingRead[], now: number, forMs: number): void;
 }
 
 /** For less than this many resources their own endpoints cost no more. */
@@ -23,7 +23,7 @@ const WORTH_A_FEED = 2;
 /** More tell nothing more. */
 const MAX_REMEMBERED = 2 * WORTH_A_FEED;
 
-export function createFeedDemand(): FeedDemand {
+export function createListPlanner(): ListPlanner {
   // Names of known resources, with the moments at which they were last asked for, oldest first.
   const recent = new Map<string, number>();
 
@@ -52,10 +52,10 @@ export function createFeedDemand(): FeedDemand {
   };
 }
 
-export function isKnown({ last }: Read): boolean {
+export function isKnown({ last }: PendingRead): boolean {
   return last !== undefined;
 }
 
-function nameOf({ resource: { kind, id } }: Read): string {
+function nameOf({ resource: { kind, id } }: PendingRead): string {
   return `${kind}/${id}`;
 }

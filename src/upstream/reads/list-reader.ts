@@ -4,36 +4,36 @@ import type { Log } from '../../log.ts';
 import type { Admit } from '../quota/admission.ts';
 import type { BackfillsClient } from '../rest/client.ts';
 import { UpstreamError } from '../errors.ts';
-import type { Lifetimes } from '../cache/freshness.ts';
-import type { Read, Reader } from './read.ts';
+import type { Freshness } from '../cache/freshness.ts';
+import type { PendingRead, ReadContext } from './read.ts';
 import type { BackfillRecord } from '../rest/records.ts';
 import type { BackfillSnapshot } from '../cache/snapshots.ts';
-import { newestOf, type TeamFeed } from './team-list.ts';
+import { newestOf, type TeamList } from './team-list.ts';
 
 /** Reads the feed of one team with one credential. */
-export interface FeedReader {
+export interface ListReader {
   /** The last reading, however old. */
-  readonly feed: TeamFeed | undefined;
+  readonly feed: TeamList | undefined;
   /** Whether the feed is not to be read for a while. */
   readonly rests: boolean;
   /** Reads it once for all who ask while it is under way. Rejects with an {@link UpstreamError}. */
-  read(reads: readonly Read[]): Promise<TeamFeed>;
+  read(reads: readonly PendingRead[]): Promise<TeamList>;
   /** After a refusal: what was told of this backfill before it does not count any more. */
   forget(backfillId: ResourceId): void;
 }
 
-export interface FeedReaderDeps {
+export interface ListReaderDeps {
   readonly client: Pick<BackfillsClient, 'listIncompleteBackfills'>;
   readonly admit: Admit;
-  readonly lifetimes: (partition: string) => Lifetimes;
+  readonly lifetimes: (partition: string) => Freshness;
   readonly snapshot: (
-    reader: Reader,
+    reader: ReadContext,
     teamId: ResourceId,
     record: BackfillRecord,
     previous: BackfillSnapshot | undefined,
   ) => BackfillSnapshot;
   /** Is given each feed as it is read: what is known of its rows is not to fall behind because nobody asks for it. */
-  readonly learn: (reader: Reader, teamId: ResourceId, feed: TeamFeed) => void;
+  readonly learn: (reader: ReadContext, teamId: ResourceId, feed: TeamList) => void;
   /** Of one read, in milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -46,14 +46,14 @@ const FEED_TIME_SHARE = 0.5;
 const REFUSED_REST_MS = 15 * 60_000;
 const FAILED_REST_MS = 30_000;
 
-export function createFeedReader(teamId: ResourceId, deps: FeedReaderDeps): FeedReader {
+export function createListReader(teamId: ResourceId, deps: ListReaderDeps): ListReader {
   const { client, admit, lifetimes, snapshot, learn, timeoutMs, clock, log } = deps;
-  let feed: TeamFeed | undefined;
-  let reading: Promise<TeamFeed> | undefined;
+  let feed: TeamList | undefined;
+  let reading: Promise<TeamList> | undefined;
   let restsUntil = -Infinity;
 
   /** At the expense of the first. */
-  async function readOnce(reads: readonly Read[]): Promise<TeamFeed> {
+  async function readOnce(reads: readonly PendingRead[]): Promise<TeamList> {
     const [payer] = reads;
     if (payer === undefined) throw new Error('a feed is read for somebody');
     const { reader } = payer;
@@ -85,7 +85,7 @@ export function createFeedReader(teamId: ResourceId, deps: FeedReaderDeps): Feed
   }
 
   /** What says something about the upstream as a whole says nothing about the feed. */
-  function rest({ caller }: Reader, { kind, answer }: UpstreamError): void {
+  function rest({ caller }: ReadContext, { kind, details: answer }: UpstreamError): void {
     const refused = answer?.status === 403 || answer?.status === 404;
     const failed = kind === 'failed' || kind === 'timeout' || kind === 'invalidResponse';
     if (!refused && !failed) return;

@@ -1,7 +1,7 @@
 import { UpstreamError } from '../errors.ts';
 
 /** Counts what one operation cost, holds it to its limit, and knows how long its answer stays fresh. */
-export class Tally {
+export class OperationCost {
   #maxCalls: number;
   calls = 0;
   cacheHits = 0;

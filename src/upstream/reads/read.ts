@@ -1,6 +1,6 @@
 import type { Caller } from '../rest/client.ts';
-import type { KeptKnown, Resource } from '../cache/snapshots.ts';
-import type { Tally } from './operation-cost.ts';
+import type { Entry, Resource } from '../cache/snapshots.ts';
+import type { OperationCost } from './operation-cost.ts';
 
 /**
  * What will do for an answer: whatever is fresh; nothing but the REST API's own word from now on (`refresh`); or, for a
@@ -14,22 +14,22 @@ export type ReadMode =
   | { readonly kind: 'estimate' };
 
 /** One operation's way of reading: for whom, what will do, and at whose expense. */
-export interface Reader {
+export interface ReadContext {
   readonly caller: Caller;
   readonly mode: ReadMode;
-  readonly tally: Tally;
+  readonly cost: OperationCost;
 }
 
 /** One read that the cache cannot answer. */
-export interface Read {
-  readonly reader: Reader;
+export interface PendingRead {
+  readonly reader: ReadContext;
   readonly resource: Resource;
   /** What is known of the resource, however old. */
-  readonly last: KeptKnown | undefined;
+  readonly last: Entry | undefined;
   /** Whether what is known can stand in for an answer that is not to be had. */
   readonly hasReserve: boolean;
   /** Asks the resource's own endpoint. */
-  ask(timeoutMs: number): Promise<KeptKnown>;
+  ask(timeoutMs: number): Promise<Entry>;
   /**
    * Counts a call that is about to be made for this read: its own, or an `extra` one that others are told by too.
    * @throws {UpstreamError} `tooManyCalls` when the operation has used up its own ones

@@ -1,27 +1,27 @@
 import { LRUCache } from 'lru-cache';
 import type { ResourceId } from '../../ids.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
-import { createFeedDemand, type FeedDemand, isKnown, type ReadPlan } from './list-planner.ts';
-import { createFeedReader, type FeedReader, type FeedReaderDeps } from './list-reader.ts';
+import { createListPlanner, type ListPlanner, isKnown, type ReadPlan } from './list-planner.ts';
+import { createListReader, type ListReader, type ListReaderDeps } from './list-reader.ts';
 import type { CallReason } from '../quota/demand.ts';
-import type { Lifetimes } from '../cache/freshness.ts';
-import type { Read, Reader } from './read.ts';
-import type { KeptKnown } from '../cache/snapshots.ts';
-import { isDue, judge, mayTell, type TeamFeed } from './team-list.ts';
+import type { Freshness } from '../cache/freshness.ts';
+import type { PendingRead, ReadContext } from './read.ts';
+import type { Entry } from '../cache/snapshots.ts';
+import { isDue, answerFrom, listMayAnswer, type TeamList } from './team-list.ts';
 
-export interface TeamReads {
+export interface TeamBatches {
   /** Rejects with an {@link UpstreamError}. */
-  load(read: Read): Promise<KeptKnown>;
+  load(read: PendingRead): Promise<Entry>;
   /**
    * Has the tally of the read's operation count the calls that {@link load} would make at most, and makes none.
    * @returns what is known of the resource, however old
    */
-  estimate(read: Read): Promise<KeptKnown | undefined>;
+  estimate(read: PendingRead): Promise<Entry | undefined>;
   /** After a refusal: what was told of this backfill before it does not count any more. */
-  forget(reader: Reader, teamId: ResourceId, backfillId: ResourceId): void;
+  forget(reader: ReadContext, teamId: ResourceId, backfillId: ResourceId): void;
 }
 
-export interface TeamReadsDeps extends FeedReaderDeps {
+export interface TeamBatchesDeps extends ListReaderDeps {
   /** Most rows of feeds kept, of all teams together. */
   readonly maxRows: number;
 }
@@ -29,22 +29,22 @@ export interface TeamReadsDeps extends FeedReaderDeps {
 /** A team as one credential sees it, and what this turn of the event loop asks for of it. */
 interface Team {
   readonly key: string;
-  readonly feeds: FeedReader;
-  readonly demand: FeedDemand;
-  queue: Entry[];
+  readonly feeds: ListReader;
+  readonly demand: ListPlanner;
+  queue: Queued[];
   estimates: Estimate[];
 }
 
-interface Entry {
-  readonly read: Read;
+interface Queued {
+  readonly read: PendingRead;
   readonly deadline: number;
-  readonly resolve: (kept: KeptKnown) => void;
+  readonly resolve: (kept: Entry) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 interface Estimate {
-  readonly read: Read;
-  readonly resolve: (kept: KeptKnown | undefined) => void;
+  readonly read: PendingRead;
+  readonly resolve: (kept: Entry | undefined) => void;
 }
 
 /** Failures that every other call of the credential would meet with too. */
@@ -59,58 +59,58 @@ const HOLDS_FOR_ALL: ReadonlySet<UpstreamErrorKind> = new Set([
  * where two or more resources might be told by the team's feed, now or as lately asked for, the feed is read once for
  * all, and only what it does not tell is asked at its own endpoint.
  */
-export function createTeamReads(deps: TeamReadsDeps): TeamReads {
+export function createTeamBatches(deps: TeamBatchesDeps): TeamBatches {
   const { admit, timeoutMs, clock } = deps;
   const teams = new LRUCache<string, Team>({
     maxSize: deps.maxRows,
     sizeCalculation: ({ feeds }) => 1 + (feeds.feed?.rows.size ?? 0),
   });
 
-  function teamOf({ caller }: Reader, id: ResourceId): Team {
+  function teamOf({ caller }: ReadContext, id: ResourceId): Team {
     const key = teamKey(caller.credential.partition, id);
     const known = teams.get(key);
     if (known !== undefined) return known;
-    const feeds = createFeedReader(id, deps);
-    const team: Team = { key, feeds, demand: createFeedDemand(), queue: [], estimates: [] };
+    const feeds = createListReader(id, deps);
+    const team: Team = { key, feeds, demand: createListPlanner(), queue: [], estimates: [] };
     teams.set(key, team);
     return team;
   }
 
-  function lifetimesOf({ caller }: Reader): Lifetimes {
+  function lifetimesOf({ caller }: ReadContext): Freshness {
     return deps.lifetimes(caller.credential.partition);
   }
 
   /** The feed at hand, if it is as new as the reader wants it. */
-  function feedFor({ mode }: Reader, { feeds: { feed } }: Team): TeamFeed | undefined {
+  function feedFor({ mode }: ReadContext, { feeds: { feed } }: Team): TeamList | undefined {
     if (feed === undefined || mode.kind === 'refresh') return undefined;
     const willDo = mode.kind === 'poll' ? feed.readAt >= mode.since : clock.monotonic() <= feed.freshUntil;
     return willDo ? feed : undefined;
   }
 
-  function told(team: Team, { reader, resource, last }: Read): KeptKnown | undefined {
+  function told(team: Team, { reader, resource, last }: PendingRead): Entry | undefined {
     const feed = feedFor(reader, team);
-    return feed && judge(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
+    return feed && answerFrom(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
   }
 
   /** Whether another feed might tell more than the one at hand. */
-  function mayBeTold(team: Team, { reader, resource, last }: Read): boolean {
+  function mayBeTold(team: Team, { reader, resource, last }: PendingRead): boolean {
     if (reader.mode.kind === 'refresh' || feedFor(reader, team) !== undefined) return false;
-    return mayTell(resource, last, clock.monotonic(), lifetimesOf(reader));
+    return listMayAnswer(resource, last, clock.monotonic(), lifetimesOf(reader));
   }
 
-  function note({ demand }: Team, reads: readonly Read[]): void {
+  function note({ demand }: Team, reads: readonly PendingRead[]): void {
     const [first] = reads;
     if (first === undefined) return;
     const now = clock.monotonic();
     const lifetimes = lifetimesOf(first.reader);
     demand.note(
-      reads.filter(({ resource, last }) => mayTell(resource, last, now, lifetimes)),
+      reads.filter(({ resource, last }) => listMayAnswer(resource, last, now, lifetimes)),
       now,
       2 * lifetimes.changingMs,
     );
   }
 
-  function plan(team: Team, reads: readonly Read[]): ReadPlan {
+  function plan(team: Team, reads: readonly PendingRead[]): ReadPlan {
     if (team.feeds.rests) return { byFeed: [], alone: reads };
     return team.demand.plan(reads, (read) => mayBeTold(team, read));
   }
@@ -121,12 +121,17 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     const reads = [...entries.keys()];
     note(team, reads);
     const { byFeed, alone } = plan(team, reads);
-    const entriesOf = (some: readonly Read[]): Entry[] => some.flatMap((read) => entries.get(read) ?? []);
+    const entriesOf = (some: readonly PendingRead[]): Queued[] =>
+      some.flatMap((read) => entries.get(read) ?? []);
     entriesOf(alone).forEach(askAlone);
     if (byFeed.length > 0) void askFeed(team, byFeed, entriesOf(byFeed));
   }
 
-  async function askFeed(team: Team, reads: readonly Read[], entries: readonly Entry[]): Promise<void> {
+  async function askFeed(
+    team: Team,
+    reads: readonly PendingRead[],
+    entries: readonly Queued[],
+  ): Promise<void> {
     const outcome = await team.feeds.read(reads).catch((error: unknown) => ({ error }));
     if ('error' in outcome) {
       const { error } = outcome;
@@ -141,13 +146,13 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     teams.set(team.key, team);
     for (const entry of entries) {
       const { reader, resource, last } = entry.read;
-      const kept = judge(outcome, resource, last, clock.monotonic(), lifetimesOf(reader));
+      const kept = answerFrom(outcome, resource, last, clock.monotonic(), lifetimesOf(reader));
       if (kept === undefined) askAlone(entry);
       else entry.resolve(kept);
     }
   }
 
-  function askAlone({ read, deadline, resolve, reject }: Entry): void {
+  function askAlone({ read, deadline, resolve, reject }: Queued): void {
     const leftMs = Math.max(1, deadline - clock.monotonic());
     admit(read.reader, reasonOf(read), read.hasReserve, () => {
       read.pay('own');
@@ -155,7 +160,7 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     }).then(resolve, reject);
   }
 
-  function reasonOf({ reader, resource, last }: Read): CallReason {
+  function reasonOf({ reader, resource, last }: PendingRead): CallReason {
     if (last === undefined) return 'cold';
     return isDue(resource, last, clock.monotonic(), lifetimesOf(reader)) ? 'verify' : 'recheck';
   }
@@ -164,8 +169,8 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
     const estimates = team.estimates;
     team.estimates = [];
     const reads = estimates.map(({ read }) => read);
-    for (const tally of new Set(reads.map(({ reader }) => reader.tally))) {
-      const own = reads.filter(({ reader }) => reader.tally === tally);
+    for (const tally of new Set(reads.map(({ reader }) => reader.cost))) {
+      const own = reads.filter(({ reader }) => reader.cost === tally);
       const { byFeed, alone } = plan(team, own);
       // Of what is not known yet the feed may tell nothing.
       const unsure = byFeed.filter((read) => !isKnown(read)).length;
@@ -194,7 +199,7 @@ export function createTeamReads(deps: TeamReadsDeps): TeamReads {
       const team = teamOf(read.reader, read.resource.teamId);
       const kept = told(team, read);
       if (kept !== undefined) {
-        read.reader.tally.cacheHits++;
+        read.reader.cost.cacheHits++;
         return kept;
       }
       return new Promise((resolve) => {

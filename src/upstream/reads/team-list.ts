@@ -1,12 +1,6 @@
 import type { ResourceId } from '../../ids.ts';
-import type { Lifetimes } from '../cache/freshness.ts';
-import {
-  type BackfillSnapshot,
-  isNewer,
-  type KeptKnown,
-  phaseOf,
-  type Resource,
-} from '../cache/snapshots.ts';
+import type { Freshness } from '../cache/freshness.ts';
+import { type BackfillSnapshot, isNewer, type Entry, phaseOf, type Resource } from '../cache/snapshots.ts';
 
 /**
  * One reading of `GET /teams/{team}/backfills`: every incomplete backfill of a team in one call, which is the read of
@@ -24,7 +18,7 @@ import {
  * - Of the latest backfill of a transfer of which nothing is known it says nothing: a newer one may have ended already.
  * - Where it may not be whole (100 rows), absence says nothing.
  */
-export interface TeamFeed {
+export interface TeamList {
   readonly sentAt: number;
   readonly readAt: number;
   readonly freshUntil: number;
@@ -46,13 +40,13 @@ export function newestOf(rows: Iterable<BackfillSnapshot>): Map<ResourceId, Back
 }
 
 /** What the feed tells of a resource of its team; undefined where only the resource's own endpoint can tell. */
-export function judge(
-  feed: TeamFeed,
+export function answerFrom(
+  feed: TeamList,
   resource: Resource,
-  last: KeptKnown | undefined,
+  last: Entry | undefined,
   now: number,
-  lifetimes: Lifetimes,
-): KeptKnown | undefined {
+  lifetimes: Freshness,
+): Entry | undefined {
   // Its own endpoint was asked after the feed: what the feed says may be from before that.
   if (last !== undefined && last.value.verifiedAt > feed.sentAt) return undefined;
   const { readAt: confirmedAt, freshUntil } = feed;
@@ -60,16 +54,16 @@ export function judge(
   if (resource.kind === 'backfill') {
     const row = feed.rows.get(resource.id);
     if (row !== undefined)
-      return { value: { answer: row, verifiedAt: feed.readAt }, confirmedAt, freshUntil };
+      return { value: { outcome: row, verifiedAt: feed.readAt }, confirmedAt, freshUntil };
   }
   if (last === undefined || isDue(resource, last, now, lifetimes)) return undefined;
   const bounded = Math.min(freshUntil, dueAt(resource, last, lifetimes));
 
   if (resource.kind === 'latest') {
     const row = feed.newest.get(resource.id);
-    const { answer, verifiedAt } = last.value;
+    const { outcome: answer, verifiedAt } = last.value;
     if (row !== undefined && (!('record' in answer) || row.id === answer.id || isNewer(row, answer))) {
-      return { value: { answer: row, verifiedAt }, confirmedAt, freshUntil: bounded };
+      return { value: { outcome: row, verifiedAt }, confirmedAt, freshUntil: bounded };
     }
   }
   if (!feed.isWhole || phaseOf(last.value) !== 'settled') return undefined;
@@ -77,11 +71,11 @@ export function judge(
 }
 
 /** Whether a feed read now might tell of the resource. */
-export function mayTell(
+export function listMayAnswer(
   resource: Resource,
-  last: KeptKnown | undefined,
+  last: Entry | undefined,
   now: number,
-  lifetimes: Lifetimes,
+  lifetimes: Freshness,
 ): boolean {
   const { kind } = resource;
   if (last === undefined) return kind === 'backfill';
@@ -90,11 +84,11 @@ export function mayTell(
 }
 
 /** Whether the resource's own endpoint has not been asked for too long. */
-export function isDue(resource: Resource, last: KeptKnown, now: number, lifetimes: Lifetimes): boolean {
+export function isDue(resource: Resource, last: Entry, now: number, lifetimes: Freshness): boolean {
   return dueAt(resource, last, lifetimes) <= now;
 }
 
-function dueAt({ id }: Resource, { value }: KeptKnown, { finalMs, finalSpreadMs }: Lifetimes): number {
+function dueAt({ id }: Resource, { value }: Entry, { finalMs, finalSpreadMs }: Freshness): number {
   return value.verifiedAt + finalMs - finalSpreadMs * scatter(id, value.verifiedAt);
 }
 

@@ -5,9 +5,9 @@ import type { Log } from '../../log.ts';
 import type { Metrics, UpstreamOperation } from '../../metrics.ts';
 import type { Credential } from '../credentials.ts';
 import { invalidResponse, readData } from './envelope.ts';
-import { type UpstreamAnswer, UpstreamError } from '../errors.ts';
-import type { Answer } from '../transport/http.ts';
-import type { ResilientExchange } from '../transport/resilience.ts';
+import { type UpstreamDetails, UpstreamError } from '../errors.ts';
+import type { HttpResponse } from '../transport/http.ts';
+import type { ResilientHttp } from '../transport/resilience.ts';
 import { type BackfillRecord, backfillRecord } from './records.ts';
 
 /** On whose behalf a call is made. */
@@ -56,7 +56,7 @@ export interface IncompleteBackfills {
 const LIST_LIMIT = 100;
 
 export interface BackfillsClientDeps {
-  readonly exchange: ResilientExchange;
+  readonly exchange: ResilientHttp;
   /** Name of the upstream host, scrubbed from whatever of its texts is passed on. */
   readonly upstreamHost: string;
   readonly clock: Clock;
@@ -76,7 +76,7 @@ export function createBackfillsClient({
     caller: Caller,
     path: string,
     timeoutMs: number | undefined,
-    read: (data: unknown, answer: Answer, secrets: readonly string[]) => Value,
+    read: (data: unknown, answer: HttpResponse, secrets: readonly string[]) => Value,
   ): Promise<Value> {
     const startedAt = clock.monotonic();
     const secrets = [caller.credential.token, upstreamHost];
@@ -93,7 +93,7 @@ export function createBackfillsClient({
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       metrics.recordUpstreamCall(operation, error.kind, clock.monotonic() - startedAt);
-      if (error.kind === 'invalidResponse') reportDrift(operation, caller, error.message, error.answer);
+      if (error.kind === 'invalidResponse') reportDrift(operation, caller, error.message, error.details);
       throw error;
     }
   }
@@ -102,7 +102,7 @@ export function createBackfillsClient({
     operation: UpstreamOperation,
     { requestId }: Caller,
     reason: string,
-    answer: UpstreamAnswer | undefined,
+    answer: UpstreamDetails | undefined,
   ): void {
     log.warn({ requestId, operation, reason, answer }, 'upstream answer not understood');
   }
@@ -138,7 +138,7 @@ export function createBackfillsClient({
 /** One that makes no sense costs itself only. Lists have come wrapped once more, as `items`. */
 function readList(
   data: unknown,
-  answer: Answer,
+  answer: HttpResponse,
   secrets: readonly string[],
 ): IncompleteBackfills & { readonly faults: string | undefined } {
   const list: unknown = typeof data === 'object' && data !== null && 'items' in data ? data.items : data;
@@ -158,7 +158,7 @@ function readBackfill(
   data: unknown,
   key: 'transfer_backfill_id' | 'transfer_id',
   asked: ResourceId,
-  answer: Answer,
+  answer: HttpResponse,
   secrets: readonly string[],
 ): BackfillRecord {
   const parsed = backfillRecord.safeParse(data);

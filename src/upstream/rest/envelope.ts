@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { UpstreamError, type UpstreamAnswer, type UpstreamErrorKind } from '../errors.ts';
-import type { Answer } from '../transport/http.ts';
+import { UpstreamError, type UpstreamDetails, type UpstreamErrorKind } from '../errors.ts';
+import type { HttpResponse } from '../transport/http.ts';
 import { parseJson } from './lossless-json.ts';
 
 /** The REST API's error envelope, and the plainer forms that its clients have met. */
@@ -65,7 +65,7 @@ const CODE = /^[A-Z][A-Z0-9_]{0,99}$/;
  * @param now milliseconds since the epoch, to read `Retry-After` dates against
  * @throws {UpstreamError} for every other answer, after the error table of the contract
  */
-export function readData(answer: Answer, secrets: readonly string[], now: number): unknown {
+export function readData(answer: HttpResponse, secrets: readonly string[], now: number): unknown {
   const body = parseBody(answer);
   if (answer.status === 200 && isObject(body) && (body['error'] ?? null) === null) {
     if (!('data' in body)) throw invalidResponse(answer, 'the body of a 200 has no "data"', secrets);
@@ -76,7 +76,7 @@ export function readData(answer: Answer, secrets: readonly string[], now: number
 }
 
 function toError(
-  answer: Answer,
+  answer: HttpResponse,
   envelope: ErrorEnvelope | undefined,
   secrets: readonly string[],
   now: number,
@@ -100,7 +100,7 @@ function toError(
   }
   const retryAfterSeconds = readRetryAfter(answer.headers['retry-after'], now);
   return new UpstreamError(kind, `answered with status ${answer.status}`, {
-    answer: describe(answer, envelope, secrets),
+    details: describe(answer, envelope, secrets),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
 }
@@ -118,10 +118,10 @@ function classify(
 
 /** For a 5xx nothing of the upstream's text is shown: it may come from anything between us and the REST API. */
 function describe(
-  { status, headers }: Answer,
+  { status, headers }: HttpResponse,
   envelope: ErrorEnvelope | undefined,
   secrets: readonly string[],
-): UpstreamAnswer {
+): UpstreamDetails {
   const requestId = [envelope?.meta?.request_id, headers['x-request-id']].find((id) =>
     isRequestId(id, secrets),
   );
@@ -161,7 +161,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function parseBody({ text }: Answer): unknown {
+function parseBody({ text }: HttpResponse): unknown {
   try {
     return parseJson(text);
   } catch {
@@ -171,12 +171,12 @@ function parseBody({ text }: Answer): unknown {
 
 /** An answer that arrived and makes no sense; the message is for the log and says nothing that stood in it. */
 export function invalidResponse(
-  { status, headers }: Answer,
+  { status, headers }: HttpResponse,
   message: string,
   secrets: readonly string[],
 ): UpstreamError {
   const requestId = headers['x-request-id'];
   return new UpstreamError('invalidResponse', message, {
-    answer: { status, ...(isRequestId(requestId, secrets) ? { requestId } : {}) },
+    details: { status, ...(isRequestId(requestId, secrets) ? { requestId } : {}) },
   });
 }

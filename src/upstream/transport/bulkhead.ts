@@ -1,13 +1,13 @@
 import { UpstreamError } from '../errors.ts';
 
-export interface TurnsOptions {
+export interface BulkheadOptions {
   /** Most runs under way at once. */
   readonly maxRunning: number;
   /** Most runs waiting for their turn. */
   readonly maxWaiting: number;
 }
 
-export interface Turns {
+export interface Bulkhead {
   readonly running: number;
   readonly waiting: number;
   /**
@@ -23,7 +23,7 @@ interface Waiting {
   refuse(error: UpstreamError): void;
 }
 
-export function createTurns({ maxRunning, maxWaiting }: TurnsOptions): Turns {
+export function createBulkhead({ maxRunning, maxWaiting }: BulkheadOptions): Bulkhead {
   // In the order of their turns: an owner who had his goes to the end.
   const queues = new Map<string, Set<Waiting>>();
   let running = 0;

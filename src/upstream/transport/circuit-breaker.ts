@@ -1,16 +1,16 @@
 import type { Clock } from '../../clock.ts';
 import { UpstreamError } from '../errors.ts';
 
-export interface Circuit {
+export interface CircuitBreaker {
   isClosed(): boolean;
   /** @throws {UpstreamError} `unavailable` while the circuit is open or its one probe is under way */
-  assertLets(): void;
+  assertClosed(): void;
   /**
    * Leave for one call. While the circuit is open the one that is let through is its probe.
    * @param leftMs what is left of the call's deadline
-   * @throws {UpstreamError} as {@link assertLets}
+   * @throws {UpstreamError} as {@link assertClosed}
    */
-  admit(leftMs: number): Permit;
+  acquire(leftMs: number): Permit;
 }
 
 export interface Permit {
@@ -34,7 +34,7 @@ type State =
  * Stops asking an upstream that is in trouble, and asks it once a second whether it still is. Nobody waits for that
  * probe: who comes meanwhile is told at once to come back later.
  */
-export function createCircuit(clock: Clock): Circuit {
+export function createCircuitBreaker(clock: Clock): CircuitBreaker {
   let state: State = { kind: 'closed', failuresInARow: 0 };
 
   function assertLets(): void {
@@ -63,8 +63,8 @@ export function createCircuit(clock: Clock): Circuit {
 
   return {
     isClosed: () => state.kind === 'closed',
-    assertLets,
-    admit(leftMs) {
+    assertClosed: assertLets,
+    acquire(leftMs) {
       assertLets();
       if (state.kind !== 'open') return { timeoutMs: leftMs, settle: settleCall };
       const { failedProbes } = state;

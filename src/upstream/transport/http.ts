@@ -3,13 +3,13 @@ import { type Dispatcher, errors, Pool } from 'undici';
 import { UpstreamError } from '../errors.ts';
 
 /** An HTTP answer as it came, its body read whole. */
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
 
-export interface ExchangeOptions {
+export interface HttpClientOptions {
   /** Base URL of the REST API, without a trailing slash. */
   readonly baseUrl: URL;
   /** Most connections at once. */
@@ -21,7 +21,7 @@ export interface ExchangeOptions {
 /** Leaves a call that is under way so many milliseconds from now, if it had more. */
 export type Hurry = (timeoutMs: number) => void;
 
-export interface Exchange {
+export interface HttpClient {
   /**
    * One GET of a path below the base URL. Redirects are answers like any other; bodies are limited to 1 MiB.
    * @param timeoutMs from the call to the last byte of the answer, waiting for a connection included
@@ -33,13 +33,17 @@ export interface Exchange {
     headers: Readonly<Record<string, string>>,
     timeoutMs: number,
     underWay?: Set<Hurry>,
-  ): Promise<Answer>;
+  ): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
-export function createExchange({ baseUrl, maxConnections, connectTimeoutMs }: ExchangeOptions): Exchange {
+export function createHttpClient({
+  baseUrl,
+  maxConnections,
+  connectTimeoutMs,
+}: HttpClientOptions): HttpClient {
   const pool = new Pool(baseUrl.origin, {
     connections: maxConnections,
     pipelining: 1,
@@ -57,7 +61,7 @@ export function createExchange({ baseUrl, maxConnections, connectTimeoutMs }: Ex
       new Promise((resolve, reject) => {
         pool.dispatch(
           { method: 'GET', path: prefix + path, headers },
-          new Reader(timeoutMs, underWay, resolve, reject),
+          new ResponseCollector(timeoutMs, underWay, resolve, reject),
         );
       }),
     close: () => pool.destroy(),
@@ -68,8 +72,8 @@ export function createExchange({ baseUrl, maxConnections, connectTimeoutMs }: Ex
  * Collects one answer. Undici's own `request` hands out a stream and heeds an AbortSignal for each call; reading
  * through the dispatch interface does without both.
  */
-class Reader implements Dispatcher.DispatchHandler {
-  readonly #resolve: (answer: Answer) => void;
+class ResponseCollector implements Dispatcher.DispatchHandler {
+  readonly #resolve: (answer: HttpResponse) => void;
   readonly #reject: (error: UpstreamError) => void;
   readonly #underWay: Set<Hurry> | undefined;
   readonly #chunks: Buffer[] = [];
@@ -83,7 +87,7 @@ class Reader implements Dispatcher.DispatchHandler {
   constructor(
     timeoutMs: number,
     underWay: Set<Hurry> | undefined,
-    resolve: (answer: Answer) => void,
+    resolve: (answer: HttpResponse) => void,
     reject: (error: UpstreamError) => void,
   ) {
     this.#resolve = resolve;

@@ -1,12 +1,12 @@
 import type { Clock } from '../../clock.ts';
 import type { UpstreamLoad } from '../../metrics.ts';
-import { createCircuit, PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
+import { createCircuitBreaker, PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
-import type { Answer, Exchange, Hurry } from './http.ts';
-import { createTurns } from './bulkhead.ts';
+import type { HttpResponse, HttpClient, Hurry } from './http.ts';
+import { createBulkhead } from './bulkhead.ts';
 
 /** One GET for somebody. */
-export interface Request {
+export interface UpstreamRequest {
   /** Whose turn it takes. */
   readonly owner: string;
   readonly path: string;
@@ -19,18 +19,18 @@ export interface Request {
 export interface CallCounter {
   callBegan(owner: string): void;
   /** @param answer if one came */
-  callEnded(owner: string, answer: Answer | undefined): void;
+  callEnded(owner: string, answer: HttpResponse | undefined): void;
 }
 
 /** An exchange that bears with an upstream that is slow, away or overrun, and spares it. */
-export interface ResilientExchange {
+export interface ResilientHttp {
   /** @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is an answer */
-  get(request: Request): Promise<Answer>;
+  get(request: UpstreamRequest): Promise<HttpResponse>;
   load(): UpstreamLoad;
 }
 
 export interface ResilienceOptions {
-  readonly exchange: Exchange;
+  readonly exchange: HttpClient;
   /** From the call to the last byte, waiting and retries included, in milliseconds. */
   readonly timeoutMs: number;
   readonly maxConcurrency: number;
@@ -66,16 +66,19 @@ const MAX_RETRIES_SAVED = 10;
  * what is left of the one deadline. Only what says that the upstream itself is in trouble opens the circuit: no
  * connection, no answer in time, 5xx. Since all calls are reads, what got no answer may be tried again, too.
  */
-export function createResilientExchange(options: ResilienceOptions): ResilientExchange {
+export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const { exchange, maxConcurrency, clock, counter, random = Math.random } = options;
-  const turns = createTurns({ maxRunning: maxConcurrency, maxWaiting: maxConcurrency * WAITING_PER_CALL });
-  const circuit = createCircuit(clock);
+  const turns = createBulkhead({ maxRunning: maxConcurrency, maxWaiting: maxConcurrency * WAITING_PER_CALL });
+  const circuit = createCircuitBreaker(clock);
   const underWay = new Set<Hurry>();
   let retriesSaved = 1;
 
-  async function attempt({ owner, path, headers }: Request, leftMs: number): Promise<Answer | UpstreamError> {
-    const permit = circuit.admit(leftMs);
-    let outcome: Answer | UpstreamError | undefined;
+  async function attempt(
+    { owner, path, headers }: UpstreamRequest,
+    leftMs: number,
+  ): Promise<HttpResponse | UpstreamError> {
+    const permit = circuit.acquire(leftMs);
+    let outcome: HttpResponse | UpstreamError | undefined;
     counter.callBegan(owner);
     try {
       outcome = await outcomeOf(exchange.get(path, headers, permit.timeoutMs, underWay));
@@ -104,7 +107,7 @@ export function createResilientExchange(options: ResilienceOptions): ResilientEx
       const deadline = clock.monotonic() + timeoutMs;
       const left = (): number => deadline - clock.monotonic();
       retriesSaved = Math.min(MAX_RETRIES_SAVED, retriesSaved + RETRY_SHARE);
-      circuit.assertLets();
+      circuit.assertClosed();
       return turns.run(request.owner, timeoutMs * WAITING_SHARE, async () => {
         for (let retries = 0; ; retries++) {
           const outcome = await attempt(request, Math.max(1, Math.min(left(), timeoutMs * ATTEMPT_SHARE)));
@@ -120,7 +123,7 @@ export function createResilientExchange(options: ResilienceOptions): ResilientEx
   };
 }
 
-async function outcomeOf(call: Promise<Answer>): Promise<Answer | UpstreamError> {
+async function outcomeOf(call: Promise<HttpResponse>): Promise<HttpResponse | UpstreamError> {
   try {
     return await call;
   } catch (error) {
@@ -129,13 +132,13 @@ async function outcomeOf(call: Promise<Answer>): Promise<Answer | UpstreamError>
   }
 }
 
-function isTrouble(outcome: Answer | UpstreamError): boolean {
+function isTrouble(outcome: HttpResponse | UpstreamError): boolean {
   if (outcome instanceof UpstreamError) return outcome.kind === 'unavailable' || outcome.kind === 'timeout';
   return outcome.status >= 500;
 }
 
 /** An answer that says when to come back is believed. */
-function maxRetries(outcome: Answer | UpstreamError): number {
+function maxRetries(outcome: HttpResponse | UpstreamError): number {
   if (outcome instanceof UpstreamError) return MAX_RETRIES[outcome.kind] ?? 0;
   return outcome.headers['retry-after'] === undefined ? (MAX_RETRIES[outcome.status] ?? 0) : 0;
 }

@@ -4,18 +4,18 @@ import { createMetrics } from '../../../src/metrics.ts';
 import type { Call } from '../../../src/sandbox/calls.ts';
 import { startSandbox } from '../../../src/sandbox/server.ts';
 import { createAdmission } from '../../../src/upstream/quota/admission.ts';
-import { createCachedClient } from '../../../src/upstream/reads/backfills.ts';
+import { createBackfills } from '../../../src/upstream/reads/backfills.ts';
 import { createBackfillsClient } from '../../../src/upstream/rest/client.ts';
 import { createCredentials } from '../../../src/upstream/credentials.ts';
-import { createExchange } from '../../../src/upstream/transport/http.ts';
-import { createGate } from '../../../src/upstream/quota/retry-after-gate.ts';
+import { createHttpClient } from '../../../src/upstream/transport/http.ts';
+import { createRetryAfterGate } from '../../../src/upstream/quota/retry-after-gate.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
 import type { Stretch } from '../../../src/upstream/quota/demand.ts';
-import { createLifetimes } from '../../../src/upstream/cache/freshness.ts';
-import type { Reader } from '../../../src/upstream/reads/read.ts';
-import { createResilientExchange } from '../../../src/upstream/transport/resilience.ts';
+import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
+import type { ReadContext } from '../../../src/upstream/reads/read.ts';
+import { createResilientHttp } from '../../../src/upstream/transport/resilience.ts';
 import { type BackfillSnapshot, phaseOf } from '../../../src/upstream/cache/snapshots.ts';
-import { Tally } from '../../../src/upstream/reads/operation-cost.ts';
+import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { type Fleet, POLL_MS, worldOf } from './fleet.ts';
 
@@ -54,14 +54,14 @@ export async function drive(
   const metrics = createMetrics();
   const credentials = createCredentials();
   const governor = createGovernor(clock, { finalTtlMs: FINAL_TTL_MS });
-  const exchange = createExchange({
+  const exchange = createHttpClient({
     baseUrl: new URL(sandbox.url),
     maxConnections: MAX_CONCURRENCY,
     connectTimeoutMs: TIMEOUT_MS,
   });
-  const client = createCachedClient({
+  const client = createBackfills({
     client: createBackfillsClient({
-      exchange: createResilientExchange({
+      exchange: createResilientHttp({
         exchange,
         timeoutMs: TIMEOUT_MS,
         maxConcurrency: MAX_CONCURRENCY,
@@ -73,8 +73,8 @@ export async function drive(
       log,
       metrics,
     }),
-    admit: createAdmission({ gate: createGate(clock), governor, credentials }),
-    lifetimes: createLifetimes({ ttlMs: TTL_MS, finalTtlMs: FINAL_TTL_MS }, governor),
+    admit: createAdmission({ gate: createRetryAfterGate(clock), governor, credentials }),
+    lifetimes: createFreshness({ ttlMs: TTL_MS, finalTtlMs: FINAL_TTL_MS }, governor),
     clock,
     log,
     metrics,
@@ -94,7 +94,11 @@ export async function drive(
   for (let since = 0; since < forMs; since += POLL_MS) {
     for (const { offsetMs, transferIds } of clients) {
       clock.advance(startsAt + since + offsetMs - clock.now());
-      const reader: Reader = { caller, mode: { kind: 'fresh' }, tally: new Tally(MAX_CALLS_PER_OPERATION) };
+      const reader: ReadContext = {
+        caller,
+        mode: { kind: 'fresh' },
+        cost: new OperationCost(MAX_CALLS_PER_OPERATION),
+      };
       const answers = await Promise.all(
         transferIds.map((id) => client.latestBackfill(reader, teamId, id).catch(asError)),
       );
@@ -115,7 +119,7 @@ export async function drive(
 }
 
 export function isIncomplete(answer: BackfillSnapshot): boolean {
-  return phaseOf({ answer, verifiedAt: 0 }) === 'incomplete';
+  return phaseOf({ outcome: answer, verifiedAt: 0 }) === 'incomplete';
 }
 
 function asError(error: unknown): Error {

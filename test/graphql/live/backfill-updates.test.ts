@@ -1,25 +1,25 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { createWatch } from '../../../src/graphql/live/backfill-updates.ts';
+import { createBackfillUpdates } from '../../../src/graphql/live/backfill-updates.ts';
 import type { ResourceId } from '../../../src/ids.ts';
 import { createMetrics } from '../../../src/metrics.ts';
-import type { CachedClient } from '../../../src/upstream/reads/backfills.ts';
-import type { Reader } from '../../../src/upstream/reads/read.ts';
+import type { Backfills } from '../../../src/upstream/reads/backfills.ts';
+import type { ReadContext } from '../../../src/upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../../src/upstream/cache/snapshots.ts';
 import { backfillRecord } from '../../../src/upstream/rest/records.ts';
-import { Tally } from '../../../src/upstream/reads/operation-cost.ts';
+import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import { createManualClock } from '../../harness.ts';
 
 const TEAM = '1' as ResourceId;
 const ID = '12' as ResourceId;
 
-const reader: Reader = {
+const reader: ReadContext = {
   caller: {
     credential: { authorization: 'Bearer x', token: 'x', partition: 'x.0' },
     requestId: 'r',
     traceparent: undefined,
   },
   mode: { kind: 'fresh' },
-  tally: new Tally(Infinity),
+  cost: new OperationCost(Infinity),
 };
 
 const snapshot: BackfillSnapshot = {
@@ -46,11 +46,11 @@ const snapshot: BackfillSnapshot = {
 /** Of a REST API that always says the same, unless told otherwise. */
 function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
-  const client: CachedClient = {
+  const client: Backfills = {
     backfill: () => Promise.resolve(read()),
     latestBackfill: () => Promise.resolve(null),
   };
-  const watch = createWatch({
+  const watch = createBackfillUpdates({
     client,
     clock,
     metrics: createMetrics(),

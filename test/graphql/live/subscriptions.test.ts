@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { envelope } from '../../../src/sandbox/faults.ts';
-import { createGate, type GraphqlError, startStack } from '../../harness.ts';
+import { createLatch, type GraphqlError, startStack } from '../../harness.ts';
 import {
   codesOf,
   nextPoll,
@@ -224,7 +224,7 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const stream = subscribe(origin, updates(id));
     await expect.poll(() => clock.waiting).toBe(1);
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened, answerFrom: 'request' } });
     clock.advance(2_000);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);

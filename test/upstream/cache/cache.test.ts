@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codesOf, createGate, startStack } from '../../harness.ts';
+import { codesOf, createLatch, startStack } from '../../harness.ts';
 
 const byId = (id: string): string => `{ backfill(id: "${id}") { id status fetchedAt } }`;
 const latest = (transferId: string): string =>
@@ -67,7 +67,7 @@ describe('freshness', () => {
   it('ends at once where CACHE_TTL_MS is 0, but reads under way are still shared', async () => {
     const { world, sandbox, query } = await startStack({ CACHE_TTL_MS: '0', CACHE_FINAL_TTL_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({
       answer: { kind: 'hold', until: gate.opened },
     });
@@ -178,7 +178,7 @@ describe('a caller that hangs up', () => {
   it('fails none of those who wait for the same read', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({
       answer: { kind: 'hold', until: gate.opened },
     });

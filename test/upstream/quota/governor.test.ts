@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { ResourceId } from '../../../src/ids.ts';
 import { UpstreamError } from '../../../src/upstream/errors.ts';
-import type { Answer } from '../../../src/upstream/transport/http.ts';
+import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
 import { MAX_FINAL_STRETCH, MAX_STRETCH } from '../../../src/upstream/quota/demand.ts';
-import { createLifetimes } from '../../../src/upstream/cache/freshness.ts';
-import { QuotaHour } from '../../../src/upstream/quota/minute-counter.ts';
-import type { KeptKnown, Resource } from '../../../src/upstream/cache/snapshots.ts';
+import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
+import { MinuteCounter } from '../../../src/upstream/quota/minute-counter.ts';
+import type { Entry, Resource } from '../../../src/upstream/cache/snapshots.ts';
 import { isDue } from '../../../src/upstream/reads/team-list.ts';
 import { codesOf, createManualClock, type Stack, startStack } from '../../harness.ts';
 
@@ -164,7 +164,7 @@ describe('with nothing left', () => {
 
   it('is not thought to be over because the REST API refuses a call', () => {
     const governor = createGovernor(createManualClock(), LIFETIMES);
-    const answered = (status: number, headers: Answer['headers']): void => {
+    const answered = (status: number, headers: HttpResponse['headers']): void => {
       governor.callBegan('a');
       governor.callEnded('a', { status, headers, text: '' });
     };
@@ -301,9 +301,9 @@ function resource(n: number): Resource {
   return { kind: 'latest', teamId: '1' as ResourceId, id: String(5_000 + n) as ResourceId };
 }
 
-function verified(at: number): KeptKnown {
+function verified(at: number): Entry {
   const answer = new UpstreamError('notFound', 'none yet');
-  return { value: { answer, verifiedAt: at }, confirmedAt: at, freshUntil: at };
+  return { value: { outcome: answer, verifiedAt: at }, confirmedAt: at, freshUntil: at };
 }
 
 interface Minute {
@@ -321,7 +321,7 @@ interface Minute {
 function ofAPage(transfers: number, limit: number, minutes: number): readonly Minute[] {
   const clock = createManualClock();
   const governor = createGovernor(clock, LIFETIMES);
-  const lifetimes = createLifetimes({ ttlMs: 2_000, ...LIFETIMES }, governor);
+  const lifetimes = createFreshness({ ttlMs: 2_000, ...LIFETIMES }, governor);
   const call = (reason: 'cold' | 'recheck' | 'verify', headers = {}): void => {
     governor.expectCall('a', reason);
     governor.callBegan('a');
@@ -409,14 +409,14 @@ describe('what is verified', () => {
 
   it('has as much time as is configured, however many quotas are left', () => {
     const governor = createGovernor(createManualClock(), LIFETIMES);
-    const lifetimes = createLifetimes({ ttlMs: 2_000, ...LIFETIMES }, governor)('a');
+    const lifetimes = createFreshness({ ttlMs: 2_000, ...LIFETIMES }, governor)('a');
     expect(lifetimes).toEqual({ changingMs: 2_000, finalMs: MINUTE, finalSpreadMs: 0 });
   });
 });
 
 describe('QuotaHour', () => {
   it('has as its pace what every hour to come can bear', () => {
-    const hour = new QuotaHour(0);
+    const hour = new MinuteCounter(0);
     expect(hour.pace(0, 600)).toBeCloseTo(600, -1);
     // Everything used at once has to leave the hour first.
     hour.add(0, 600);
@@ -425,14 +425,14 @@ describe('QuotaHour', () => {
   });
 
   it('keeps its pace where that pace is kept', () => {
-    const hour = new QuotaHour(0);
+    const hour = new MinuteCounter(0);
     for (let minute = 0; minute < 200; minute++) hour.add(minute * MINUTE, 10);
     expect(hour.pace(199.99 * MINUTE, 600)).toBeGreaterThan(560);
     expect(hour.pace(199.99 * MINUTE, 600)).toBeLessThan(640);
   });
 
   it('forgets the oldest first when it has too many', () => {
-    const hour = new QuotaHour(0);
+    const hour = new MinuteCounter(0);
     hour.add(0, 100);
     hour.add(30 * MINUTE, 50);
     hour.correctTo(30 * MINUTE, 60);
@@ -443,7 +443,7 @@ describe('QuotaHour', () => {
   });
 
   it('tells the rate of what it has seen, and leaps with no minute that ends', () => {
-    const hour = new QuotaHour(0);
+    const hour = new MinuteCounter(0);
     for (let second = 0; second < 90; second++) hour.add(second * 1_000, 2);
     expect(hour.rate(90_000, 5)).toBeCloseTo(7_200);
     for (let second = 90; second < 900; second++) {
@@ -455,7 +455,7 @@ describe('QuotaHour', () => {
   });
 
   it('remembers more than an hour where it is told to', () => {
-    const long = new QuotaHour(0, 120);
+    const long = new MinuteCounter(0, 120);
     long.add(0, 7);
     expect(long.within(110 * MINUTE, 120)).toBe(7);
     expect(long.within(110 * MINUTE, 60)).toBe(0);
@@ -463,7 +463,7 @@ describe('QuotaHour', () => {
   });
 
   it('says when something leaves it', () => {
-    const hour = new QuotaHour(0);
+    const hour = new MinuteCounter(0);
     expect(hour.untilRelief(0)).toBe(0);
     hour.add(10 * MINUTE, 1);
     expect(hour.untilRelief(20 * MINUTE)).toBe(51 * MINUTE);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codesOf, createGate, startStack } from '../../harness.ts';
+import { codesOf, createLatch, startStack } from '../../harness.ts';
 
 const IDS = Array.from({ length: 50 }, (_, n) => String(1000 + n));
 const DASHBOARD = `query Dashboard($ids: [ID!]!) {
@@ -38,7 +38,7 @@ describe('a page of 50 transfers', () => {
 
   it('makes all its reads in one batch, at most UPSTREAM_MAX_CONCURRENCY at a time', async () => {
     const { sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '8' });
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(8);
@@ -50,7 +50,7 @@ describe('a page of 50 transfers', () => {
 
   it('has all its reads under way at once where the limit lets it', async () => {
     const { sandbox, query } = await startStack();
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(50);
@@ -102,7 +102,7 @@ describe('the same id', () => {
   it('costs one call for 200 requests at once', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
     const answers = Array.from({ length: 200 }, () =>
       query(`{ backfill(id: "${id}") { status fetchedAt } }`),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { envelope, type FaultAnswer } from '../../../src/sandbox/faults.ts';
 import type { Operation } from '../../../src/sandbox/routes.ts';
-import { codesOf, createGate, type Result, type Stack, startStack } from '../../harness.ts';
+import { codesOf, createLatch, type Result, type Stack, startStack } from '../../harness.ts';
 
 const FIELDS = 'id status transferRunsCompleted fetchedAt isStale';
 const DASHBOARD = `query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { ${FIELDS} } } }`;
@@ -392,7 +392,7 @@ describe('the list of a team', () => {
 
   it('is read once for all who ask at the same time', async () => {
     const stack = await knownPage();
-    const gate = createGate();
+    const gate = createLatch();
     stack.sandbox.faults.add(list({ kind: 'hold', until: gate.opened }));
     const answers = Array.from({ length: 50 }, () => dashboard(stack, ['5', '6']));
     await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
@@ -406,7 +406,7 @@ describe('the list of a team', () => {
     const { world, sandbox, clock } = stack;
     const id = world.addBackfill({ transferId: '7', status: 'RUNNING' });
     world.set(id, { transfer_runs_completed: 3 });
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
     const page = dashboard(stack, ['5', '6']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
@@ -424,7 +424,7 @@ describe('the list of a team', () => {
   it('does not stand in for what is asked for past the cache while it is read', async () => {
     const stack = await knownPage();
     const { world, sandbox, clock } = stack;
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
     const page = dashboard(stack, ['5', '6']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { envelope, type FaultAnswer } from '../../../src/sandbox/faults.ts';
-import { codesOf, createGate, type GraphqlError, startStack, TOKEN } from '../../harness.ts';
+import { codesOf, createLatch, type GraphqlError, startStack, TOKEN } from '../../harness.ts';
 
 interface Row {
   readonly name: string;
@@ -384,7 +384,7 @@ describe('a bug of ours', () => {
   it('is INTERNAL_SERVER_ERROR with nothing of its text, which only the log has', async () => {
     const { clock, world, sandbox, query, logLines } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened, answerFrom: 'request' } });
     const answer = query(`{ broken: backfill(id: "${id}") { id } transfer(id: "5") { id } }`);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);

@@ -6,9 +6,9 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { envelope, type FaultAnswer } from '../../../src/sandbox/faults.ts';
 import { UpstreamError } from '../../../src/upstream/errors.ts';
-import type { Exchange } from '../../../src/upstream/transport/http.ts';
+import type { HttpClient } from '../../../src/upstream/transport/http.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
-import { createResilientExchange } from '../../../src/upstream/transport/resilience.ts';
+import { createResilientHttp } from '../../../src/upstream/transport/resilience.ts';
 import { codesOf, type Result, startStack, TOKEN } from '../../harness.ts';
 import { listen } from '../../support/listen.ts';
 
@@ -558,7 +558,7 @@ describe('an upstream that is asked for more than it can answer in time', () => 
   it('is not taken for one in trouble', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const exchange: Exchange = {
+    const exchange: HttpClient = {
       get: (_path, _headers, timeoutMs) =>
         new Promise((resolve, reject) => {
           if (timeoutMs < 300) setTimeout(() => reject(new UpstreamError('timeout', 'late')), timeoutMs);
@@ -566,7 +566,7 @@ describe('an upstream that is asked for more than it can answer in time', () => 
         }),
       close: () => Promise.resolve(),
     };
-    const resilient = createResilientExchange({
+    const resilient = createResilientHttp({
       exchange,
       timeoutMs: 1000,
       maxConcurrency: 20,

@@ -2,13 +2,10 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { type FaultAnswer, envelope } from '../../../src/sandbox/faults.ts';
 import { UpstreamError } from '../../../src/upstream/errors.ts';
-import type { Answer } from '../../../src/upstream/transport/http.ts';
+import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
-import {
-  createResilientExchange,
-  type ResilientExchange,
-} from '../../../src/upstream/transport/resilience.ts';
-import { codesOf, createGate, type Result, type Stack, startStack } from '../../harness.ts';
+import { createResilientHttp, type ResilientHttp } from '../../../src/upstream/transport/resilience.ts';
+import { codesOf, createLatch, type Result, type Stack, startStack } from '../../harness.ts';
 
 const latest = (transferId: string): string => `{ transfer(id: "${transferId}") { latestBackfill { id } } }`;
 
@@ -24,12 +21,12 @@ const DELAY_MS = 20;
 
 /** On fake time: what each attempt brings within the time that it is given is the test's to say. */
 function resilientOver(
-  attempt: (timeoutMs: number) => Promise<Answer>,
+  attempt: (timeoutMs: number) => Promise<HttpResponse>,
   limits: { readonly timeoutMs: number; readonly maxConcurrency: number },
-): ResilientExchange {
+): ResilientHttp {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  return createResilientExchange({
+  return createResilientHttp({
     exchange: {
       get: (_path, _headers, timeoutMs) => attempt(timeoutMs),
       close: () => Promise.resolve(),
@@ -41,13 +38,13 @@ function resilientOver(
   });
 }
 
-const answerAfter = (ms: number): Promise<Answer> =>
+const answerAfter = (ms: number): Promise<HttpResponse> =>
   new Promise((resolve) => setTimeout(() => resolve({ status: 200, headers: {}, text: '' }), ms));
 const lateAfter = (ms: number): Promise<never> =>
   new Promise((_resolve, reject) => setTimeout(() => reject(new UpstreamError('timeout', 'late')), ms));
 
 /** The status of the answer, or the kind of the error; and the milliseconds that it took. */
-async function ended(call: Promise<Answer>): Promise<readonly [number | string, number]> {
+async function ended(call: Promise<HttpResponse>): Promise<readonly [number | string, number]> {
   const startedAt = Date.now();
   const outcome = await call.then(
     ({ status }) => status,
@@ -111,7 +108,7 @@ describe('a retry', () => {
   it('waits for a random time, for twice as long the second time, and not past the deadline', async () => {
     const lost = (): Promise<never> => Promise.reject(new UpstreamError('unavailable', 'lost'));
     const retries = async (timeoutMs: number): Promise<readonly [number | string, number]> => {
-      let answer = (): Promise<Answer> => answerAfter(0);
+      let answer = (): Promise<HttpResponse> => answerAfter(0);
       const resilient = resilientOver(() => answer(), { timeoutMs, maxConcurrency: 1 });
       const saved = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
       await vi.advanceTimersByTimeAsync(20);
@@ -178,7 +175,7 @@ describe('the circuit', () => {
 
     restore();
     clock.advance(1_000);
-    const gate = createGate();
+    const gate = createLatch();
     sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
     const probe = query(latest('52'));
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
@@ -272,7 +269,7 @@ describe('turns', () => {
     const { origin, world, sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '2' });
     world.addToken('greedy', { teams: 'all', permissions: 'view' });
     world.addToken('modest', { teams: 'all', permissions: 'view' });
-    const gates = Array.from({ length: 4 }, createGate);
+    const gates = Array.from({ length: 4 }, createLatch);
     for (const gate of gates) sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
     const ids = Array.from({ length: 100 }, (_, n) => String(n + 1));
     const greedy = query('query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id } } }', {
