@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ERROR_CODES, isErrorCode, isGatewayError } from '../../src/graphql/error-codes.ts';
+import { toPublicError } from '../../src/graphql/errors.ts';
+import { UpstreamError } from '../../src/upstream/errors.ts';
 import { codesOf, startStack } from '../harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -54,6 +56,16 @@ describe('the table of error codes', () => {
     expect(
       [error('NOT_FOUND'), error('NO_ROUTE'), { message: 'M.' }, 'NOT_FOUND', null].map(isGatewayError),
     ).toEqual([true, false, false, false, false]);
+  });
+});
+
+describe('an UpstreamError of any kind', () => {
+  it('has a row in the table', () => {
+    for (const kind of ['unavailable', 'timeout', 'tooManyCalls'] as const) {
+      expect(toPublicError(new UpstreamError(kind, 'why')).extensions['code']).not.toBe(
+        'INTERNAL_SERVER_ERROR',
+      );
+    }
   });
 });
 

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { codesOf, startStack } from '../harness.ts';
+import { listen } from '../support/listen.ts';
 
 const RULE = 'a whole number from 1 to 9223372036854775807, without sign or leading zeros';
 
@@ -81,6 +83,60 @@ describe('a malformed id', () => {
       (await query('{ transfer(id: "1", teamId: "7") { teamId } }', { team: 'x' })).errors,
     ).toBeUndefined();
   });
+});
+
+describe('any id', () => {
+  const ids = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 30 }),
+    fc.string({ unit: 'grapheme', maxLength: 30 }),
+    fc.constantFrom(
+      '..',
+      '1/../2',
+      '1%2f2',
+      '1?x=1',
+      '1#',
+      '1;',
+      ' 1',
+      '1 ',
+      '+1',
+      '1e3',
+      '0x1',
+      '１',
+      '1\n',
+      '1\u0000',
+    ),
+    fc.integer({ min: 1, max: 5000 }).map((length) => '9'.repeat(length)),
+    fc.bigInt({ min: 0n, max: 2n ** 64n }).map(String),
+    fc.tuple(fc.maxSafeNat(), fc.string({ maxLength: 3 })).map(([digits, rest]) => `${digits}${rest}`),
+  );
+
+  it('is refused without a call, or is a part of exactly one path', async () => {
+    const paths: (string | undefined)[] = [];
+    const origin = await listen((request, response) => {
+      paths.push(request.url);
+      response.writeHead(404).end('{"error":{"code":"NOT_FOUND"}}');
+    });
+    const { query } = await startStack({ SUPERMETRICS_API_URL: `${origin}/v1`, CACHE_TTL_MS: '0' });
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(ids, fc.constant('1')), ids, async (teamId, backfillId) => {
+        paths.length = 0;
+        const { status, data, errors } = await query(
+          'query ($t: ID, $b: ID!) { backfill(teamId: $t, id: $b) { id } }',
+          { variables: { t: teamId, b: backfillId } },
+        );
+        expect(status).toBe(200);
+        expect(data).toEqual({ backfill: null });
+        const fits = [teamId, backfillId].every(
+          (text) => /^[1-9]\d*$/.test(text) && BigInt(text) < 2n ** 63n,
+        );
+        expect(errors?.map(({ extensions }) => extensions.code)).toEqual([
+          fits ? 'NOT_FOUND' : 'BAD_USER_INPUT',
+        ]);
+        expect(paths).toEqual(fits ? [`/v1/teams/${teamId}/backfills/${backfillId}`] : []);
+      }),
+      { numRuns: 500 },
+    );
+  }, 60_000);
 });
 
 describe('an id as a number', () => {

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ResourceId } from '../../../src/ids.ts';
+import { createLog } from '../../../src/log.ts';
+import { createMetrics } from '../../../src/metrics.ts';
+import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
+import { createCredentials } from '../../../src/upstream/credentials.ts';
+import { createAdmission } from '../../../src/upstream/quota/admission.ts';
+import { createGovernor } from '../../../src/upstream/quota/governor.ts';
+import { createRetryAfterGate } from '../../../src/upstream/quota/retry-after-gate.ts';
+import { createBackfills } from '../../../src/upstream/reads/backfills.ts';
+import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
+import type { ReadContext } from '../../../src/upstream/reads/read.ts';
+import type { BackfillsClient, Caller } from '../../../src/upstream/rest/client.ts';
+import { type BackfillRecord, backfillRecord } from '../../../src/upstream/rest/records.ts';
+import { createManualClock } from '../../harness.ts';
+import { id, RECORD } from '../../support/records.ts';
+
+/** Longer than a property should take on a machine that is busy. */
+const PATIENCE = 60_000;
+
+describe('any two reads that differ in credential, team, resource or id', () => {
+  interface Read {
+    readonly token: string;
+    readonly resource: 'backfill' | 'latest';
+    readonly team: ResourceId;
+    readonly id: ResourceId;
+  }
+  // Few, and such as could run into each other where they are put together.
+  const few = fc.constantFrom('1', '11', '111', '12', '2', '21', '9223372036854775807').map(id);
+  const tokens = fc.oneof(
+    fc.constantFrom('a', 'aa', 'A', 'a/1', 'a.1', 'a.0', 'a/1/backfill/1', '/', '.', 'Bearer'),
+    fc.stringMatching(/^[\x21-\x7e]{1,20}$/),
+  );
+  const reads: fc.Arbitrary<Read> = fc.record({
+    token: tokens,
+    resource: fc.constantFrom('backfill', 'latest'),
+    team: few,
+    id: few,
+  });
+  /** Says of a record for whom and what it was made. */
+  const proofOf = (token: string, team: ResourceId, resource: string, key: ResourceId): string =>
+    createHash('sha256')
+      .update(JSON.stringify([token, team, resource, key]))
+      .digest('hex');
+
+  it(
+    'never get the answer of one another',
+    async () => {
+      const made = (caller: Caller, team: ResourceId, resource: string, key: ResourceId): BackfillRecord => ({
+        ...backfillRecord.parse(RECORD),
+        // Its own for each transfer, or a latest read would rightly answer reads by id.
+        transfer_backfill_id: resource === 'backfill' ? key : id(`9000${key.slice(0, 15)}`),
+        status: proofOf(caller.credential.token, team, resource, key),
+      });
+      const fake: BackfillsClient = {
+        getBackfill: (caller, team, key) => Promise.resolve(made(caller, team, 'backfill', key)),
+        getLatestBackfill: (caller, team, key) => Promise.resolve(made(caller, team, 'latest', key)),
+        listIncompleteBackfills: (caller, team) =>
+          Promise.resolve({
+            isWhole: true,
+            // Older than any that is the latest of its transfer.
+            records: listed.map((key) => ({
+              ...made(caller, team, 'backfill', key),
+              created_time: '1999-01-01T00:00:00Z',
+            })),
+          }),
+      };
+      let listed: readonly ResourceId[] = [];
+      const metrics = createMetrics();
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(reads, { minLength: 2, maxLength: 12 }),
+          fc.nat(11),
+          async (all, refused) => {
+            const clock = createManualClock();
+            const credentials = createCredentials();
+            const governor = createGovernor(clock, { finalTtlMs: 60_000 });
+            listed = all.filter((_, index) => index % 2 === 0).map(({ id: key }) => key);
+            const client = createBackfills({
+              client: fake,
+              admit: createAdmission({ credentials, gate: createRetryAfterGate(clock), governor }),
+              lifetimes: createFreshness({ ttlMs: 2_000, finalTtlMs: 60_000 }, governor),
+              clock,
+              log: createLog('silent'),
+              metrics,
+              maxEntries: 100,
+              staleMs: 300_000,
+              timeoutMs: 1_000,
+            });
+            const answer = async ({ token, resource, team, id: key }: Read): Promise<string | undefined> => {
+              const credential = credentials.parse(`Bearer ${token}`);
+              if (credential === undefined) throw new Error(`${token} is no token`);
+              const reader: ReadContext = {
+                caller: { credential, requestId: 'fuzz', traceparent: undefined },
+                mode: { kind: 'fresh' },
+                cost: new OperationCost(100),
+              };
+              const found = await (resource === 'backfill'
+                ? client.backfill(reader, team, key)
+                : client.latestBackfill(reader, team, key));
+              expect(found?.teamId).toBe(team);
+              return found?.record.status;
+            };
+            const expected = all.map(({ token, team, resource, id: key }) =>
+              proofOf(token, team, resource, key),
+            );
+            // All at once, which shares loads, and one after another, which shares what is kept.
+            expect(await Promise.all(all.map(answer))).toEqual(expected);
+            const one = credentials.parse(`Bearer ${all[refused % all.length]?.token ?? ''}`);
+            if (one !== undefined) credentials.refuse(one);
+            for (const [n, read] of all.entries()) expect(await answer(read)).toBe(expected[n]);
+          },
+        ),
+        { numRuns: 1_000 },
+      );
+    },
+    PATIENCE,
+  );
+});
