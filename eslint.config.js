@@ -4,7 +4,9 @@ import tseslint from 'typescript-eslint';
 
 /**
  * Rooms and what each may not import, so that imports run in one direction:
- * main, demo → process, gateway → server → graphql → upstream → leaves (cache, clock, config, ids, log, metrics).
+ * main, demo → process, gateway → server → graphql → upstream → leaves (clock, config, ids, log, metrics);
+ * inside upstream: upstream.ts → reads → cache → quota, rest → transport → errors, credentials.
+ * A later entry replaces an earlier one for the files that both name, so each names everything that holds for it.
  */
 const room = (files, forbidden) => ({
   files,
@@ -17,8 +19,27 @@ const room = (files, forbidden) => ({
 });
 
 const noProcess = [['node:process', 'process'], 'only process.ts touches the process'];
-const noSandbox = ['**/sandbox/**', 'production code never imports the sandbox; the demo entry does'];
+const noSandbox = [['**/sandbox/**', '**/demo/**'], 'production code never imports the sandbox or the demo'];
 const noHttpClients = [['undici', 'ioredis'], 'graphql/ and server/ know nothing of the way to the upstream'];
+const noUpper = [['**/server/**', '**/gateway.ts', '**/config.ts'], 'imports run downwards only'];
+const noTransport = [
+  ['**/upstream/transport/**', '**/upstream/quota/**'],
+  'graphql/ and server/ see reads, records and errors of upstream/, not how they are made',
+];
+
+/** Every room of upstream/, with those above it or beside it. */
+const upstreamRoom = (name, ...above) =>
+  room(
+    [`src/upstream/${name}`],
+    [
+      [['graphql', 'graphql-yoga', '**/graphql/**'], 'upstream/ speaks REST and knows no GraphQL'],
+      ['**/upstream.ts', 'the face of upstream/ joins its rooms, which do not know it'],
+      ...(above.length === 0 ? [] : [[above.map((room) => `**/${room}/**`), 'imports run downwards only']]),
+      noUpper,
+      noProcess,
+      noSandbox,
+    ],
+  );
 
 export default tseslint.config(
   { ignores: ['dist/', 'src/graphql/types.generated.ts', 'test/client/generated/', 'test/artifacts/'] },
@@ -63,21 +84,30 @@ export default tseslint.config(
     ],
   ),
   room(
-    ['src/upstream/**/*.ts'],
+    ['src/upstream/upstream.ts'],
     [
-      [
-        ['graphql', 'graphql-yoga', 'dataloader', '**/graphql/**'],
-        'upstream/ speaks REST and knows no GraphQL',
-      ],
-      [['**/server/**', '**/gateway.ts', '**/config.ts'], 'upstream/ imports leaves only'],
+      [['graphql', 'graphql-yoga', '**/graphql/**'], 'upstream/ speaks REST and knows no GraphQL'],
+      noUpper,
       noProcess,
       noSandbox,
     ],
   ),
+  upstreamRoom('{errors,credentials}.ts', 'reads', 'cache', 'quota', 'rest', 'transport'),
+  upstreamRoom('reads/*.ts'),
+  upstreamRoom('cache/*.ts', 'reads'),
+  upstreamRoom('quota/*.ts', 'reads', 'cache', 'rest'),
+  upstreamRoom('rest/*.ts', 'reads', 'cache', 'quota'),
+  upstreamRoom('transport/*.ts', 'reads', 'cache', 'quota', 'rest'),
+  room(['src/graphql/**/*.ts'], [noUpper, noTransport, noHttpClients, noProcess, noSandbox]),
   room(
-    ['src/graphql/**/*.ts'],
+    ['src/graphql/live/*.ts'],
     [
-      [['**/server/**', '**/gateway.ts', '**/config.ts'], 'graphql/ imports upstream/ and leaves only'],
+      [
+        ['../context.ts', '../loaders.ts', '../schema.ts', '**/resolvers/**'],
+        'live/ knows streams, not operations',
+      ],
+      noUpper,
+      noTransport,
       noHttpClients,
       noProcess,
       noSandbox,
@@ -85,25 +115,37 @@ export default tseslint.config(
   ),
   room(['src/graphql/error-codes.ts'], [['*', 'frontends import this file, so it imports nothing']]),
   room(
-    ['src/server/**/*.ts'],
+    ['src/server/*.ts'],
     [
-      [['**/gateway.ts', '**/config.ts'], 'server/ imports graphql/, upstream/ and leaves only'],
+      [['**/gateway.ts', '**/config.ts'], 'imports run downwards only'],
+      noTransport,
       noHttpClients,
       noProcess,
       noSandbox,
     ],
   ),
   room(
-    ['src/sandbox/**/*.ts'],
+    ['src/server/plugins/*.ts'],
+    [
+      [['**/gateway.ts', '**/config.ts'], 'imports run downwards only'],
+      ['../*.ts', 'plugins know what they share, not the server that they are plugged into'],
+      noTransport,
+      noHttpClients,
+      noProcess,
+      noSandbox,
+    ],
+  ),
+  room(
+    ['src/sandbox/*.ts'],
     [[['../*.ts', '**/server/**', '**/graphql/**', '**/upstream/**'], 'the sandbox stands alone']],
   ),
-  { files: ['src/main.ts'], rules: {} },
+  room(['src/sandbox/world/*.ts'], [['../**', 'the world knows nothing of the API that shows it']]),
   {
     files: ['src/process.ts'],
     rules: { 'no-restricted-imports': 'off', 'no-restricted-syntax': 'off' },
   },
   {
-    files: ['src/demo/main.ts'],
+    files: ['src/demo/*.ts'],
     rules: {
       'no-restricted-imports': ['error', { patterns: [{ group: noProcess[0], message: noProcess[1] }] }],
     },

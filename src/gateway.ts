@@ -11,17 +11,9 @@ import { createGraphqlServer } from './server/graphql-server.ts';
 import { type Handlers, listen } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
-import { createAdmission } from './upstream/quota/admission.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
-import { createBackfills } from './upstream/reads/backfills.ts';
-import { createBackfillsClient } from './upstream/rest/client.ts';
-import { createCredentials } from './upstream/credentials.ts';
-import { createHttpClient } from './upstream/transport/http.ts';
-import { createRetryAfterGate } from './upstream/quota/retry-after-gate.ts';
-import { createGovernor } from './upstream/quota/governor.ts';
-import { createFreshness } from './upstream/cache/freshness.ts';
-import { createResilientHttp } from './upstream/transport/resilience.ts';
+import { createUpstream } from './upstream/upstream.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -60,61 +52,38 @@ export function createGateway({
   }
 
   const metrics = createMetrics();
-  const credentials = createCredentials();
-  const governor = createGovernor(clock, { finalTtlMs: config.CACHE_FINAL_TTL_MS });
-  metrics.watchQuotas(governor.survey);
-  const exchange = createHttpClient({
-    baseUrl: config.SUPERMETRICS_API_URL,
-    maxConnections: config.UPSTREAM_MAX_CONCURRENCY,
-    // Time is left to try another connection.
-    connectTimeoutMs: Math.ceil(config.UPSTREAM_TIMEOUT_MS / 3),
-  });
-  const resilient = createResilientHttp({
-    exchange,
-    timeoutMs: config.UPSTREAM_TIMEOUT_MS,
-    maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
-    clock,
-    counter: governor,
-  });
-  metrics.watchUpstream(resilient.load);
-  const client = createBackfills({
-    client: createBackfillsClient({
-      exchange: resilient,
-      upstreamHost: config.SUPERMETRICS_API_URL.host,
-      clock,
-      log,
-      metrics,
-    }),
-    admit: createAdmission({ gate: createRetryAfterGate(clock), governor, credentials }),
-    lifetimes: createFreshness(
-      { ttlMs: config.CACHE_TTL_MS, finalTtlMs: config.CACHE_FINAL_TTL_MS },
-      governor,
-    ),
-    clock,
-    log,
-    metrics,
-    maxEntries: config.CACHE_MAX_ENTRIES,
-    staleMs: config.CACHE_STALE_MS,
-    timeoutMs: config.UPSTREAM_TIMEOUT_MS,
-  });
-  const watch = createBackfillUpdates({
-    client,
+  const upstream = createUpstream(
+    {
+      baseUrl: config.SUPERMETRICS_API_URL,
+      ttlMs: config.CACHE_TTL_MS,
+      finalTtlMs: config.CACHE_FINAL_TTL_MS,
+      staleMs: config.CACHE_STALE_MS,
+      maxEntries: config.CACHE_MAX_ENTRIES,
+      timeoutMs: config.UPSTREAM_TIMEOUT_MS,
+      maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
+      pollMs: config.SUBSCRIPTION_POLL_MS,
+    },
+    { clock, log, metrics },
+  );
+  const updates = createBackfillUpdates({
+    upstream,
     clock,
     metrics,
-    intervalMs: ({ partition }) => config.SUBSCRIPTION_POLL_MS * governor.stretch(partition).changing,
     staleMs: config.CACHE_STALE_MS,
   });
-  metrics.watchSubscriptions(() => watch.streams);
+  metrics.gauge(
+    'subscriptions_open',
+    'Streams of subscriptions in progress, over SSE and WebSocket.',
+    () => updates.streams,
+  );
   const finishResult = createFinishResult({ log, metrics });
   let ready = false;
   const server = createGraphqlServer({
     schema,
     createContext: createContextFactory({
-      client,
+      upstream,
       clock,
-      watch,
-      credentials,
-      quotaRemaining: governor.remaining,
+      updates,
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
@@ -155,13 +124,13 @@ export function createGateway({
       ready = value;
     },
     completeStreams() {
-      watch.close();
+      updates.close();
       sockets.close();
     },
     async close() {
       shedding.stop();
       await server.dispose();
-      await exchange.close();
+      await upstream.close();
     },
   };
 }

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
-import type { Backfills } from '../upstream/reads/backfills.ts';
 import type { Credential, Credentials } from '../upstream/credentials.ts';
 import type { ReadContext } from '../upstream/reads/read.ts';
 import { OperationCost } from '../upstream/reads/operation-cost.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { badUserInput, unauthenticated } from './errors.ts';
 import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
@@ -61,18 +61,16 @@ export interface GatewayContext {
 }
 
 export interface ContextDeps {
-  readonly client: Backfills;
+  readonly upstream: Pick<Upstream, 'backfills' | 'credentials' | 'estimate' | 'quota'>;
   readonly clock: Clock;
-  readonly watch: Pick<BackfillUpdates, 'open'>;
-  readonly credentials: Credentials;
-  /** Calls left in the hour of a credential, by its partition. */
-  readonly quotaRemaining: (partition: string) => number;
+  readonly updates: Pick<BackfillUpdates, 'open'>;
   readonly defaultTeamId: ResourceId | undefined;
   readonly maxCallsPerOperation: number;
 }
 
 export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) => GatewayContext {
-  const { client, clock, watch, credentials, quotaRemaining, defaultTeamId, maxCallsPerOperation } = deps;
+  const { upstream, clock, updates, defaultTeamId, maxCallsPerOperation } = deps;
+  const { backfills, estimate, credentials, quota } = upstream;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
     let tally = new OperationCost(maxCallsPerOperation);
@@ -81,13 +79,13 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
     function reader(): ReadContext {
       return {
         caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
-        mode: { kind: costQuestion === 'estimate' ? 'estimate' : noCache ? 'refresh' : 'fresh' },
+        mode: { kind: noCache ? 'noCache' : 'fresh' },
         cost: tally,
       };
     }
 
     return {
-      updates: watch,
+      updates,
       reader,
 
       cost: tally,
@@ -97,12 +95,12 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
       costReport() {
         const { calls, cacheHits, staleReads } = tally;
         const credential = authorization === null ? undefined : credentials.parse(authorization);
-        const left = credential === undefined ? null : Math.floor(quotaRemaining(credential.partition));
+        const left = credential === undefined ? null : Math.floor(quota.remaining(credential.partition));
         return { calls, cacheHits, staleReads, quotaRemaining: left };
       },
 
       loaders() {
-        loaders ??= createLoaders(client, reader());
+        loaders ??= createLoaders(costQuestion === 'estimate' ? estimate : backfills, reader());
         return loaders;
       },
 

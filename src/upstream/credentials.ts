@@ -19,11 +19,12 @@ export interface Credentials {
 }
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i;
+const MAX_CREDENTIALS = 10_000;
 
-export function createCredentials({ max = 10_000 }: { readonly max?: number } = {}): Credentials {
-  // Hashing costs more than the rest of a cached read; the same few tokens come again and again.
-  const partitions = new LRUCache<string, string>({ max });
-  const refusals = new LRUCache<string, number>({ max });
+export function createCredentials(): Credentials {
+  // Hashing costs more than the rest of a cached read, and the same few tokens come again and again.
+  const partitions = new LRUCache<string, string>({ max: MAX_CREDENTIALS });
+  const refusals = new LRUCache<string, number>({ max: MAX_CREDENTIALS });
 
   function partitionOf(token: string): string {
     const hash = createHash('sha256').update(token).digest('base64url');

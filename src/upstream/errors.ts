@@ -1,4 +1,4 @@
-/** Every way in which asking the REST API can go wrong. Each has one row in the GraphQL error table. */
+/** Every way in which a call to the REST API can fail. Each kind has one row in the GraphQL error table. */
 export type UpstreamErrorKind =
   | 'badRequest'
   | 'unauthenticated'
@@ -13,16 +13,46 @@ export type UpstreamErrorKind =
   | 'invalidResponse'
   | 'tooManyCalls';
 
-/** What an answer said of itself, as far as it may be shown to clients. */
+/**
+ * What a failure is about. Everything that follows from a failure is decided by this:
+ *
+ * - `request`: the call itself was wrong. Nothing else is affected.
+ * - `resource`: the resource is refused or not there. A value kept from before may not be shown any more.
+ * - `credential`: the REST API does not accept the credential, so every other call with it fails too.
+ * - `quota`: the credential has no calls left, so every other call with it fails too. A stale value may stand in.
+ * - `upstream`: the REST API is in trouble. A stale value may stand in.
+ * - `answer`: the response arrived and makes no sense.
+ * - `operation`: the GraphQL operation asked for too much.
+ */
+export type ErrorSubject =
+  'request' | 'resource' | 'credential' | 'quota' | 'upstream' | 'answer' | 'operation';
+
+const SUBJECTS = {
+  badRequest: 'request',
+  unauthenticated: 'credential',
+  forbidden: 'resource',
+  notFound: 'resource',
+  conflict: 'request',
+  rateLimited: 'quota',
+  quotaExceeded: 'quota',
+  failed: 'upstream',
+  unavailable: 'upstream',
+  timeout: 'upstream',
+  invalidResponse: 'answer',
+  tooManyCalls: 'operation',
+} as const satisfies Record<UpstreamErrorKind, ErrorSubject>;
+
+/** The parts of an error response that clients may see. */
 export interface UpstreamDetails {
+  /** HTTP status. */
   readonly status: number;
-  /** The REST API's own error code, such as `ACCESS_DENIED`; its documents disagree on them, so it is detail only. */
+  /** The REST API's own error code, such as `ACCESS_DENIED`. Its documents disagree on the codes, so it is detail only. */
   readonly code?: string;
   readonly description?: string;
   readonly requestId?: string;
 }
 
-export interface UpstreamErrorDetails {
+export interface UpstreamErrorOptions {
   readonly details?: UpstreamDetails;
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
@@ -35,10 +65,14 @@ export class UpstreamError extends Error {
   readonly details: UpstreamDetails | undefined;
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(kind: UpstreamErrorKind, message: string, details: UpstreamErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+  constructor(kind: UpstreamErrorKind, message: string, options: UpstreamErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.kind = kind;
-    this.details = details.details;
-    this.retryAfterSeconds = details.retryAfterSeconds;
+    this.details = options.details;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  get subject(): ErrorSubject {
+    return SUBJECTS[this.kind];
   }
 }

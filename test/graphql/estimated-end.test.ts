@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { estimateEndTime } from '../../src/graphql/resolvers/progress.ts';
 import { isResourceId } from '../../src/ids.ts';
 import type { BackfillSnapshot } from '../../src/upstream/cache/snapshots.ts';
-import { placeholderFor } from '../../src/upstream/cache/snapshots.ts';
+import { placeholderFor } from '../../src/upstream/reads/estimate.ts';
 import { startStack } from '../harness.ts';
 
 const START = '2026-03-02T10:00:00Z';

@@ -117,7 +117,7 @@ describe('the log', () => {
       headers: { 'cache-control': 'no-cache' },
     });
     const lines = JSON.stringify(logLines.filter(({ msg }) => msg !== 'listening'));
-    expect(lines).toContain('upstream answer not understood');
+    expect(lines).toContain('upstream response not understood');
     for (const secret of ['s3cr3t', 'secret words', '987654321', new URL(sandbox.url).host])
       expect(lines).not.toContain(secret);
   });

@@ -2,9 +2,11 @@ import { Repeater, SlidingBuffer } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { Backfills } from '../../upstream/reads/backfills.ts';
 import type { ReadContext } from '../../upstream/reads/read.ts';
+import { teamKey } from '../../upstream/cache/keys.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
+import { factsOf } from '../../upstream/rest/statuses.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
 import type { Credential } from '../../upstream/credentials.ts';
 import { overloaded } from '../errors.ts';
 import { createTickLimiter } from './tick-limiter.ts';
@@ -15,7 +17,7 @@ export interface BackfillUpdates {
   /**
    * The state of a backfill now, then each change, up to a final status. While the REST API is in trouble the last
    * state comes once more, as stale; the stream ends with an {@link UpstreamError} when that lasts, or at a refusal.
-   * Rejects as {@link Backfills.backfill} does when there is no first state, and when too many streams are open.
+   * Rejects as `Backfills.backfill` does when there is no first state, and when too many streams are open.
    * Nothing is watched before the stream's first item is asked for. Who reads slowly gets the latest state only.
    */
   open(reader: ReadContext, teamId: ResourceId, id: ResourceId): Promise<AsyncIterable<BackfillSnapshot>>;
@@ -26,11 +28,9 @@ export interface BackfillUpdates {
 }
 
 export interface BackfillUpdatesDeps {
-  readonly client: Backfills;
+  readonly upstream: Pick<Upstream, 'backfills' | 'pollIntervalMs'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  /** Milliseconds between polls for this credential. */
-  readonly intervalMs: (credential: Credential) => number;
   /** How old the last good answer may get while polls fail; 0 ends a stream at the first failure. */
   readonly staleMs: number;
   readonly maxStreams?: number;
@@ -42,27 +42,23 @@ const MAX_STREAMS = 10_000;
 /** Ten milliseconds of work or so. */
 const EVENTS_PER_TURN = 50;
 
-/** `FAILED` can still be cancelled, yet nothing more is going to happen by itself. */
-const FINAL: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED', 'FAILED']);
-
 export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
-  const { client, clock, metrics, intervalMs, staleMs, maxStreams = MAX_STREAMS } = deps;
+  const { upstream, clock, metrics, staleMs, maxStreams = MAX_STREAMS } = deps;
   const groups = new Map<string, TeamPoller>();
   const streams = new Set<() => void>();
   const pace = createTickLimiter(EVENTS_PER_TURN);
   let closed = false;
 
   function groupOf(credential: Credential, teamId: ResourceId): TeamPoller {
-    const key = `${credential.partition}/${teamId}`;
+    const key = teamKey(credential.partition, teamId);
     const known = groups.get(key);
     if (known !== undefined) return known;
     const group = createTeamPoller({
-      client,
+      upstream,
       clock,
       metrics,
       credential,
       teamId,
-      intervalMs: () => intervalMs(credential),
       staleMs,
       pace,
       onEmpty: () => void groups.delete(key),
@@ -74,16 +70,16 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
   return {
     async open(reader, teamId, id) {
       if (streams.size >= maxStreams) throw overloaded('Too many subscriptions are open at the moment.');
-      const first = await client.backfill(reader, teamId, id);
+      const first = await upstream.backfills.backfill(reader, teamId, id);
 
       return new Repeater<BackfillSnapshot>(async (push, stop) => {
         const tell = (snapshot: BackfillSnapshot): void => {
           void push(snapshot);
-          if (FINAL.has(snapshot.record.status)) stop();
+          if (isOver(snapshot)) stop();
         };
         tell(first);
         if (closed) stop();
-        if (closed || FINAL.has(first.record.status)) return;
+        if (closed || isOver(first)) return;
         const leave = groupOf(reader.caller.credential, teamId).join(id, { last: first, tell, end: stop });
         streams.add(stop);
         await stop;
@@ -101,4 +97,8 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
       for (const stop of streams) stop();
     },
   };
+}
+
+function isOver({ record }: BackfillSnapshot): boolean {
+  return factsOf(record.status)?.over ?? false;
 }

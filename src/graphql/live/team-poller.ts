@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { Backfills } from '../../upstream/reads/backfills.ts';
 import type { ReadContext } from '../../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
 import type { Credential } from '../../upstream/credentials.ts';
-import { UpstreamError, type UpstreamErrorKind } from '../../upstream/errors.ts';
+import { UpstreamError } from '../../upstream/errors.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
 import { OperationCost } from '../../upstream/reads/operation-cost.ts';
 import type { TickLimiter } from './tick-limiter.ts';
 
@@ -26,13 +26,11 @@ export interface TeamPoller {
 }
 
 export interface TeamPollerDeps {
-  readonly client: Backfills;
+  readonly upstream: Pick<Upstream, 'backfills' | 'pollIntervalMs'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly credential: Credential;
   readonly teamId: ResourceId;
-  /** Milliseconds from the end of one poll to the next; asked anew each time. */
-  readonly intervalMs: () => number;
   /** How old the last good answer may get while polls fail. */
   readonly staleMs: number;
   /** Before each event, since the operation is executed for it. */
@@ -40,17 +38,14 @@ export interface TeamPollerDeps {
   readonly onEmpty: () => void;
 }
 
-/** Refusals: what was seen before them may not be shown any longer. */
-const ENDS: ReadonlySet<UpstreamErrorKind> = new Set(['unauthenticated', 'forbidden', 'notFound']);
-
 /** A group begins with its first watcher, whose value is new: its first poll comes after an interval. */
 export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
-  const { client, clock, metrics, credential, teamId, intervalMs, staleMs, pace, onEmpty } = deps;
+  const { upstream, clock, metrics, credential, teamId, staleMs, pace, onEmpty } = deps;
   const watched = new Map<ResourceId, Set<Subscriber>>();
   let cancelNext = schedule();
 
   function schedule(): () => void {
-    const interval = intervalMs();
+    const interval = upstream.pollIntervalMs(credential.partition);
     // Half of the interval, so that what another read brought just now is not asked for again.
     return clock.after(interval, () => void poll(clock.monotonic() - interval / 2));
   }
@@ -74,7 +69,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     watchers: ReadonlySet<Subscriber>,
   ): Promise<boolean> {
     try {
-      const snapshot = await client.backfill(reader, teamId, id);
+      const snapshot = await upstream.backfills.backfill(reader, teamId, id);
       await hear(watchers, snapshot);
       return !snapshot.isStale;
     } catch (error) {
@@ -85,7 +80,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
 
   async function fail(watchers: ReadonlySet<Subscriber>, reason: unknown): Promise<void> {
     const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
-    const ends = !(error instanceof UpstreamError) || ENDS.has(error.kind);
+    const ends = !(error instanceof UpstreamError) || isRefusal(error);
     await tell(watchers, (watcher) => {
       const { last } = watcher;
       if (ends || isTooOld(last)) return () => watcher.end(error);
@@ -148,4 +143,9 @@ function newsFor(watcher: Subscriber, snapshot: BackfillSnapshot): () => void {
 
 function differs(a: BackfillSnapshot, b: BackfillSnapshot): boolean {
   return a.isStale !== b.isStale || !isDeepStrictEqual(a.record, b.record);
+}
+
+/** After a refusal, whatever was seen before it may not be shown any longer. */
+function isRefusal({ subject }: UpstreamError): boolean {
+  return subject === 'credential' || subject === 'resource';
 }

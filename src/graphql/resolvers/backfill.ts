@@ -1,17 +1,12 @@
+import { type KnownStatus, STATUSES, type StatusFacts } from '../../upstream/rest/statuses.ts';
 import { estimateEndTime, progressOf } from './progress.ts';
 import type { BackfillResolvers, BackfillRunErrorResolvers, BackfillStatus } from '../types.generated.ts';
 
-const STATUSES: ReadonlySet<string> = new Set([
-  'CREATED',
-  'SCHEDULED',
-  'RUNNING',
-  'FAILED',
-  'COMPLETED',
-  'CANCELLED',
-] satisfies BackfillStatus[]);
+type SchemaStatus = Exclude<BackfillStatus, 'UNKNOWN'>;
 
-function isKnown(status: string): status is BackfillStatus {
-  return STATUSES.has(status);
+/** Compiles only while the table of the REST API's statuses has every status of the schema. */
+function isKnown(status: string): status is KnownStatus {
+  return Object.hasOwn(STATUSES satisfies Readonly<Record<SchemaStatus, StatusFacts>>, status);
 }
 
 export const Backfill: BackfillResolvers = {

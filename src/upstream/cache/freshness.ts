@@ -1,28 +1,37 @@
 import type { Governor } from '../quota/governor.ts';
 
-/** For how long answers are given out again, in milliseconds. */
+/** Freshness lifetimes (RFC 9111) of what one credential reads, in milliseconds. */
 export interface Freshness {
-  /** Of what can still change, "there is none" included. */
+  /** Lifetime of whatever can still change, "there is none" included. */
   readonly changingMs: number;
-  /** Of what is as good as final. */
+  /** Lifetime of whatever is as good as final. */
   readonly finalMs: number;
-  /** By how much it may be less for one resource than for another: what was read at once is not verified at once. */
+  /**
+   * By how much the final lifetime may be shorter for one resource than for another, so that resources which were read
+   * together do not fall due together.
+   */
   readonly finalSpreadMs: number;
 }
 
+/** Settings in milliseconds. */
 export interface FreshnessSettings {
+  /** `CACHE_TTL_MS` */
   readonly ttlMs: number;
+  /** `CACHE_FINAL_TTL_MS` */
   readonly finalTtlMs: number;
 }
 
-/** Of what a final lifetime is stretched by; as configured it is the same for all. */
+/** @returns the present lifetimes of a credential, named by its partition */
+export type FreshnessOf = (partition: string) => Freshness;
+
+/** The spread, as a share of what the stretch adds to the final lifetime. Unstretched lifetimes have none. */
 const SPREAD_SHARE = 0.25;
 
-/** The lifetimes as configured, stretched so that the hourly quota of the credential lasts. */
+/** Multiplies the configured lifetimes by the credential's stretch, so that its hourly quota lasts. */
 export function createFreshness(
   { ttlMs, finalTtlMs }: FreshnessSettings,
   { stretch }: Pick<Governor, 'stretch'>,
-): (partition: string) => Freshness {
+): FreshnessOf {
   return (partition) => {
     const { changing, final } = stretch(partition);
     const changingMs = ttlMs * changing;

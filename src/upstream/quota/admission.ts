@@ -1,9 +1,19 @@
-import type { Credentials } from '../credentials.ts';
-import { UpstreamError } from '../errors.ts';
-import type { RetryAfterGate } from './retry-after-gate.ts';
-import type { Governor } from './governor.ts';
+import type { Credential, Credentials } from '../credentials.ts';
+import type { UpstreamError } from '../errors.ts';
 import type { CallReason } from './demand.ts';
-import type { ReadContext } from '../reads/read.ts';
+import type { Governor, Priority } from './governor.ts';
+import type { RetryAfterGate } from './retry-after-gate.ts';
+
+/** Admission control: what stands between a credential and a call. */
+export interface Admission {
+  /**
+   * Asked right before a call.
+   * @throws {UpstreamError} `rateLimited` or `quotaExceeded` where the call may not be made now
+   */
+  assertMayCall(credential: Credential, priority: Priority, reason: CallReason): void;
+  /** Told of a call's failure, for what it says of the credential. */
+  recordFailure(error: UpstreamError, credential: Credential): void;
+}
 
 export interface AdmissionDeps {
   readonly gate: RetryAfterGate;
@@ -11,34 +21,17 @@ export interface AdmissionDeps {
   readonly credentials: Credentials;
 }
 
-/**
- * Makes one call on a reader's behalf, and learns from its failure what it says of the credential.
- * @param hasReserve whether a known value can stand in for the answer
- */
-export type Admit = <Result>(
-  reader: ReadContext,
-  reason: CallReason,
-  hasReserve: boolean,
-  call: () => Promise<Result>,
-) => Promise<Result>;
+export function createAdmission({ gate, governor, credentials }: AdmissionDeps): Admission {
+  return {
+    assertMayCall(credential, priority, reason) {
+      gate.assertOpen(credential);
+      governor.assertAffordable(credential.partition, priority);
+      governor.expectCall(credential.partition, reason);
+    },
 
-/** What stands between a credential and a call: the gate and the hourly quota. */
-export function createAdmission({ gate, governor, credentials }: AdmissionDeps): Admit {
-  return async ({ caller: { credential }, mode }, reason, hasReserve, call) => {
-    gate.assertOpen(credential);
-    governor.assertAffordable(
-      credential.partition,
-      !hasReserve ? 'bare' : mode.kind === 'poll' ? 'poll' : 'reserve',
-    );
-    governor.expectCall(credential.partition, reason);
-    try {
-      return await call();
-    } catch (error) {
-      if (error instanceof UpstreamError) {
-        if (error.kind === 'unauthenticated') credentials.refuse(credential);
-        gate.learnFrom(error, credential);
-      }
-      throw error;
-    }
+    recordFailure(error, credential) {
+      if (error.kind === 'unauthenticated') credentials.refuse(credential);
+      gate.closeAfter(error, credential);
+    },
   };
 }

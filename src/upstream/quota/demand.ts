@@ -1,65 +1,70 @@
 import { MinuteCounter } from './minute-counter.ts';
 
 /**
- * Why a call is made: nothing is known yet (`cold`), what can change is looked at again (`recheck`), or what is as good
- * as final is (`verify`). The first cannot wait; how often the others come is the governor's to stretch.
+ * Why a call is made, in the words of a list-watch cache. A `miss` has nothing known to go by and cannot wait. A
+ * `refresh` looks again at something that can change. A `resync` asks an endpoint about something that team lists have
+ * confirmed meanwhile. How often the last two come is the governor's to stretch.
  */
-export type CallReason = 'cold' | 'recheck' | 'verify';
+export type CallReason = 'miss' | 'refresh' | 'resync';
 
-/** By how much lifetimes are stretched so that a credential's hour lasts. */
+/** The factors by which a credential's lifetimes are multiplied so that its hour lasts. */
 export interface Stretch {
-  /** Of what can still change, and of the time between the polls of subscriptions; 1 to {@link MAX_STRETCH}. */
+  /** For whatever can still change, and for the interval between polls; 1 to {@link MAX_STRETCH}. */
   readonly changing: number;
-  /** Of what is as good as final: it goes first, since nobody watches it change; 1 to {@link MAX_FINAL_STRETCH}. */
+  /** For whatever is as good as final. It is the first to give, since nobody watches it change; 1 to {@link MAX_FINAL_STRETCH}. */
   readonly final: number;
 }
 
 export const MAX_STRETCH = 30;
 export const MAX_FINAL_STRETCH = 120;
 
-/** Over so many minutes rechecks are measured, and longer as they are stretched: what comes seldom is seen as often. */
-const MINUTES = 5;
-/** So long it is remembered what will have to be verified: longer than an hour, for so may the lifetimes be. */
-const VERIFY_MINUTES = 120;
+/** Measuring window in minutes. It grows with the stretch, so that it always spans about as many refreshes. */
+const WINDOW_MINUTES = 5;
+/** How long resyncs are foreseen, in minutes. It exceeds an hour because a stretched final lifetime may. */
+const RESYNC_MINUTES = 120;
 
-/** What a credential's calls of each reason would be in an hour without any stretch. */
+/**
+ * Forecasts how many calls a credential would make in an hour without any stretch, by the reason of the calls. Demand is
+ * estimated from the reasons, because the calls themselves already reflect the stretch.
+ */
 export class Demand {
-  readonly #cold: MinuteCounter;
-  readonly #rechecks: MinuteCounter;
-  /** What was asked at its own endpoint. */
-  readonly #asked: MinuteCounter;
+  readonly #misses: MinuteCounter;
+  readonly #refreshes: MinuteCounter;
+  /** Reads at a resource's own endpoint. */
+  readonly #endpointReads: MinuteCounter;
   readonly #finalMinutes: number;
 
-  /** @param finalTtlMs for how long what is as good as final is given out without any stretch */
+  /** @param finalTtlMs the unstretched final lifetime, `CACHE_FINAL_TTL_MS` */
   constructor(now: number, finalTtlMs: number) {
-    this.#cold = new MinuteCounter(now);
-    this.#rechecks = new MinuteCounter(now);
-    this.#asked = new MinuteCounter(now, VERIFY_MINUTES);
+    this.#misses = new MinuteCounter(now);
+    this.#refreshes = new MinuteCounter(now);
+    this.#endpointReads = new MinuteCounter(now, RESYNC_MINUTES);
     this.#finalMinutes = finalTtlMs / 60_000;
   }
 
-  /** Adds the next call, which without the stretch would have been so many by now. */
-  expect(now: number, reason: CallReason, { changing }: Stretch): void {
-    if (reason === 'recheck') this.#rechecks.add(now, changing);
-    else this.#asked.add(now, 1);
-    if (reason === 'cold') this.#cold.add(now, 1);
+  /** Counts a call. A refresh counts `stretch` times: unstretched, it would have been made that often. */
+  record(now: number, reason: CallReason, { changing }: Stretch): void {
+    if (reason === 'refresh') this.#refreshes.add(now, changing);
+    else this.#endpointReads.add(now, 1);
+    if (reason === 'miss') this.#misses.add(now, 1);
   }
 
-  /** A page that is opened is a burst which does not go on; what does go on shows in both. */
-  cold(now: number): number {
-    return Math.min(this.#cold.total(now), this.#cold.rate(now, MINUTES));
+  /** Calls an hour. A page that is opened is a burst that ends; a demand that goes on shows in both figures. */
+  misses(now: number): number {
+    return Math.min(this.#misses.total(now), this.#misses.rate(now, WINDOW_MINUTES));
   }
 
-  recheck(now: number, { changing }: Stretch): number {
-    return this.#rechecks.rate(now, MINUTES * changing);
+  /** Calls an hour. */
+  refreshes(now: number, { changing }: Stretch): number {
+    return this.#refreshes.rate(now, WINDOW_MINUTES * changing);
   }
 
   /**
-   * Everything that was asked within its lifetime will be asked again, what was asked for the first time included: by
-   * the calls alone the demand would not be known before the first of them, when all of them are due at once.
+   * Calls an hour. Each endpoint read of the last lifetime falls due once in the next. Counting past resyncs would show
+   * none until all are due at once.
    */
-  verify(now: number, { final }: Stretch): number {
-    const lifetime = Math.min(VERIFY_MINUTES, Math.max(1, this.#finalMinutes * final));
-    return (this.#asked.within(now, lifetime) / lifetime) * 60 * final;
+  resyncs(now: number, { final }: Stretch): number {
+    const lifetime = Math.min(RESYNC_MINUTES, Math.max(1, this.#finalMinutes * final));
+    return (this.#endpointReads.within(now, lifetime) / lifetime) * 60 * final;
   }
 }

@@ -1,40 +1,70 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
-import type { QuotaLevel, QuotaSurvey } from '../../metrics.ts';
 import { UpstreamError } from '../errors.ts';
 import type { HttpResponse } from '../transport/http.ts';
-import { type CallReason, MAX_FINAL_STRETCH, MAX_STRETCH, Demand, type Stretch } from './demand.ts';
-import { MinuteCounter } from './minute-counter.ts';
 import type { CallCounter } from '../transport/resilience.ts';
+import { type CallReason, Demand, MAX_FINAL_STRETCH, MAX_STRETCH, type Stretch } from './demand.ts';
+import { MinuteCounter } from './minute-counter.ts';
+import { greatestPace, timeUntilRelief } from './pacing.ts';
 
-/** Budgets the hourly quota of each credential. Credentials are named by their partitions. */
+/** How much of its hour's calls a credential has left. */
+export type QuotaLevel = 'plenty' | 'stretched' | 'nearly_out' | 'out';
+
+/**
+ * Who may be refused first: `sheddable` has a stale value to fall back on, `poll` can wait for its next poll,
+ * `essential` has neither.
+ */
+export type Priority = 'essential' | 'poll' | 'sheddable';
+
+/** The hourly quotas at a moment, over the credentials seen lately. */
+export interface QuotaSurvey {
+  readonly credentials: Readonly<Record<QuotaLevel, number>>;
+  readonly leastRemaining: number;
+  readonly greatestStretch: number;
+}
+
+/**
+ * Budgets the hourly quota of each credential. Credentials are named by their partitions.
+ *
+ * The REST API allows a credential so many calls an hour, and fleets of dashboards would spend them in half of it. The
+ * governor makes the hour last in four steps:
+ *
+ * 1. It counts every call and corrects the count by `X-RateLimit-*` whenever a response has them.
+ * 2. From the calls made it knows the greatest even pace that no coming hour exceeds (pacing.ts).
+ * 3. From the reasons of the calls it forecasts what would be asked without any stretch (demand.ts).
+ * 4. Once a second it looks for the least stretch with which the forecast fits the pace. Lifetimes and poll intervals
+ *    are multiplied by it: by `s` for what changes, by `s²` for what is as good as final.
+ *
+ * Where that does not suffice, little is left: then stale values are served without a call, and last of all polls wait.
+ */
 export interface Governor extends CallCounter {
   stretch(partition: string): Stretch;
-  /** Tells what the next call is for, so that demand can be told from what is made of it. */
+  /** Records why the next call is made. */
   expectCall(partition: string, reason: CallReason): void;
-  /**
-   * @param reader how much depends on the call: a `poll` can skip a turn, a value in `reserve` can stand in, `bare` is without
-   * @throws {UpstreamError} `rateLimited` where the call would be better saved for others
-   */
-  assertAffordable(partition: string, reader: 'bare' | 'reserve' | 'poll'): void;
-  /** Calls of the hour that are left, as far as is known here. */
+  /** @throws {UpstreamError} `rateLimited` where the call is better saved for others */
+  assertAffordable(partition: string, priority: Priority): void;
+  /** Calls left in the hour, as far as is known here. */
   remaining(partition: string): number;
   survey(): QuotaSurvey;
 }
 
-/** What the REST API's documents give as an example; an answer that says otherwise is believed. */
+/** Calls an hour: the example of the REST API's documents. A response that says otherwise is believed. */
 const ASSUMED_LIMIT = 5_000;
-/** The share of an hour's calls that lifetimes are stretched to stay within; the rest is for what cannot wait. */
+/** The share of the hour's calls that lifetimes are stretched to fit into. The rest is for reads that cannot wait. */
 const PACED_SHARE = 0.95;
-/** Shares of the limit below which known values are not read again, and below which not even subscriptions are. */
+/** Below this share of the limit a known value is not read again. */
 const NEARLY_OUT_SHARE = 0.04;
-const PAUSED_SHARE = 0.01;
-/** The stretch moves no more often than this, in milliseconds. */
-const REVISED_EVERY_MS = 1_000;
-/** It rises at once and falls by half within this time, so that what comes due by its fall can stop it. */
-const FALLS_BY_HALF_MS = 5 * 60_000;
-/** Out of quota, one call in so many milliseconds finds out whether the REST API's hour began anew. */
-const PROBE_EVERY_MS = 30_000;
+/** Below this share of the limit not even polls are made. */
+const POLLS_PAUSED_SHARE = 0.01;
+/** The stretch is revised no more often than this, in milliseconds. */
+const REVISION_INTERVAL_MS = 1_000;
+/**
+ * Half-life of a falling stretch. Every drop makes more values due; falling slowly lets those calls push it up again in
+ * time.
+ */
+const STRETCH_HALF_LIFE_MS = 5 * 60_000;
+/** When no calls are left, one call in so many milliseconds finds out whether the REST API's hour began anew. */
+const PROBE_INTERVAL_MS = 30_000;
 const MAX_CREDENTIALS = 10_000;
 const UNSTRETCHED: Stretch = { changing: 1, final: 1 };
 
@@ -42,46 +72,29 @@ interface Account {
   readonly calls: MinuteCounter;
   readonly demand: Demand;
   limit: number;
-  /** Whether the REST API said what the limit is. */
+  /** Whether the REST API has said what the limit is. */
   limitIsTold: boolean;
-  underWay: number;
+  callsInFlight: number;
   stretch: Stretch;
   revisedAt: number;
   probedAt: number;
 }
 
-/** @param finalTtlMs for how long what is as good as final is given out without any stretch */
+/** @param finalTtlMs the unstretched final lifetime, `CACHE_FINAL_TTL_MS` */
 export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtlMs: number }): Governor {
   const accounts = new LRUCache<string, Account>({ max: MAX_CREDENTIALS });
 
   function accountOf(partition: string): Account {
     const known = accounts.get(partition);
     if (known !== undefined) return known;
-    const now = clock.monotonic();
-    const account: Account = {
-      calls: new MinuteCounter(now),
-      demand: new Demand(now, finalTtlMs),
-      limit: ASSUMED_LIMIT,
-      limitIsTold: false,
-      underWay: 0,
-      stretch: UNSTRETCHED,
-      revisedAt: now,
-      probedAt: -Infinity,
-    };
+    const account = newAccount(clock.monotonic(), finalTtlMs);
     accounts.set(partition, account);
     return account;
   }
 
   function stretchOf(account: Account): Stretch {
     const now = clock.monotonic();
-    if (now - account.revisedAt >= REVISED_EVERY_MS) {
-      const { calls, demand, limit, stretch, revisedAt } = account;
-      const available = calls.pace(now, limit * PACED_SHARE) - demand.cold(now);
-      const wanted = solve(available, demand.recheck(now, stretch), demand.verify(now, stretch));
-      const least = stretch.changing * 0.5 ** ((now - revisedAt) / FALLS_BY_HALF_MS);
-      account.stretch = wanted.changing < least ? stretchedBy(least) : wanted;
-      account.revisedAt = now;
-    }
+    if (now - account.revisedAt >= REVISION_INTERVAL_MS) reviseStretch(account, now);
     return account.stretch;
   }
 
@@ -97,8 +110,21 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
     return stretchOf(account).changing > 1 ? 'stretched' : 'plenty';
   }
 
-  /** The header counts what we cannot see, and knows when the hour began; ours knows what is still under way. */
-  function learnFrom(account: Account, { status, headers }: HttpResponse): void {
+  /** Whether the REST API may be asked if its hour began anew; the call that follows is the probe. */
+  function takeProbe(account: Account): boolean {
+    const now = clock.monotonic();
+    if (now - account.probedAt < PROBE_INTERVAL_MS) return false;
+    account.probedAt = now;
+    return true;
+  }
+
+  function mayCall(account: Account, level: QuotaLevel, priority: Priority): boolean {
+    if (level === 'out') return takeProbe(account);
+    if (level !== 'nearly_out' || priority === 'essential') return true;
+    return priority === 'poll' && remainingOf(account) >= account.limit * POLLS_PAUSED_SHARE;
+  }
+
+  function learnLimits(account: Account, { status, headers }: HttpResponse): void {
     const limit = countIn(headers['x-ratelimit-limit']);
     const remaining = countIn(headers['x-ratelimit-remaining']);
     if (limit !== undefined && limit > 0) {
@@ -107,14 +133,16 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
     }
     const now = clock.monotonic();
     if (remaining === undefined) {
-      // Most answers say nothing of the quota, but any that came when there was none left does.
+      // Most responses say nothing of the quota. One that is no refusal shows that a quota taken for used up is not.
       const isNews = status < 500 && status !== 429 && levelOf(account) === 'out';
       if (isNews) account.calls.correctTo(now, account.limit * (1 - NEARLY_OUT_SHARE));
       return;
     }
+    // The header includes other clients' calls; our count includes calls in flight. A difference those explain is
+    // ignored.
     const used = Math.max(0, account.limit - remaining);
     const excess = account.calls.total(now) - used;
-    if (excess < 0 || excess > account.underWay) account.calls.correctTo(now, used);
+    if (excess < 0 || excess > account.callsInFlight) account.calls.correctTo(now, used);
   }
 
   return {
@@ -122,24 +150,16 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
 
     expectCall(partition, reason) {
       const { demand, stretch } = accountOf(partition);
-      demand.expect(clock.monotonic(), reason, stretch);
+      demand.record(clock.monotonic(), reason, stretch);
     },
 
-    assertAffordable(partition, reader) {
+    assertAffordable(partition, priority) {
       const account = accountOf(partition);
       const level = levelOf(account);
-      if (level === 'out') {
-        const now = clock.monotonic();
-        if (now - account.probedAt >= PROBE_EVERY_MS) {
-          account.probedAt = now;
-          return;
-        }
-      } else {
-        const paused = remainingOf(account) < account.limit * PAUSED_SHARE;
-        if (level !== 'nearly_out' || reader === 'bare' || (reader === 'poll' && !paused)) return;
-      }
+      if (mayCall(account, level, priority)) return;
+      const reliefMs = timeUntilRelief(account.calls, clock.monotonic());
       throw new UpstreamError('rateLimited', `the hour's calls of this credential are ${level}`, {
-        retryAfterSeconds: Math.max(1, Math.ceil(account.calls.untilRelief(clock.monotonic()) / 1000)),
+        retryAfterSeconds: Math.max(1, Math.ceil(reliefMs / 1000)),
       });
     },
 
@@ -147,14 +167,14 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
 
     callBegan(partition) {
       const account = accountOf(partition);
-      account.underWay++;
+      account.callsInFlight++;
       account.calls.add(clock.monotonic(), 1);
     },
 
-    callEnded(partition, answer) {
+    callEnded(partition, response) {
       const account = accountOf(partition);
-      account.underWay = Math.max(0, account.underWay - 1);
-      if (answer !== undefined) learnFrom(account, answer);
+      account.callsInFlight = Math.max(0, account.callsInFlight - 1);
+      if (response !== undefined) learnLimits(account, response);
     },
 
     survey() {
@@ -171,21 +191,40 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
   };
 }
 
-/**
- * The least stretch s at which `recheck / s + verify / s²` calls an hour fit into `available`: what changes is stretched
- * by s, and what is as good as final by its square, as far as that may go.
- */
-function solve(available: number, recheck: number, verify: number): Stretch {
-  if (recheck + verify <= available) return UNSTRETCHED;
-  const both = (recheck + Math.sqrt(recheck ** 2 + 4 * available * verify)) / (2 * available);
-  const alone = recheck / (available - verify / MAX_FINAL_STRETCH);
-  const s = both ** 2 <= MAX_FINAL_STRETCH ? both : alone;
-  return stretchedBy(s > 0 ? s : MAX_STRETCH);
+function newAccount(now: number, finalTtlMs: number): Account {
+  return {
+    calls: new MinuteCounter(now),
+    demand: new Demand(now, finalTtlMs),
+    limit: ASSUMED_LIMIT,
+    limitIsTold: false,
+    callsInFlight: 0,
+    stretch: UNSTRETCHED,
+    revisedAt: now,
+    probedAt: -Infinity,
+  };
 }
 
-function stretchedBy(s: number): Stretch {
-  const changing = Math.min(MAX_STRETCH, Math.max(1, s));
-  return { changing, final: Math.min(MAX_FINAL_STRETCH, changing ** 2) };
+/** Sets the stretch that the forecast needs. It rises at once and falls slowly. */
+function reviseStretch(account: Account, now: number): void {
+  const { calls, demand, limit, stretch, revisedAt } = account;
+  const available = greatestPace(calls, now, limit * PACED_SHARE) - demand.misses(now);
+  const needed = leastStretch(available, demand.refreshes(now, stretch), demand.resyncs(now, stretch));
+  const fallen = stretch.changing * 0.5 ** ((now - revisedAt) / STRETCH_HALF_LIFE_MS);
+  const changing = Math.max(1, needed, fallen);
+  account.stretch = { changing, final: finalStretch(changing) };
+  account.revisedAt = now;
+}
+
+/** The least stretch, to within 0.2 %, with which so many refreshes and resyncs an hour fit into the available calls. */
+function leastStretch(available: number, refreshes: number, resyncs: number): number {
+  for (let s = 1; s < MAX_STRETCH; s *= 1.002) {
+    if (refreshes / s + resyncs / finalStretch(s) <= available) return s;
+  }
+  return MAX_STRETCH;
+}
+
+function finalStretch(changing: number): number {
+  return Math.min(MAX_FINAL_STRETCH, changing ** 2);
 }
 
 function countIn(header: string | readonly string[] | undefined): number | undefined {

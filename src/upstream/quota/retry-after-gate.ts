@@ -3,17 +3,17 @@ import type { Clock } from '../../clock.ts';
 import type { Credential } from '../credentials.ts';
 import { UpstreamError } from '../errors.ts';
 
-/** Keeps credentials that the REST API told to come back later from asking earlier. */
+/** Keeps a credential from asking before the time that the `Retry-After` of a 429 named. */
 export interface RetryAfterGate {
-  /** Closes for this credential where the error is a 429 that says for how long. */
-  learnFrom(error: UpstreamError, credential: Credential): void;
-  /** @throws {UpstreamError} what closed the gate, with the seconds that remain */
+  /** Closes the gate of this credential where the error is a 429 that names a time. */
+  closeAfter(error: UpstreamError, credential: Credential): void;
+  /** @throws {UpstreamError} the error that closed the gate, with the seconds that remain */
   assertOpen(credential: Credential): void;
 }
 
-/** Credentials that are told to wait at the same time; of more, the ones not asked for longest are forgotten. */
+/** Gates closed at the same time. Beyond that the one used least recently is forgotten. */
 const MAX_CLOSED = 10_000;
-/** The longest wait that the REST API documents; beyond a day it is a mistake. */
+/** The longest wait that the REST API documents; a longer one is taken for a mistake. */
 const MAX_SECONDS = 86_400;
 
 export function createRetryAfterGate(clock: Clock): RetryAfterGate {
@@ -22,24 +22,24 @@ export function createRetryAfterGate(clock: Clock): RetryAfterGate {
   });
 
   return {
-    learnFrom(by, { partition }) {
-      if (by.kind !== 'rateLimited' && by.kind !== 'quotaExceeded') return;
+    closeAfter(by, { partition }) {
+      if (by.subject !== 'quota') return;
       const seconds = Math.min(MAX_SECONDS, by.retryAfterSeconds ?? 0);
       if (seconds > 0) closed.set(partition, { until: clock.monotonic() + seconds * 1000, by });
     },
 
     assertOpen({ partition }) {
-      const entry = closed.get(partition);
-      if (entry === undefined) return;
-      const left = entry.until - clock.monotonic();
-      if (left <= 0) {
+      const gate = closed.get(partition);
+      if (gate === undefined) return;
+      const leftMs = gate.until - clock.monotonic();
+      if (leftMs <= 0) {
         closed.delete(partition);
         return;
       }
-      const { kind, details: answer } = entry.by;
-      throw new UpstreamError(kind, 'the gate is closed for this credential', {
-        retryAfterSeconds: Math.ceil(left / 1000),
-        ...(answer === undefined ? {} : { details: answer }),
+      const { kind, details } = gate.by;
+      throw new UpstreamError(kind, 'the retry-after gate of this credential is closed', {
+        retryAfterSeconds: Math.ceil(leftMs / 1000),
+        ...(details === undefined ? {} : { details }),
       });
     },
   };

@@ -1,253 +1,114 @@
-import { createReadCache, type CacheEntry } from '../cache/read-cache.ts';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
-import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { Admit } from '../quota/admission.ts';
-import type { BackfillsClient } from '../rest/client.ts';
-import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
-import type { Freshness } from '../cache/freshness.ts';
-import type { PendingRead, ReadContext } from './read.ts';
-import type { BackfillRecord } from '../rest/records.ts';
-import {
-  type BackfillSnapshot,
-  type Known,
-  type Entry,
-  type Resource,
-  runsDone,
-  placeholderFor,
-} from '../cache/snapshots.ts';
-import { answerFrom, type TeamList } from './team-list.ts';
-import { createTeamBatches } from './team-batches.ts';
-import { formatUtc } from '../rest/timestamps.ts';
+import { resourceKey } from '../cache/keys.ts';
+import type { CacheEntry } from '../cache/read-cache.ts';
+import type { BackfillSnapshot, Entry, Known, Resource } from '../cache/snapshots.ts';
+import type { Store } from '../cache/store.ts';
+import { UpstreamError } from '../errors.ts';
+import { type PendingRead, partitionOf, type ReadContext } from './read.ts';
+import type { TeamBatches } from './team-batches.ts';
 
-/** Backfills by way of the cache. Both methods reject with an {@link UpstreamError} and nothing else. */
+/** Reads of backfills. Both methods reject with an {@link UpstreamError} and nothing else. */
 export interface Backfills {
   /** Rejects with `notFound` where the team has no such backfill. */
-  backfill(reader: ReadContext, teamId: ResourceId, backfillId: ResourceId): Promise<BackfillSnapshot>;
+  backfill(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): Promise<BackfillSnapshot>;
   /** Null where the transfer never had a backfill, or is not there or not the team's. */
   latestBackfill(
-    reader: ReadContext,
+    context: ReadContext,
     teamId: ResourceId,
     transferId: ResourceId,
   ): Promise<BackfillSnapshot | null>;
 }
 
 export interface BackfillsDeps {
-  readonly client: BackfillsClient;
-  readonly admit: Admit;
-  readonly lifetimes: (partition: string) => Freshness;
+  readonly store: Store;
+  readonly batches: Pick<TeamBatches, 'load'>;
   readonly clock: Clock;
-  readonly log: Log;
   readonly metrics: Metrics;
-  /** Most answers kept, and as many rows of team feeds. */
-  readonly maxEntries: number;
-  /** How old a value may be that stands in for an answer that cannot be had; 0 for none. */
-  readonly staleMs: number;
-  /** Of one read, in milliseconds. */
+  /** `UPSTREAM_TIMEOUT_MS`: the deadline of one read. */
   readonly timeoutMs: number;
 }
 
-/** Kinds that tell of the upstream's state, not of the resource's. */
-const SAYS_NOTHING: ReadonlySet<UpstreamErrorKind> = new Set([
-  'unavailable',
-  'timeout',
-  'failed',
-  'rateLimited',
-  'quotaExceeded',
-]);
-
-export function createBackfills(deps: BackfillsDeps): Backfills {
-  const { client, admit, lifetimes, clock, log, metrics, maxEntries, staleMs, timeoutMs } = deps;
-  const cache = createReadCache<Known>({ maxEntries, clock });
-  const teamReads = createTeamBatches({
-    client,
-    admit,
-    lifetimes,
-    snapshot,
-    learn,
-    timeoutMs,
-    maxRows: maxEntries,
-    clock,
-    log,
-  });
-
-  async function read(reader: ReadContext, resource: Resource): Promise<Known['outcome']> {
-    const key = keyOf(reader, resource);
-    if (reader.mode.kind === 'estimate') return estimate(reader, resource, key);
-    const made = { call: false };
-    const load = (): Promise<Entry> =>
-      teamReads.load(
-        newRead(reader, resource, key, (call) => {
-          if (call === 'own') reader.cost.countCall();
-          else reader.cost.countExtraCall();
-          made.call = true;
-        }),
-      );
-    try {
-      const startedAt = clock.monotonic();
-      let kept = await cache.read(key, load, { refresh: mustLoad(reader, key) });
-      // It has joined a load that the team's feed answered, which is not the resource's own endpoint.
-      if (reader.mode.kind === 'refresh' && kept.value.verifiedAt < startedAt) {
-        kept = await cache.read(key, load, { refresh: true });
-      }
-      metrics.recordCacheRead(made.call ? 'miss' : 'hit');
-      reader.cost.countRead(kept.freshUntil, made.call ? 'call' : 'cache');
-      return kept.value.outcome;
-    } catch (error) {
-      const last = isAnswer(error) ? undefined : reserveOf(key);
-      if (last === undefined) throw error;
-      metrics.recordCacheRead('stale');
-      reader.cost.countRead(last.freshUntil, 'stale');
-      return { ...last.value, isStale: true };
-    }
+/**
+ * Answers each read in the first of three ways that is possible:
+ *
+ * 1. Fresh: the store has an entry whose freshness lifetime has not ended. Nothing is asked.
+ * 2. Shared: a read of the same resource is under way for the same credential and team, and its outcome serves both.
+ *    Where none is, this read begins one: it becomes part of its team's batch (team-batches.ts), which asks the team's
+ *    list or the resource's own endpoint, and the store keeps what they say.
+ * 3. Stale: the REST API is in trouble or out of quota, and the last known value is not too old. It is marked so.
+ *
+ * A refusal (401, 403) or a 404 is never replaced by an older value. A reader that wants no cached value skips the first
+ * way, and a poll takes it only for values as recent as its own moment.
+ */
+export function createBackfills({ store, batches, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
+  function pendingRead(context: ReadContext, resource: Resource, key: string): PendingRead {
+    return {
+      context,
+      resource,
+      key,
+      known: store.peek(key),
+      hasStale: store.staleValue(key) !== undefined,
+      deadline: clock.monotonic() + timeoutMs,
+      charged: false,
+    };
   }
 
-  function newRead(
-    reader: ReadContext,
-    resource: Resource,
-    key: string,
-    pay: PendingRead['pay'],
-  ): PendingRead {
-    return {
-      reader,
-      resource,
-      last: cache.peek(key),
-      hasReserve: reserveOf(key) !== undefined,
-      ask: (timeLeftMs) => ask(reader, resource, key, timeLeftMs),
-      pay,
-    };
+  async function read(context: ReadContext, resource: Resource): Promise<Known['outcome']> {
+    const { mode, cost } = context;
+    const key = resourceKey(partitionOf(context), resource);
+    let pending: PendingRead | undefined;
+    const load = (): Promise<Entry> => batches.load((pending = pendingRead(context, resource, key)));
+    try {
+      const startedAt = clock.monotonic();
+      let entry = await store.read(key, load, { forceLoad: mustLoad(context, key) });
+      // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
+      if (mode.kind === 'noCache' && entry.value.verifiedAt < startedAt) {
+        entry = await store.read(key, load, { forceLoad: true });
+      }
+      const charged = pending?.charged ?? false;
+      metrics.recordCacheRead(charged ? 'miss' : 'hit');
+      cost.countRead(entry.freshUntil, charged ? 'call' : 'cache');
+      return entry.value.outcome;
+    } catch (error) {
+      const stale = insteadOf(error, key);
+      if (stale === undefined) throw error;
+      metrics.recordCacheRead('stale');
+      cost.countRead(stale.freshUntil, 'stale');
+      return { ...stale.value, isStale: true };
+    }
   }
 
   function mustLoad({ mode }: ReadContext, key: string): boolean {
-    if (mode.kind !== 'poll') return mode.kind === 'refresh';
-    return (cache.peek(key)?.confirmedAt ?? -Infinity) < mode.since;
+    if (mode.kind !== 'poll') return mode.kind === 'noCache';
+    return (store.peek(key)?.confirmedAt ?? -Infinity) < mode.since;
   }
 
-  async function estimate(reader: ReadContext, resource: Resource, key: string): Promise<Known['outcome']> {
-    const { cost: tally } = reader;
-    const last = cache.peek(key);
-    if (last !== undefined && last.freshUntil >= clock.monotonic()) {
-      tally.cacheHits++;
-      return last.value.outcome;
-    }
-    const kept = await teamReads.estimate(newRead(reader, resource, key, () => undefined));
-    return kept?.value.outcome ?? placeholderFor(resource);
+  /** The stale value, where the error is about the upstream or the quota and so says nothing about the resource. */
+  function insteadOf(error: unknown, key: string): CacheEntry<BackfillSnapshot> | undefined {
+    if (!(error instanceof UpstreamError)) return undefined;
+    const saysNothing = error.subject === 'upstream' || error.subject === 'quota';
+    return saysNothing ? store.staleValue(key) : undefined;
   }
 
-  /** The last known value, if it is not too old. Of "there is none" nothing could say that it is old. */
-  function reserveOf(key: string): CacheEntry<BackfillSnapshot> | undefined {
-    const last = staleMs === 0 ? undefined : cache.peek(key);
-    if (last === undefined || last.value.outcome instanceof UpstreamError) return undefined;
-    return clock.monotonic() - last.confirmedAt > staleMs
-      ? undefined
-      : { ...last, value: last.value.outcome };
-  }
-
-  /** Whether the error is an answer about the resource, which nothing older may stand in for. */
-  function isAnswer(error: unknown): boolean {
-    return !(error instanceof UpstreamError) || !SAYS_NOTHING.has(error.kind);
-  }
-
-  /** A refusal is never papered over with what was kept from before it; a 404 replaces what was kept. */
-  async function ask(
-    reader: ReadContext,
-    resource: Resource,
-    key: string,
-    timeLeftMs: number,
-  ): Promise<Entry> {
-    try {
-      const record = await recordOf(reader, resource, timeLeftMs);
-      const answer = snapshot(reader, resource.teamId, record);
-      const byId = keptAsById(reader, answer);
-      if (resource.kind === 'backfill') return byId;
-      cache.set(keyOf(reader, { ...resource, kind: 'backfill', id: answer.id }), byId);
-      return keptFor(lifetimesOf(reader).changingMs, answer);
-    } catch (error) {
-      if (!(error instanceof UpstreamError)) throw error;
-      if (error.kind === 'notFound') return keptFor(lifetimesOf(reader).changingMs, error);
-      if (error.kind === 'forbidden') {
-        cache.drop(key);
-        if (resource.kind === 'backfill') teamReads.forget(reader, resource.teamId, resource.id);
-      }
-      throw error;
-    }
-  }
-
-  function recordOf(
-    { caller }: ReadContext,
-    { kind, teamId, id }: Resource,
-    timeLeftMs: number,
-  ): Promise<BackfillRecord> {
-    return kind === 'backfill'
-      ? client.getBackfill(caller, teamId, id, timeLeftMs)
-      : client.getLatestBackfill(caller, teamId, id, timeLeftMs);
-  }
-
-  function lifetimesOf({ caller }: ReadContext): Freshness {
-    return lifetimes(caller.credential.partition);
-  }
-
-  function keptFor(lifetimeMs: number, answer: Known['outcome']): Entry {
-    const now = clock.monotonic();
-    return { value: { outcome: answer, verifiedAt: now }, confirmedAt: now, freshUntil: now + lifetimeMs };
-  }
-
-  /** Only COMPLETED is final: FAILED can still be cancelled, and runs of a cancelled backfill may still complete. */
-  function keptAsById(reader: ReadContext, answer: BackfillSnapshot): Entry {
-    const { changingMs, finalMs } = lifetimesOf(reader);
-    return keptFor(answer.record.status === 'COMPLETED' ? finalMs : changingMs, answer);
-  }
-
-  function snapshot(
-    reader: ReadContext,
-    teamId: ResourceId,
-    record: BackfillRecord,
-    previous?: BackfillSnapshot,
-  ): BackfillSnapshot {
-    const id = record.transfer_backfill_id;
-    const now = clock.now();
-    const known = previous ?? cache.peek(keyOf(reader, { kind: 'backfill', teamId, id }))?.value.outcome;
-    const isAsFar = known !== undefined && 'record' in known && runsDone(known.record) === runsDone(record);
-    return {
-      teamId,
-      id,
-      record,
-      fetchedAt: formatUtc(now),
-      progressedAt: isAsFar ? known.progressedAt : now,
-      isStale: false,
-    };
-  }
-
-  function learn(reader: ReadContext, teamId: ResourceId, feed: TeamList): void {
-    for (const { id, record } of feed.rows.values()) {
-      for (const resource of [
-        { kind: 'backfill', teamId, id },
-        { kind: 'latest', teamId, id: record.transfer_id },
-      ] as const) {
-        const key = keyOf(reader, resource);
-        const last = cache.peek(key);
-        const kept = last && answerFrom(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
-        if (kept !== undefined) cache.set(key, kept);
-      }
-    }
-  }
-
-  return {
-    async backfill(reader, teamId, id) {
-      const answer = await read(reader, { kind: 'backfill', teamId, id });
-      if (answer instanceof UpstreamError) throw answer;
-      return answer;
-    },
-
-    async latestBackfill(reader, teamId, id) {
-      const answer = await read(reader, { kind: 'latest', teamId, id });
-      return answer instanceof UpstreamError ? null : answer;
-    },
-  };
+  return fromOutcomes(read);
 }
 
-// Of these parts only digits and the partition's own alphabet can occur, so no two resources share a key.
-function keyOf({ caller }: ReadContext, { kind, teamId, id }: Resource): string {
-  return `${caller.credential.partition}/${teamId}/${kind}/${id}`;
+/** Brings the outcome of a read to the form of each method. */
+export function fromOutcomes(
+  read: (context: ReadContext, resource: Resource) => Promise<Known['outcome']>,
+): Backfills {
+  return {
+    async backfill(context, teamId, id) {
+      const outcome = await read(context, { kind: 'backfill', teamId, id });
+      if (outcome instanceof UpstreamError) throw outcome;
+      return outcome;
+    },
+
+    async latestBackfill(context, teamId, id) {
+      const outcome = await read(context, { kind: 'latest', teamId, id });
+      return outcome instanceof UpstreamError ? null : outcome;
+    },
+  };
 }

@@ -1,61 +1,57 @@
 import type { PendingRead } from './read.ts';
 
-/** The reads of a team that its feed is worth reading for, and those that go to their own endpoints. */
-export interface ReadPlan {
-  readonly byFeed: readonly PendingRead[];
-  readonly alone: readonly PendingRead[];
-}
-
-/** Whether one call for a team's feed saves calls, told by what is asked for now and was lately. */
+/** Decides whether reading a team's list saves calls, from the reads of now and of lately. */
 export interface ListPlanner {
-  /** @param mayTell whether a feed read now might tell of the read's resource */
-  plan(reads: readonly PendingRead[], mayTell: (read: PendingRead) => boolean): ReadPlan;
   /**
-   * Remembers reads that a feed might tell of: who asked lately is likely to ask again, and then a feed serves him too.
+   * @param candidates reads that a list read now might answer
+   * @returns those that are worth a list: all of them, or none
+   */
+  plan(candidates: readonly PendingRead[]): ReadonlySet<PendingRead>;
+  /**
+   * Remembers reads that a list might answer. Whoever reads them now is likely to read them again soon, and then the
+   * list serves that reader too.
    * @param now monotonic milliseconds
    * @param forMs how long they count
    */
-  note(reads: readonly PendingRead[], now: number, forMs: number): void;
+  remember(reads: readonly PendingRead[], now: number, forMs: number): void;
 }
 
-/** For less than this many resources their own endpoints cost no more. */
-const WORTH_A_FEED = 2;
-/** More tell nothing more. */
-const MAX_REMEMBERED = 2 * WORTH_A_FEED;
+/** For fewer resources than this their own endpoints cost no more than the list. */
+const WORTH_A_LIST = 2;
+/** Remembering more changes no decision. */
+const MAX_REMEMBERED = 2 * WORTH_A_LIST;
 
 export function createListPlanner(): ListPlanner {
-  // Names of known resources, with the moments at which they were last asked for, oldest first.
+  // Keys of known resources, with the moments at which they were last read, oldest first.
   const recent = new Map<string, number>();
 
   return {
-    plan(reads, mayTell) {
-      const byFeed = new Set(reads.filter(mayTell));
-      // Who asks for what nobody knows yet has two in hand himself, or pays for the feed and for what it does not tell.
-      const others = [...byFeed].some(isKnown) ? recent.keys() : [];
-      const wanted = new Set([...others, ...[...byFeed].map(nameOf)]);
-      return wanted.size < WORTH_A_FEED
-        ? { byFeed: [], alone: reads }
-        : { byFeed: [...byFeed], alone: reads.filter((read) => !byFeed.has(read)) };
+    plan(candidates) {
+      // Earlier readers count only if this batch reads something known: of unknown resources the list may say nothing,
+      // and then both calls would be paid.
+      const others = candidates.some(isKnown) ? recent.keys() : [];
+      const wanted = new Set([...others, ...candidates.map(keyOf)]);
+      return new Set(wanted.size < WORTH_A_LIST ? [] : candidates);
     },
 
-    note(reads, now, forMs) {
-      for (const name of reads.filter(isKnown).map(nameOf)) {
-        // Anew, so that they stay in the order of their moments.
-        recent.delete(name);
-        recent.set(name, now);
+    remember(reads, now, forMs) {
+      for (const key of reads.filter(isKnown).map(keyOf)) {
+        // Deleting first keeps the keys in the order of their moments.
+        recent.delete(key);
+        recent.set(key, now);
       }
-      for (const [name, at] of recent) {
+      for (const [key, at] of recent) {
         if (now - at <= forMs && recent.size <= MAX_REMEMBERED) break;
-        recent.delete(name);
+        recent.delete(key);
       }
     },
   };
 }
 
-export function isKnown({ last }: PendingRead): boolean {
-  return last !== undefined;
+export function isKnown({ known }: PendingRead): boolean {
+  return known !== undefined;
 }
 
-function nameOf({ resource: { kind, id } }: PendingRead): string {
-  return `${kind}/${id}`;
+function keyOf({ key }: PendingRead): string {
+  return key;
 }

@@ -1,108 +1,127 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
-import type { Admit } from '../quota/admission.ts';
-import type { BackfillsClient } from '../rest/client.ts';
+import type { FreshnessOf } from '../cache/freshness.ts';
+import { resourceKey } from '../cache/keys.ts';
+import type { Store } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
-import type { Freshness } from '../cache/freshness.ts';
-import type { PendingRead, ReadContext } from './read.ts';
-import type { BackfillRecord } from '../rest/records.ts';
-import type { BackfillSnapshot } from '../cache/snapshots.ts';
-import { newestOf, type TeamList } from './team-list.ts';
+import type { Admission } from '../quota/admission.ts';
+import type { BackfillsClient } from '../rest/client.ts';
+import { type PendingRead, partitionOf, priorityOf, type ReadContext } from './read.ts';
+import { answerFrom, newestOf, type TeamList } from './team-list.ts';
 
-/** Reads the feed of one team with one credential. */
+/** Reads the list of one team with one credential. */
 export interface ListReader {
   /** The last reading, however old. */
-  readonly feed: TeamList | undefined;
-  /** Whether the feed is not to be read for a while. */
-  readonly rests: boolean;
-  /** Reads it once for all who ask while it is under way. Rejects with an {@link UpstreamError}. */
+  readonly list: TeamList | undefined;
+  /** Whether the list is not to be read for a while. */
+  readonly isResting: boolean;
+  /** Reads the list once for all who ask while it is being read. Rejects with an {@link UpstreamError}. */
   read(reads: readonly PendingRead[]): Promise<TeamList>;
-  /** After a refusal: what was told of this backfill before it does not count any more. */
+  /** After a refusal of this backfill: drops what the list said of it before. */
   forget(backfillId: ResourceId): void;
 }
 
 export interface ListReaderDeps {
   readonly client: Pick<BackfillsClient, 'listIncompleteBackfills'>;
-  readonly admit: Admit;
-  readonly lifetimes: (partition: string) => Freshness;
-  readonly snapshot: (
-    reader: ReadContext,
-    teamId: ResourceId,
-    record: BackfillRecord,
-    previous: BackfillSnapshot | undefined,
-  ) => BackfillSnapshot;
-  /** Is given each feed as it is read: what is known of its rows is not to fall behind because nobody asks for it. */
-  readonly learn: (reader: ReadContext, teamId: ResourceId, feed: TeamList) => void;
-  /** Of one read, in milliseconds. */
+  readonly admission: Admission;
+  readonly store: Store;
+  readonly freshness: FreshnessOf;
+  /** The deadline of one read, in milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** How much of its time a read may spend on the feed, so that some is left for its own endpoint. */
-const FEED_TIME_SHARE = 0.5;
-/** How long a feed is not read after it was refused, and after it failed by itself, in milliseconds. */
+/** The share of a read's deadline that the list may take, so that time is left for the own endpoint. */
+const LIST_TIME_SHARE = 0.5;
+/** How long the list rests after the REST API refused it, in milliseconds. */
 const REFUSED_REST_MS = 15 * 60_000;
+/** How long the list rests after its own failure, in milliseconds. */
 const FAILED_REST_MS = 30_000;
 
 export function createListReader(teamId: ResourceId, deps: ListReaderDeps): ListReader {
-  const { client, admit, lifetimes, snapshot, learn, timeoutMs, clock, log } = deps;
-  let feed: TeamList | undefined;
+  const { client, admission, store, freshness, timeoutMs, clock, log } = deps;
+  let list: TeamList | undefined;
   let reading: Promise<TeamList> | undefined;
   let restsUntil = -Infinity;
 
-  /** At the expense of the first. */
+  /** Reads the list at the expense of the first read. */
   async function readOnce(reads: readonly PendingRead[]): Promise<TeamList> {
     const [payer] = reads;
-    if (payer === undefined) throw new Error('a feed is read for somebody');
-    const { reader } = payer;
-    const hasReserve = reads.every((read) => read.hasReserve);
+    if (payer === undefined) throw new Error('a list is read for somebody');
+    const { context } = payer;
+    const { caller } = context;
+    const hasStale = reads.every((read) => read.hasStale);
+    admission.assertMayCall(caller.credential, priorityOf(context, hasStale), 'refresh');
+    context.cost.countListCall();
+    payer.charged = true;
     const sentAt = clock.monotonic();
     try {
-      const { records, isWhole } = await admit(reader, 'recheck', hasReserve, () => {
-        payer.pay('extra');
-        return client.listIncompleteBackfills(reader.caller, teamId, timeoutMs * FEED_TIME_SHARE);
-      });
+      const { records, isWhole } = await client.listIncompleteBackfills(
+        caller,
+        teamId,
+        timeoutMs * LIST_TIME_SHARE,
+      );
+      const partition = partitionOf(context);
       const rows = records.map((record) =>
-        snapshot(reader, teamId, record, feed?.rows.get(record.transfer_backfill_id)),
+        store.snapshotOf(partition, teamId, record, list?.rows.get(record.transfer_backfill_id)),
       );
       const readAt = clock.monotonic();
-      feed = {
+      list = {
         sentAt,
         readAt,
-        freshUntil: readAt + lifetimes(reader.caller.credential.partition).changingMs,
+        freshUntil: readAt + freshness(partition).changingMs,
         rows: new Map(rows.map((row) => [row.id, row])),
         isWhole,
         newest: newestOf(rows),
       };
-      learn(reader, teamId, feed);
-      return feed;
+      updateStore(partition, list);
+      return list;
     } catch (error) {
-      if (error instanceof UpstreamError) rest(reader, error);
+      if (error instanceof UpstreamError) {
+        admission.recordFailure(error, caller.credential);
+        restAfter(error, context);
+      }
       throw error;
     }
   }
 
-  /** What says something about the upstream as a whole says nothing about the feed. */
-  function rest({ caller }: ReadContext, { kind, details: answer }: UpstreamError): void {
-    const refused = answer?.status === 403 || answer?.status === 404;
-    const failed = kind === 'failed' || kind === 'timeout' || kind === 'invalidResponse';
+  /** Known backfills of the list's rows are kept up to date even where nobody reads them by id. */
+  function updateStore(partition: string, read: TeamList): void {
+    for (const { id, record } of read.rows.values()) {
+      for (const resource of [
+        { kind: 'backfill', teamId, id },
+        { kind: 'latest', teamId, id: record.transfer_id },
+      ] as const) {
+        const key = resourceKey(partition, resource);
+        const known = store.peek(key);
+        const entry = known && answerFrom(read, resource, known, clock.monotonic(), freshness(partition));
+        if (entry !== undefined) store.set(key, entry);
+      }
+    }
+  }
+
+  /** Only the list's own failures rest it; an upstream that is down or out of quota is not its fault. */
+  function restAfter(error: UpstreamError, { caller }: ReadContext): void {
+    const { kind, subject, details } = error;
+    const refused = details?.status === 403 || details?.status === 404;
+    const failed = subject === 'answer' || (subject === 'upstream' && kind !== 'unavailable');
     if (!refused && !failed) return;
     const restMs = refused ? REFUSED_REST_MS : FAILED_REST_MS;
     restsUntil = clock.monotonic() + restMs;
-    feed = undefined;
+    list = undefined;
     log.warn(
       { requestId: caller.requestId, reason: kind, restSeconds: restMs / 1000 },
-      'team feed not used: its backfills are read one by one',
+      'team list not used: its backfills are read one by one',
     );
   }
 
   return {
-    get feed() {
-      return feed;
+    get list() {
+      return list;
     },
-    get rests() {
+    get isResting() {
       return clock.monotonic() < restsUntil;
     },
     read(reads) {
@@ -110,8 +129,8 @@ export function createListReader(teamId: ResourceId, deps: ListReaderDeps): List
       return reading;
     },
     forget(backfillId) {
-      if (feed === undefined) return;
-      feed = { ...feed, rows: new Map([...feed.rows].filter(([id]) => id !== backfillId)) };
+      if (list === undefined) return;
+      list = { ...list, rows: new Map([...list.rows].filter(([id]) => id !== backfillId)) };
     },
   };
 }

@@ -1,6 +1,6 @@
 import { UpstreamError } from '../errors.ts';
 
-/** Counts what one operation cost, holds it to its limit, and knows how long its answer stays fresh. */
+/** Counts what one operation cost, holds it to its limit of calls, and knows how long its answer stays fresh. */
 export class OperationCost {
   #maxCalls: number;
   calls = 0;
@@ -9,17 +9,18 @@ export class OperationCost {
   /** Monotonic milliseconds at which the first of the values read stops being fresh; Infinity before any read. */
   freshUntil = Infinity;
 
+  /** @param maxCalls `MAX_UPSTREAM_CALLS_PER_OPERATION` */
   constructor(maxCalls: number) {
     this.#maxCalls = maxCalls;
   }
 
-  /** One that spares others, made in the hope of it: where it spares none, they are to be had all the same. */
-  countExtraCall(): void {
+  /** Counts a list call. It does not use up the operation's limit, since it may turn out to save no other call. */
+  countListCall(): void {
     this.calls++;
     this.#maxCalls++;
   }
 
-  /** @throws {UpstreamError} `tooManyCalls` when the operation has used up its calls. */
+  /** @throws {UpstreamError} `tooManyCalls` when the operation has used up its calls */
   countCall(): void {
     if (this.calls >= this.#maxCalls) {
       throw new UpstreamError(

@@ -1,38 +1,46 @@
-import type { Caller } from '../rest/client.ts';
 import type { Entry, Resource } from '../cache/snapshots.ts';
+import type { Priority } from '../quota/governor.ts';
+import type { Caller } from '../rest/client.ts';
 import type { OperationCost } from './operation-cost.ts';
 
 /**
- * What will do for an answer: whatever is fresh; nothing but the REST API's own word from now on (`refresh`); or, for a
- * poll, what the REST API has said since a moment of the monotonic clock. An `estimate` gets whatever is known, or a
- * stand-in, and its tally the calls that `fresh` would have made.
+ * Which values will do. `fresh`: any that is fresh. `noCache`: only what the resource's own endpoint says from now on
+ * (RFC 9111, `no-cache`). `poll`: what the REST API has said since a moment of the monotonic clock.
  */
 export type ReadMode =
   | { readonly kind: 'fresh' }
-  | { readonly kind: 'refresh' }
-  | { readonly kind: 'poll'; readonly since: number }
-  | { readonly kind: 'estimate' };
+  | { readonly kind: 'noCache' }
+  | { readonly kind: 'poll'; readonly since: number };
 
-/** One operation's way of reading: for whom, what will do, and at whose expense. */
+/** How one operation reads: for whom, which values will do, and at whose expense. */
 export interface ReadContext {
   readonly caller: Caller;
   readonly mode: ReadMode;
   readonly cost: OperationCost;
 }
 
-/** One read that the cache cannot answer. */
+/** One read that no fresh cache entry answers. */
 export interface PendingRead {
-  readonly reader: ReadContext;
+  readonly context: ReadContext;
   readonly resource: Resource;
+  /** Key of the resource in the store. */
+  readonly key: string;
   /** What is known of the resource, however old. */
-  readonly last: Entry | undefined;
-  /** Whether what is known can stand in for an answer that is not to be had. */
-  readonly hasReserve: boolean;
-  /** Asks the resource's own endpoint. */
-  ask(timeoutMs: number): Promise<Entry>;
-  /**
-   * Counts a call that is about to be made for this read: its own, or an `extra` one that others are told by too.
-   * @throws {UpstreamError} `tooManyCalls` when the operation has used up its own ones
-   */
-  pay(call: 'own' | 'extra'): void;
+  readonly known: Entry | undefined;
+  /** Whether a stale value can stand in for an answer that cannot be had. */
+  readonly hasStale: boolean;
+  /** Monotonic milliseconds by which the read must be answered. */
+  readonly deadline: number;
+  /** Whether a call was made at this operation's expense. Whoever makes the call sets it. */
+  charged: boolean;
+}
+
+export function partitionOf({ caller }: ReadContext): string {
+  return caller.credential.partition;
+}
+
+/** @param hasStale whether stale values can stand in for everything that the call is for */
+export function priorityOf({ mode }: ReadContext, hasStale: boolean): Priority {
+  if (!hasStale) return 'essential';
+  return mode.kind === 'poll' ? 'poll' : 'sheddable';
 }

@@ -1,220 +1,161 @@
+import DataLoader from 'dataloader';
 import { LRUCache } from 'lru-cache';
-import type { ResourceId } from '../../ids.ts';
-import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
-import { createListPlanner, type ListPlanner, isKnown, type ReadPlan } from './list-planner.ts';
-import { createListReader, type ListReader, type ListReaderDeps } from './list-reader.ts';
-import type { CallReason } from '../quota/demand.ts';
 import type { Freshness } from '../cache/freshness.ts';
-import type { PendingRead, ReadContext } from './read.ts';
+import { teamKey } from '../cache/keys.ts';
 import type { Entry } from '../cache/snapshots.ts';
-import { isDue, answerFrom, listMayAnswer, type TeamList } from './team-list.ts';
+import { UpstreamError } from '../errors.ts';
+import type { Endpoint } from './endpoint.ts';
+import { createListPlanner, type ListPlanner } from './list-planner.ts';
+import { createListReader, type ListReader, type ListReaderDeps } from './list-reader.ts';
+import { type PendingRead, partitionOf, type ReadContext } from './read.ts';
+import { answerFrom, listMayAnswer, type TeamList } from './team-list.ts';
 
+/**
+ * Reads what no fresh cache entry answers, team by team. All reads of a team that come in one turn of the event loop,
+ * from whatever operations, are one batch. Where two or more resources might be answered by the team's list, now or
+ * lately, the list is read once for all of them. Only what the list does not answer is asked at its own endpoint.
+ */
 export interface TeamBatches {
-  /** Rejects with an {@link UpstreamError}. */
+  /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
   load(read: PendingRead): Promise<Entry>;
-  /**
-   * Has the tally of the read's operation count the calls that {@link load} would make at most, and makes none.
-   * @returns what is known of the resource, however old
-   */
-  estimate(read: PendingRead): Promise<Entry | undefined>;
-  /** After a refusal: what was told of this backfill before it does not count any more. */
-  forget(reader: ReadContext, teamId: ResourceId, backfillId: ResourceId): void;
+  /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
+  answerFromList(read: PendingRead): Entry | undefined;
+  /** Those of these reads of one team that reading its list now would be worth. */
+  plan(reads: readonly PendingRead[]): ReadonlySet<PendingRead>;
 }
 
 export interface TeamBatchesDeps extends ListReaderDeps {
-  /** Most rows of feeds kept, of all teams together. */
+  readonly endpoint: Endpoint;
+  /** The most rows of lists kept, over all teams. */
   readonly maxRows: number;
 }
 
-/** A team as one credential sees it, and what this turn of the event loop asks for of it. */
+/** A team as one credential sees it. */
 interface Team {
   readonly key: string;
-  readonly feeds: ListReader;
-  readonly demand: ListPlanner;
-  queue: Queued[];
-  estimates: Estimate[];
+  readonly list: ListReader;
+  readonly planner: ListPlanner;
+  /** Each key is a promise of its own, so that one read need not wait for the slowest of its batch. */
+  readonly batch: DataLoader<PendingRead, Promise<Entry>>;
 }
 
-interface Queued {
-  readonly read: PendingRead;
-  readonly deadline: number;
-  readonly resolve: (kept: Entry) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-interface Estimate {
-  readonly read: PendingRead;
-  readonly resolve: (kept: Entry | undefined) => void;
-}
-
-/** Failures that every other call of the credential would meet with too. */
-const HOLDS_FOR_ALL: ReadonlySet<UpstreamErrorKind> = new Set([
-  'unauthenticated',
-  'rateLimited',
-  'quotaExceeded',
-]);
-
-/**
- * Decides how what the cache lacks is read. What one turn of the event loop asks for of a team is looked at together:
- * where two or more resources might be told by the team's feed, now or as lately asked for, the feed is read once for
- * all, and only what it does not tell is asked at its own endpoint.
- */
 export function createTeamBatches(deps: TeamBatchesDeps): TeamBatches {
-  const { admit, timeoutMs, clock } = deps;
+  const { endpoint, clock } = deps;
   const teams = new LRUCache<string, Team>({
     maxSize: deps.maxRows,
-    sizeCalculation: ({ feeds }) => 1 + (feeds.feed?.rows.size ?? 0),
+    sizeCalculation: ({ list: { list } }) => 1 + (list?.rows.size ?? 0),
   });
 
-  function teamOf({ caller }: ReadContext, id: ResourceId): Team {
-    const key = teamKey(caller.credential.partition, id);
+  function teamOf({ context, resource: { teamId } }: PendingRead): Team {
+    const key = teamKey(partitionOf(context), teamId);
     const known = teams.get(key);
     if (known !== undefined) return known;
-    const feeds = createListReader(id, deps);
-    const team: Team = { key, feeds, demand: createListPlanner(), queue: [], estimates: [] };
+    const team: Team = {
+      key,
+      list: createListReader(teamId, deps),
+      planner: createListPlanner(),
+      batch: new DataLoader((reads) => Promise.resolve(start(team, reads)), {
+        cache: false,
+        batchScheduleFn: (dispatch) => setImmediate(dispatch),
+      }),
+    };
     teams.set(key, team);
     return team;
   }
 
-  function lifetimesOf({ caller }: ReadContext): Freshness {
-    return deps.lifetimes(caller.credential.partition);
+  function freshnessOf(context: ReadContext): Freshness {
+    return deps.freshness(partitionOf(context));
   }
 
-  /** The feed at hand, if it is as new as the reader wants it. */
-  function feedFor({ mode }: ReadContext, { feeds: { feed } }: Team): TeamList | undefined {
-    if (feed === undefined || mode.kind === 'refresh') return undefined;
-    const willDo = mode.kind === 'poll' ? feed.readAt >= mode.since : clock.monotonic() <= feed.freshUntil;
-    return willDo ? feed : undefined;
+  /** The list at hand, where it is as recent as the reader wants it. */
+  function usableList({ mode }: ReadContext, { list: { list } }: Team): TeamList | undefined {
+    if (list === undefined || mode.kind === 'noCache') return undefined;
+    const isRecent = mode.kind === 'poll' ? list.readAt >= mode.since : clock.monotonic() <= list.freshUntil;
+    return isRecent ? list : undefined;
   }
 
-  function told(team: Team, { reader, resource, last }: PendingRead): Entry | undefined {
-    const feed = feedFor(reader, team);
-    return feed && answerFrom(feed, resource, last, clock.monotonic(), lifetimesOf(reader));
+  function answer(list: TeamList, { context, resource, known }: PendingRead): Entry | undefined {
+    return answerFrom(list, resource, known, clock.monotonic(), freshnessOf(context));
   }
 
-  /** Whether another feed might tell more than the one at hand. */
-  function mayBeTold(team: Team, { reader, resource, last }: PendingRead): boolean {
-    if (reader.mode.kind === 'refresh' || feedFor(reader, team) !== undefined) return false;
-    return listMayAnswer(resource, last, clock.monotonic(), lifetimesOf(reader));
+  function answerFromUsableList(team: Team, read: PendingRead): Entry | undefined {
+    const list = usableList(read.context, team);
+    return list && answer(list, read);
   }
 
-  function note({ demand }: Team, reads: readonly PendingRead[]): void {
+  function newListMayAnswer(team: Team, { context, resource, known }: PendingRead): boolean {
+    if (context.mode.kind === 'noCache' || usableList(context, team) !== undefined) return false;
+    return listMayAnswer(resource, known, clock.monotonic(), freshnessOf(context));
+  }
+
+  function remember({ planner }: Team, reads: readonly PendingRead[]): void {
     const [first] = reads;
     if (first === undefined) return;
     const now = clock.monotonic();
-    const lifetimes = lifetimesOf(first.reader);
-    demand.note(
-      reads.filter(({ resource, last }) => listMayAnswer(resource, last, now, lifetimes)),
+    const freshness = freshnessOf(first.context);
+    planner.remember(
+      reads.filter(({ resource, known }) => listMayAnswer(resource, known, now, freshness)),
       now,
-      2 * lifetimes.changingMs,
+      2 * freshness.changingMs,
     );
   }
 
-  function plan(team: Team, reads: readonly PendingRead[]): ReadPlan {
-    if (team.feeds.rests) return { byFeed: [], alone: reads };
-    return team.demand.plan(reads, (read) => mayBeTold(team, read));
+  function plan(team: Team, reads: readonly PendingRead[]): ReadonlySet<PendingRead> {
+    if (team.list.isResting) return new Set();
+    return team.planner.plan(reads.filter((read) => newListMayAnswer(team, read)));
   }
 
-  function flush(team: Team): void {
-    const entries = new Map(team.queue.map((entry) => [entry.read, entry]));
-    team.queue = [];
-    const reads = [...entries.keys()];
-    note(team, reads);
-    const { byFeed, alone } = plan(team, reads);
-    const entriesOf = (some: readonly PendingRead[]): Queued[] =>
-      some.flatMap((read) => entries.get(read) ?? []);
-    entriesOf(alone).forEach(askAlone);
-    if (byFeed.length > 0) void askFeed(team, byFeed, entriesOf(byFeed));
+  /** Starts the reads of one batch, in their order. */
+  function start(team: Team, reads: readonly PendingRead[]): Promise<Entry>[] {
+    remember(team, reads);
+    const byList = plan(team, reads);
+    const list = byList.size === 0 ? undefined : readList(team, byList);
+    return reads.map((read) =>
+      list !== undefined && byList.has(read) ? readByList(team, read, list) : readAlone(team, read),
+    );
   }
 
-  async function askFeed(
-    team: Team,
-    reads: readonly PendingRead[],
-    entries: readonly Queued[],
-  ): Promise<void> {
-    const outcome = await team.feeds.read(reads).catch((error: unknown) => ({ error }));
-    if ('error' in outcome) {
-      const { error } = outcome;
-      const isForAll = !(error instanceof UpstreamError) || HOLDS_FOR_ALL.has(error.kind);
-      for (const entry of entries) {
-        if (isForAll) entry.reject(error);
-        else askAlone(entry);
-      }
-      return;
-    }
-    // Set again, because its size is another.
+  async function readList(team: Team, reads: ReadonlySet<PendingRead>): Promise<TeamList> {
+    const list = await team.list.read([...reads]);
+    // Setting the team again has its size calculated anew.
     teams.set(team.key, team);
-    for (const entry of entries) {
-      const { reader, resource, last } = entry.read;
-      const kept = answerFrom(outcome, resource, last, clock.monotonic(), lifetimesOf(reader));
-      if (kept === undefined) askAlone(entry);
-      else entry.resolve(kept);
+    return list;
+  }
+
+  async function readByList(team: Team, read: PendingRead, list: Promise<TeamList>): Promise<Entry> {
+    const outcome = await list.catch((error: unknown) => ({ error }));
+    if (!('error' in outcome)) return answer(outcome, read) ?? readAlone(team, read);
+    if (failsEveryCall(outcome.error)) throw outcome.error;
+    return readAlone(team, read);
+  }
+
+  async function readAlone(team: Team, read: PendingRead): Promise<Entry> {
+    try {
+      return await endpoint.ask(read);
+    } catch (error) {
+      const isRefused = error instanceof UpstreamError && error.kind === 'forbidden';
+      if (isRefused && read.resource.kind === 'backfill') team.list.forget(read.resource.id);
+      throw error;
     }
-  }
-
-  function askAlone({ read, deadline, resolve, reject }: Queued): void {
-    const leftMs = Math.max(1, deadline - clock.monotonic());
-    admit(read.reader, reasonOf(read), read.hasReserve, () => {
-      read.pay('own');
-      return read.ask(leftMs);
-    }).then(resolve, reject);
-  }
-
-  function reasonOf({ reader, resource, last }: PendingRead): CallReason {
-    if (last === undefined) return 'cold';
-    return isDue(resource, last, clock.monotonic(), lifetimesOf(reader)) ? 'verify' : 'recheck';
-  }
-
-  function flushEstimates(team: Team): void {
-    const estimates = team.estimates;
-    team.estimates = [];
-    const reads = estimates.map(({ read }) => read);
-    for (const tally of new Set(reads.map(({ reader }) => reader.cost))) {
-      const own = reads.filter(({ reader }) => reader.cost === tally);
-      const { byFeed, alone } = plan(team, own);
-      // Of what is not known yet the feed may tell nothing.
-      const unsure = byFeed.filter((read) => !isKnown(read)).length;
-      const calls = alone.length + unsure + Math.min(1, byFeed.length);
-      tally.calls += calls;
-      tally.cacheHits += Math.max(0, own.length - calls);
-    }
-    for (const { read, resolve } of estimates) resolve(read.last);
   }
 
   return {
     async load(read) {
-      const team = teamOf(read.reader, read.resource.teamId);
-      const kept = told(team, read);
-      if (kept !== undefined) {
-        note(team, [read]);
-        return kept;
-      }
-      return new Promise((resolve, reject) => {
-        team.queue.push({ read, deadline: clock.monotonic() + timeoutMs, resolve, reject });
-        if (team.queue.length === 1) setImmediate(flush, team);
-      });
+      const team = teamOf(read);
+      const entry = answerFromUsableList(team, read);
+      if (entry === undefined) return team.batch.load(read);
+      remember(team, [read]);
+      return entry;
     },
-
-    async estimate(read) {
-      const team = teamOf(read.reader, read.resource.teamId);
-      const kept = told(team, read);
-      if (kept !== undefined) {
-        read.reader.cost.cacheHits++;
-        return kept;
-      }
-      return new Promise((resolve) => {
-        team.estimates.push({ read, resolve });
-        if (team.estimates.length === 1) setImmediate(flushEstimates, team);
-      });
-    },
-
-    forget(reader, teamId, backfillId) {
-      teamOf(reader, teamId).feeds.forget(backfillId);
+    answerFromList: (read) => answerFromUsableList(teamOf(read), read),
+    plan(reads) {
+      const [first] = reads;
+      return first === undefined ? new Set() : plan(teamOf(first), reads);
     },
   };
 }
 
-// Of a partition and ids only digits and the partition's own alphabet can occur, so no two teams share a key.
-function teamKey(partition: string, teamId: ResourceId): string {
-  return `${partition}/${teamId}`;
+/** Whether every other call of the credential would fail too, so that none is worth making. */
+function failsEveryCall(error: unknown): boolean {
+  return !(error instanceof UpstreamError) || error.subject === 'credential' || error.subject === 'quota';
 }

@@ -1,22 +1,24 @@
 import type { ResourceId } from '../../ids.ts';
 import type { Freshness } from '../cache/freshness.ts';
-import { type BackfillSnapshot, isNewer, type Entry, phaseOf, type Resource } from '../cache/snapshots.ts';
+import { type BackfillSnapshot, type Entry, isNewer, type Known, type Resource } from '../cache/snapshots.ts';
+import { factsOf } from '../rest/statuses.ts';
 
 /**
- * One reading of `GET /teams/{team}/backfills`: every incomplete backfill of a team in one call, which is the read of
+ * One reading of `GET /teams/{team}/backfills`: every incomplete backfill of a team in one call. This is the read of
  * many that the REST API otherwise lacks. Moments are monotonic milliseconds.
  *
- * What can be told from it, and so the consistency of whatever is answered from it:
+ * The list proves the following, and so decides how consistent every answer from it is:
  *
- * - A backfill in it is as good as read by its id.
- * - A backfill that was incomplete and is not in it has ended: its own endpoint has the end.
- * - A backfill that had ended, or that there was none, is confirmed by its absence; this renews how long that may be
- *   given out, not the moment at which the REST API gave it.
- * - The latest backfill of a transfer, once known, stays the latest until a newer one is in it, which then is the latest.
- *   A backfill that was created and ended between two readings is in neither, and the last counts of a cancelled one
- *   change outside of it. So everything told this way is asked at its own endpoint again within the final lifetime.
- * - Of the latest backfill of a transfer of which nothing is known it says nothing: a newer one may have ended already.
- * - Where it may not be whole (100 rows), absence says nothing.
+ * - A backfill in the list is as good as read by its id.
+ * - A backfill that was incomplete and is not in the list has ended. Its own endpoint knows how.
+ * - A backfill that had ended is confirmed by its absence, and so is "there is none". This renews its freshness, not the
+ *   moment at which the REST API gave it.
+ * - The latest backfill of a transfer, once known, stays the latest until the list holds a newer one, which is the latest
+ *   then. A backfill that was created and ended between two readings is in neither, and the last counts of a cancelled
+ *   backfill change outside of the list. So everything answered this way is resynced: its own endpoint is asked again
+ *   within the final lifetime.
+ * - The list says nothing of the latest backfill of a transfer of which nothing is known: a newer one may have ended.
+ * - Where the list may be incomplete (100 rows), absence says nothing.
  */
 export interface TeamList {
   readonly sentAt: number;
@@ -39,60 +41,69 @@ export function newestOf(rows: Iterable<BackfillSnapshot>): Map<ResourceId, Back
   return newest;
 }
 
-/** What the feed tells of a resource of its team; undefined where only the resource's own endpoint can tell. */
+/**
+ * What the list says of a resource of its team; undefined where only the resource's own endpoint can say.
+ * @param known what is known of the resource
+ * @param now monotonic milliseconds
+ */
 export function answerFrom(
-  feed: TeamList,
+  list: TeamList,
   resource: Resource,
-  last: Entry | undefined,
+  known: Entry | undefined,
   now: number,
-  lifetimes: Freshness,
+  freshness: Freshness,
 ): Entry | undefined {
-  // Its own endpoint was asked after the feed: what the feed says may be from before that.
-  if (last !== undefined && last.value.verifiedAt > feed.sentAt) return undefined;
-  const { readAt: confirmedAt, freshUntil } = feed;
+  // The own endpoint was asked after the list was: what the list says may be from before that.
+  if (known !== undefined && known.value.verifiedAt > list.sentAt) return undefined;
+  const { readAt: confirmedAt, freshUntil } = list;
 
   if (resource.kind === 'backfill') {
-    const row = feed.rows.get(resource.id);
+    const row = list.rows.get(resource.id);
     if (row !== undefined)
-      return { value: { outcome: row, verifiedAt: feed.readAt }, confirmedAt, freshUntil };
+      return { value: { outcome: row, verifiedAt: list.readAt }, confirmedAt, freshUntil };
   }
-  if (last === undefined || isDue(resource, last, now, lifetimes)) return undefined;
-  const bounded = Math.min(freshUntil, dueAt(resource, last, lifetimes));
+  if (known === undefined || isDue(resource, known, now, freshness)) return undefined;
+  const bounded = Math.min(freshUntil, dueAt(resource, known, freshness));
 
   if (resource.kind === 'latest') {
-    const row = feed.newest.get(resource.id);
-    const { outcome: answer, verifiedAt } = last.value;
-    if (row !== undefined && (!('record' in answer) || row.id === answer.id || isNewer(row, answer))) {
+    const row = list.newest.get(resource.id);
+    const { outcome, verifiedAt } = known.value;
+    if (row !== undefined && (!('record' in outcome) || row.id === outcome.id || isNewer(row, outcome))) {
       return { value: { outcome: row, verifiedAt }, confirmedAt, freshUntil: bounded };
     }
   }
-  if (!feed.isWhole || phaseOf(last.value) !== 'settled') return undefined;
-  return { value: last.value, confirmedAt, freshUntil: bounded };
+  if (!list.isWhole || isListed(known.value) !== false) return undefined;
+  return { value: known.value, confirmedAt, freshUntil: bounded };
 }
 
-/** Whether a feed read now might tell of the resource. */
+/** Whether a list read now might have an answer, as {@link answerFrom} gives it. */
 export function listMayAnswer(
   resource: Resource,
-  last: Entry | undefined,
+  known: Entry | undefined,
   now: number,
-  lifetimes: Freshness,
+  freshness: Freshness,
 ): boolean {
-  const { kind } = resource;
-  if (last === undefined) return kind === 'backfill';
-  if (kind === 'backfill' && phaseOf(last.value) === 'incomplete') return true;
-  return phaseOf(last.value) !== 'unclear' && !isDue(resource, last, now, lifetimes);
+  if (known === undefined) return resource.kind === 'backfill';
+  const listed = isListed(known.value);
+  if (listed === true && resource.kind === 'backfill') return true;
+  return listed !== undefined && !isDue(resource, known, now, freshness);
 }
 
-/** Whether the resource's own endpoint has not been asked for too long. */
-export function isDue(resource: Resource, last: Entry, now: number, lifetimes: Freshness): boolean {
-  return dueAt(resource, last, lifetimes) <= now;
+/** Whether the resource's own endpoint has to be asked again. */
+export function isDue(resource: Resource, known: Entry, now: number, freshness: Freshness): boolean {
+  return dueAt(resource, known, freshness) <= now;
 }
 
 function dueAt({ id }: Resource, { value }: Entry, { finalMs, finalSpreadMs }: Freshness): number {
   return value.verifiedAt + finalMs - finalSpreadMs * scatter(id, value.verifiedAt);
 }
 
-/** From 0 to 1, another one for each resource and each time: multiples of the golden ratio leave no gaps. */
+/** Whether the list holds such a backfill; undefined where its status is not known. "There is none" is not listed. */
+function isListed({ outcome }: Known): boolean | undefined {
+  return 'record' in outcome ? factsOf(outcome.record.status)?.listed : false;
+}
+
+/** A number from 0 to 1 that differs by resource and by time. Multiples of the golden ratio leave no gaps. */
 function scatter(id: ResourceId, verifiedAt: number): number {
   return ((Number(id.slice(-9)) + Math.floor(verifiedAt)) * GOLDEN_RATIO) % 1;
 }

@@ -2,13 +2,16 @@ import type { ZodError } from 'zod';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
-import type { Metrics, UpstreamOperation } from '../../metrics.ts';
+import type { Metrics } from '../../metrics.ts';
 import type { Credential } from '../credentials.ts';
-import { invalidResponse, readData } from './envelope.ts';
 import { type UpstreamDetails, UpstreamError } from '../errors.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import type { ResilientHttp } from '../transport/resilience.ts';
+import { invalidResponse, readData } from './envelope.ts';
 import { type BackfillRecord, backfillRecord } from './records.ts';
+
+/** operationIds of the REST API's OpenAPI document. */
+type UpstreamOperation = 'getBackfillById' | 'getLatestBackfill' | 'listIncompleteBackfills';
 
 /** On whose behalf a call is made. */
 export interface Caller {
@@ -19,8 +22,8 @@ export interface Caller {
 }
 
 /**
- * The REST API's operations, one method each. Every method rejects with an {@link UpstreamError} and nothing else; a
- * `timeoutMs` leaves it less time than usual.
+ * The REST API's operations, one method each. Every method rejects with an {@link UpstreamError} and nothing else. A
+ * `timeoutMs` gives the call a shorter deadline than usual.
  */
 export interface BackfillsClient {
   /** `GET /teams/{team}/backfills/{backfill}` */
@@ -48,7 +51,7 @@ export interface BackfillsClient {
 /** The incomplete backfills of a team, newest first. */
 export interface IncompleteBackfills {
   readonly records: readonly BackfillRecord[];
-  /** Whether these are all: the REST API lists 100 at most, and what makes no sense is left out. */
+  /** Whether the list is complete: the REST API lists at most 100, and rows that make no sense are left out. */
   readonly isWhole: boolean;
 }
 
@@ -56,8 +59,8 @@ export interface IncompleteBackfills {
 const LIST_LIMIT = 100;
 
 export interface BackfillsClientDeps {
-  readonly exchange: ResilientHttp;
-  /** Name of the upstream host, scrubbed from whatever of its texts is passed on. */
+  readonly http: ResilientHttp;
+  /** Name of the upstream host, to be scrubbed from texts that are passed on. */
   readonly upstreamHost: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -65,7 +68,7 @@ export interface BackfillsClientDeps {
 }
 
 export function createBackfillsClient({
-  exchange,
+  http,
   upstreamHost,
   clock,
   log,
@@ -76,18 +79,18 @@ export function createBackfillsClient({
     caller: Caller,
     path: string,
     timeoutMs: number | undefined,
-    read: (data: unknown, answer: HttpResponse, secrets: readonly string[]) => Value,
+    read: (data: unknown, response: HttpResponse, secrets: readonly string[]) => Value,
   ): Promise<Value> {
     const startedAt = clock.monotonic();
     const secrets = [caller.credential.token, upstreamHost];
     try {
-      const answer = await exchange.get({
-        owner: caller.credential.partition,
+      const response = await http.get({
+        partition: caller.credential.partition,
         path,
         headers: headersFor(caller),
         timeoutMs,
       });
-      const value = read(readData(answer, secrets, clock.now()), answer, secrets);
+      const value = read(readData(response, secrets, clock.now()), response, secrets);
       metrics.recordUpstreamCall(operation, 'ok', clock.monotonic() - startedAt);
       return value;
     } catch (error) {
@@ -102,9 +105,9 @@ export function createBackfillsClient({
     operation: UpstreamOperation,
     { requestId }: Caller,
     reason: string,
-    answer: UpstreamDetails | undefined,
+    response: UpstreamDetails | undefined,
   ): void {
-    log.warn({ requestId, operation, reason, answer }, 'upstream answer not understood');
+    log.warn({ requestId, operation, reason, response }, 'upstream response not understood');
   }
 
   return {
@@ -114,7 +117,7 @@ export function createBackfillsClient({
         caller,
         `/teams/${teamId}/backfills/${backfillId}`,
         timeoutMs,
-        (data, ...answer) => readBackfill(data, 'transfer_backfill_id', backfillId, ...answer),
+        (data, ...rest) => readBackfill(data, 'transfer_backfill_id', backfillId, ...rest),
       ),
     getLatestBackfill: (caller, teamId, transferId, timeoutMs) =>
       call(
@@ -122,7 +125,7 @@ export function createBackfillsClient({
         caller,
         `/teams/${teamId}/transfers/${transferId}/backfills/latest`,
         timeoutMs,
-        (data, ...answer) => readBackfill(data, 'transfer_id', transferId, ...answer),
+        (data, ...rest) => readBackfill(data, 'transfer_id', transferId, ...rest),
       ),
     async listIncompleteBackfills(caller, teamId, timeoutMs) {
       const path = `/teams/${teamId}/backfills`;
@@ -135,14 +138,14 @@ export function createBackfillsClient({
   };
 }
 
-/** One that makes no sense costs itself only. Lists have come wrapped once more, as `items`. */
+/** A row that makes no sense costs itself only. Lists have come wrapped once more, as `items`. */
 function readList(
   data: unknown,
-  answer: HttpResponse,
+  response: HttpResponse,
   secrets: readonly string[],
 ): IncompleteBackfills & { readonly faults: string | undefined } {
   const list: unknown = typeof data === 'object' && data !== null && 'items' in data ? data.items : data;
-  if (!Array.isArray(list)) throw invalidResponse(answer, 'not a list of backfills', secrets);
+  if (!Array.isArray(list)) throw invalidResponse(response, 'not a list of backfills', secrets);
   const parsed = list.map((item) => backfillRecord.safeParse(item));
   const records = parsed.flatMap(({ data: record }) => (record === undefined ? [] : [record]));
   const failed = parsed.find(({ success }) => !success);
@@ -158,18 +161,18 @@ function readBackfill(
   data: unknown,
   key: 'transfer_backfill_id' | 'transfer_id',
   asked: ResourceId,
-  answer: HttpResponse,
+  response: HttpResponse,
   secrets: readonly string[],
 ): BackfillRecord {
   const parsed = backfillRecord.safeParse(data);
   if (!parsed.success) {
-    throw invalidResponse(answer, `not a backfill: ${faultsOf(parsed.error)}`, secrets);
+    throw invalidResponse(response, `not a backfill: ${faultsOf(parsed.error)}`, secrets);
   }
-  if (parsed.data[key] !== asked) throw invalidResponse(answer, `${key} is not the one asked for`, secrets);
+  if (parsed.data[key] !== asked) throw invalidResponse(response, `${key} is not the one asked for`, secrets);
   return parsed.data;
 }
 
-/** Where it is wrong and how, never what stood there. */
+/** Says where the data is wrong and how, never what stood there. */
 function faultsOf({ issues }: ZodError): string {
   const faults = issues.map(({ path, code }) => `${path.join('.') || 'data'}: ${code}`);
   return faults.slice(0, 5).join(', ');

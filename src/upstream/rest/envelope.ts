@@ -17,7 +17,7 @@ const errorEnvelope = z.object({
 });
 type ErrorEnvelope = z.output<typeof errorEnvelope>;
 
-/** By status first: the REST API's documents disagree on the codes for the same status. */
+/** The status decides: the REST API's documents disagree on the codes for the same status. */
 const KIND_OF_STATUS: Readonly<Partial<Record<number, UpstreamErrorKind>>> = {
   400: 'badRequest',
   401: 'unauthenticated',
@@ -31,7 +31,7 @@ const KIND_OF_STATUS: Readonly<Partial<Record<number, UpstreamErrorKind>>> = {
   504: 'unavailable',
 };
 
-/** For errors that come with a success status, where the code is all there is. */
+/** For errors that come with a success status, where the code is all there is to go by. */
 const KIND_OF_CODE: ReadonlyMap<string, UpstreamErrorKind> = new Map([
   ['BAD_REQUEST', 'badRequest'],
   ['INVALID_PARAMETER', 'badRequest'],
@@ -60,47 +60,47 @@ const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 const CODE = /^[A-Z][A-Z0-9_]{0,99}$/;
 
 /**
- * The `data` of a 200 answer.
+ * The `data` of a 200 response.
  * @param secrets texts that must not be passed on even where the upstream repeats them
  * @param now milliseconds since the epoch, to read `Retry-After` dates against
- * @throws {UpstreamError} for every other answer, after the error table of the contract
+ * @throws {UpstreamError} for every other response, after the error table of the contract
  */
-export function readData(answer: HttpResponse, secrets: readonly string[], now: number): unknown {
-  const body = parseBody(answer);
-  if (answer.status === 200 && isObject(body) && (body['error'] ?? null) === null) {
-    if (!('data' in body)) throw invalidResponse(answer, 'the body of a 200 has no "data"', secrets);
+export function readData(response: HttpResponse, secrets: readonly string[], now: number): unknown {
+  const body = parseBody(response);
+  if (response.status === 200 && isObject(body) && (body['error'] ?? null) === null) {
+    if (!('data' in body)) throw invalidResponse(response, 'the body of a 200 has no "data"', secrets);
     return body['data'];
   }
   const envelope = errorEnvelope.safeParse(body);
-  throw toError(answer, envelope.success ? envelope.data : undefined, secrets, now);
+  throw toError(response, envelope.success ? envelope.data : undefined, secrets, now);
 }
 
 function toError(
-  answer: HttpResponse,
+  response: HttpResponse,
   envelope: ErrorEnvelope | undefined,
   secrets: readonly string[],
   now: number,
 ): UpstreamError {
-  const kind = classify(answer.status, envelope);
+  const kind = classify(response.status, envelope);
   if (kind === 'misrouted') {
     return invalidResponse(
-      answer,
+      response,
       'a 404 without the documented error envelope: does SUPERMETRICS_API_URL name the Data Warehouse API?',
       secrets,
     );
   }
   if (kind === undefined) {
     return invalidResponse(
-      answer,
-      answer.status === 200
+      response,
+      response.status === 200
         ? 'the body of a 200 is neither data nor a known error'
-        : `status ${answer.status} is not documented for this operation`,
+        : `status ${response.status} is not documented for this operation`,
       secrets,
     );
   }
-  const retryAfterSeconds = readRetryAfter(answer.headers['retry-after'], now);
-  return new UpstreamError(kind, `answered with status ${answer.status}`, {
-    details: describe(answer, envelope, secrets),
+  const retryAfterSeconds = readRetryAfter(response.headers['retry-after'], now);
+  return new UpstreamError(kind, `answered with status ${response.status}`, {
+    details: describe(response, envelope, secrets),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
 }
@@ -116,7 +116,7 @@ function classify(
   return KIND_OF_STATUS[status] ?? (status >= 500 ? 'failed' : undefined);
 }
 
-/** For a 5xx nothing of the upstream's text is shown: it may come from anything between us and the REST API. */
+/** Nothing of the text of a 5xx is shown: it may come from anything between us and the REST API. */
 function describe(
   { status, headers }: HttpResponse,
   envelope: ErrorEnvelope | undefined,
@@ -139,7 +139,7 @@ function scrub(text: string, secrets: readonly string[]): string {
   return secrets.reduce((scrubbed, secret) => scrubbed.replaceAll(secret, '[redacted]'), text);
 }
 
-/** An id is for support to search for: one that is not shaped like an id, or holds a secret, is none. */
+/** Support searches by this id, so a text that is not shaped like an id, or holds a secret, is left out. */
 function isRequestId(id: unknown, secrets: readonly string[]): id is string {
   return typeof id === 'string' && REQUEST_ID.test(id) && !holdsAny(secrets, id);
 }
@@ -148,11 +148,11 @@ function holdsAny(secrets: readonly string[], text: string): boolean {
   return secrets.some((secret) => text.includes(secret));
 }
 
-/** Seconds from now; the header holds seconds or an HTTP date. Sent more than once, the first counts. */
+/** Seconds from now. The header holds seconds or an HTTP date; where it was sent more than once, the first counts. */
 function readRetryAfter(header: string | readonly string[] | undefined, now: number): number | undefined {
   const text = (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  // The engine takes "-5" and "1.5" for dates too; those of HTTP begin with the day of the week.
+  // The engine takes "-5" and "1.5" for dates too; HTTP dates begin with the day of the week.
   const at = /^[A-Z]/i.test(text) ? Date.parse(text) : NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
 }
@@ -169,7 +169,7 @@ function parseBody({ text }: HttpResponse): unknown {
   }
 }
 
-/** An answer that arrived and makes no sense; the message is for the log and says nothing that stood in it. */
+/** The error for a response that makes no sense. The message is for the log and repeats nothing of the response. */
 export function invalidResponse(
   { status, headers }: HttpResponse,
   message: string,

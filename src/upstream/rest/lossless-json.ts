@@ -1,6 +1,6 @@
 import { isSafeNumber, parse as parseLossless } from 'lossless-json';
 
-// Only a run of 16 digits can be an integer beyond 2^53, so all but a few bodies take the engine's own parser.
+// Only a run of 16 digits can be an integer beyond 2^53, so nearly all bodies take the engine's own parser.
 const MAYBE_UNSAFE = /\d{16}/;
 
 /**
@@ -11,7 +11,7 @@ export function parseJson(text: string): unknown {
   if (!MAYBE_UNSAFE.test(text)) return JSON.parse(text);
   return parseLossless(text, undefined, {
     parseNumber: (digits) => (isSafeNumber(digits) ? Number(digits) : digits),
-    // As the engine's parser does: the last one counts.
+    // The last one counts, as in the engine's parser.
     onDuplicateKey: ({ newValue }) => newValue,
   });
 }

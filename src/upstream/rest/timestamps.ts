@@ -1,29 +1,29 @@
-// Nearly all times come in normal form, and up to the 28th there is nothing to check about their day.
+// Nearly all times come in this form, and a day up to the 28th exists in every month.
 const NORMAL = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 const NORMAL_YEAR = /^\d{4}-/;
 const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d):?(\d\d))$/;
 
 /**
- * Brings a time of the REST API's to RFC 3339 in UTC, without a fraction where it is zero. Offsets without a colon
- * (`+0000`) occur in the vendor's production answers. Undefined for anything that is not a moment.
+ * Normalises a time of the REST API's to RFC 3339 in UTC, without a fraction where it is zero. Offsets without a colon
+ * (`+0000`) occur in the vendor's production responses. Undefined for anything that is not a moment.
  */
 export function toUtc(text: string): string | undefined {
   if (NORMAL.test(text)) return text;
   const parts = RFC_3339.exec(text);
   if (parts === null) return undefined;
   const [, date = '', time, fraction, hours = '+00', minutes = '00'] = parts;
-  // The engine takes the 30th of February for the 1st of March.
+  // The engine reads the 30th of February as the 1st of March.
   if (new Date(`${date}T00:00:00Z`).getUTCDate() !== Number(date.slice(-2))) return undefined;
   const moment = Date.parse(
     `${date}T${time}${fraction === undefined ? '' : `.${fraction}`}${hours}:${minutes}`,
   );
   if (Number.isNaN(moment)) return undefined;
   const utc = formatUtc(moment);
-  // An offset can lead out of the years that RFC 3339 has.
+  // An offset can lead out of the years that RFC 3339 allows.
   return NORMAL_YEAR.test(utc) ? utc : undefined;
 }
 
-/** RFC 3339 in UTC from milliseconds since the epoch. */
+/** Formats milliseconds since the epoch as RFC 3339 in UTC. */
 export function formatUtc(moment: number): string {
   return new Date(moment).toISOString().replace('.000Z', 'Z');
 }

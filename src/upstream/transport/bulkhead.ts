@@ -1,21 +1,25 @@
 import { UpstreamError } from '../errors.ts';
 
 export interface BulkheadOptions {
-  /** Most runs under way at once. */
+  /** The most runs in flight at once. */
   readonly maxRunning: number;
-  /** Most runs waiting for their turn. */
+  /** The most runs that may wait for a slot. */
   readonly maxWaiting: number;
 }
 
+/**
+ * Bounds how many runs are in flight. Partitions that wait for a slot get one by round robin, however many runs each of
+ * them has waiting, so that a partition with many runs waits for its own. Where no more may wait, the partition with
+ * the most waiting runs makes room.
+ */
 export interface Bulkhead {
   readonly running: number;
   readonly waiting: number;
   /**
-   * Runs it at once, or when its owner's turn comes: owners take turns, whatever the number of runs of each, so that
-   * one who asks for much waits for himself. Where nobody more may wait, the owner with most waiting makes room.
-   * @throws {UpstreamError} `unavailable` when it has to make room, `timeout` when its turn does not come in time
+   * Runs it at once, or when the partition gets a slot.
+   * @throws {UpstreamError} `unavailable` when it has to make room, `timeout` when it gets no slot in time
    */
-  run<Result>(owner: string, timeoutMs: number, run: () => Promise<Result>): Promise<Result>;
+  run<Result>(partition: string, timeoutMs: number, run: () => Promise<Result>): Promise<Result>;
 }
 
 interface Waiting {
@@ -24,14 +28,14 @@ interface Waiting {
 }
 
 export function createBulkhead({ maxRunning, maxWaiting }: BulkheadOptions): Bulkhead {
-  // In the order of their turns: an owner who had his goes to the end.
+  // In round-robin order: a partition that got a slot goes to the end.
   const queues = new Map<string, Set<Waiting>>();
   let running = 0;
   let waiting = 0;
 
-  function waitForTurn(owner: string, timeoutMs: number): Promise<void> {
+  function waitForSlot(partition: string, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const queue = queues.get(owner) ?? new Set<Waiting>();
+      const queue = queues.get(partition) ?? new Set<Waiting>();
       if (waiting >= maxWaiting && !makeRoomFor(queue)) {
         reject(tooManyWaiting());
         return;
@@ -40,11 +44,11 @@ export function createBulkhead({ maxRunning, maxWaiting }: BulkheadOptions): Bul
         clearTimeout(deadline);
         waiting--;
         queue.delete(entry);
-        if (queue.size === 0) queues.delete(owner);
+        if (queue.size === 0) queues.delete(partition);
       };
       const deadline = setTimeout(() => {
         leave();
-        reject(new UpstreamError('timeout', `no turn within ${timeoutMs} ms`));
+        reject(new UpstreamError('timeout', `no slot within ${timeoutMs} ms`));
       }, timeoutMs);
       const entry: Waiting = {
         start: () => {
@@ -58,11 +62,11 @@ export function createBulkhead({ maxRunning, maxWaiting }: BulkheadOptions): Bul
       };
       waiting++;
       queue.add(entry);
-      queues.set(owner, queue);
+      queues.set(partition, queue);
     });
   }
 
-  /** The latest of the longest queue gives way, unless it is as short as the one that asks. */
+  /** The latest of the longest queue gives way, unless that queue is as short as the one that asks. */
   function makeRoomFor(queue: ReadonlySet<Waiting>): boolean {
     const longest = [...queues.values()].reduce((a, b) => (b.size > a.size ? b : a));
     if (longest.size <= queue.size + 1) return false;
@@ -74,11 +78,11 @@ export function createBulkhead({ maxRunning, maxWaiting }: BulkheadOptions): Bul
   function startNext(): void {
     const [first] = queues;
     if (first === undefined) return;
-    const [owner, queue] = first;
+    const [partition, queue] = first;
     const [entry] = queue;
     if (queue.size > 1) {
-      queues.delete(owner);
-      queues.set(owner, queue);
+      queues.delete(partition);
+      queues.set(partition, queue);
     }
     running++;
     entry?.start();
@@ -91,9 +95,9 @@ export function createBulkhead({ maxRunning, maxWaiting }: BulkheadOptions): Bul
     get waiting() {
       return waiting;
     },
-    async run(owner, timeoutMs, run) {
+    async run(partition, timeoutMs, run) {
       if (running < maxRunning) running++;
-      else await waitForTurn(owner, timeoutMs);
+      else await waitForSlot(partition, timeoutMs);
       try {
         return await run();
       } finally {
@@ -105,5 +109,5 @@ export function createBulkhead({ maxRunning, maxWaiting }: BulkheadOptions): Bul
 }
 
 function tooManyWaiting(): UpstreamError {
-  return new UpstreamError('unavailable', 'too many calls wait for their turn');
+  return new UpstreamError('unavailable', 'too many calls wait for a slot');
 }

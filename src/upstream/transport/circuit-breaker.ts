@@ -3,10 +3,10 @@ import { UpstreamError } from '../errors.ts';
 
 export interface CircuitBreaker {
   isClosed(): boolean;
-  /** @throws {UpstreamError} `unavailable` while the circuit is open or its one probe is under way */
+  /** @throws {UpstreamError} `unavailable` while the circuit is open or its one probe is in flight */
   assertClosed(): void;
   /**
-   * Leave for one call. While the circuit is open the one that is let through is its probe.
+   * Permission for one call. While the circuit is open, one call a second gets it: the probe.
    * @param leftMs what is left of the call's deadline
    * @throws {UpstreamError} as {@link assertClosed}
    */
@@ -14,7 +14,7 @@ export interface CircuitBreaker {
 }
 
 export interface Permit {
-  /** How long the call may take: a probe has less time than others. */
+  /** How long the call may take: a probe has less time than other calls. */
   readonly timeoutMs: number;
   /** Must be called once, whatever became of the call. */
   settle(inTrouble: boolean): void;
@@ -22,7 +22,10 @@ export interface Permit {
 
 const FAILURES_TO_OPEN = 10;
 const OPEN_MS = 1_000;
-/** Of the first probe. Each one that fails gives the next twice the time, or a slow upstream would be shut out for good. */
+/**
+ * Timeout of the first probe. Each failed probe doubles the timeout of the next; otherwise a slow upstream would be shut
+ * out for good.
+ */
 export const PROBE_TIMEOUT_MS = 1_000;
 
 type State =
@@ -32,16 +35,16 @@ type State =
 
 /**
  * Stops asking an upstream that is in trouble, and asks it once a second whether it still is. Nobody waits for that
- * probe: who comes meanwhile is told at once to come back later.
+ * probe: other callers are told at once to come back later.
  */
 export function createCircuitBreaker(clock: Clock): CircuitBreaker {
   let state: State = { kind: 'closed', failuresInARow: 0 };
 
-  function assertLets(): void {
-    const left = state.kind === 'open' ? state.until - clock.monotonic() : OPEN_MS;
-    if (state.kind === 'closed' || left <= 0) return;
+  function assertClosed(): void {
+    const leftMs = state.kind === 'open' ? state.until - clock.monotonic() : OPEN_MS;
+    if (state.kind === 'closed' || leftMs <= 0) return;
     throw new UpstreamError('unavailable', 'the circuit is open', {
-      retryAfterSeconds: Math.ceil(left / 1000),
+      retryAfterSeconds: Math.ceil(leftMs / 1000),
     });
   }
 
@@ -51,7 +54,7 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
       : { kind: 'closed', failuresInARow: 0 };
   }
 
-  /** Calls from before the circuit opened say nothing any more. */
+  /** Calls that began before the circuit opened do not count any more. */
   function settleCall(inTrouble: boolean): void {
     if (state.kind !== 'closed') return;
     const failuresInARow = inTrouble ? state.failuresInARow + 1 : 0;
@@ -63,9 +66,9 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
 
   return {
     isClosed: () => state.kind === 'closed',
-    assertClosed: assertLets,
+    assertClosed,
     acquire(leftMs) {
-      assertLets();
+      assertClosed();
       if (state.kind !== 'open') return { timeoutMs: leftMs, settle: settleCall };
       const { failedProbes } = state;
       state = { kind: 'probing', failedProbes };

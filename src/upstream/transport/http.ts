@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, errors, Pool } from 'undici';
 import { UpstreamError } from '../errors.ts';
 
-/** An HTTP answer as it came, its body read whole. */
+/** An HTTP response as it came, its body read whole. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -12,28 +12,21 @@ export interface HttpResponse {
 export interface HttpClientOptions {
   /** Base URL of the REST API, without a trailing slash. */
   readonly baseUrl: URL;
-  /** Most connections at once. */
+  /** The most connections at once. */
   readonly maxConnections: number;
   /** How long a connection may take to be made, in milliseconds. */
   readonly connectTimeoutMs: number;
 }
 
-/** Leaves a call that is under way so many milliseconds from now, if it had more. */
-export type Hurry = (timeoutMs: number) => void;
-
 export interface HttpClient {
   /**
-   * One GET of a path below the base URL. Redirects are answers like any other; bodies are limited to 1 MiB.
-   * @param timeoutMs from the call to the last byte of the answer, waiting for a connection included
-   * @param underWay holds what hurries this call for as long as it is under way
-   * @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is an answer.
+   * One GET of a path below the base URL. A redirect is a response like any other; bodies are limited to 1 MiB.
+   * @param timeoutMs from the call to the last byte of the response, waiting for a connection included
+   * @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is a response
    */
-  get(
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    timeoutMs: number,
-    underWay?: Set<Hurry>,
-  ): Promise<HttpResponse>;
+  get(path: string, headers: Readonly<Record<string, string>>, timeoutMs: number): Promise<HttpResponse>;
+  /** Shortens the deadline of each call in flight to this many milliseconds from now; never extends it. */
+  shortenDeadlines(timeoutMs: number): void;
   close(): Promise<void>;
 }
 
@@ -49,76 +42,79 @@ export function createHttpClient({
     pipelining: 1,
     keepAliveTimeout: 30_000,
     maxResponseSize: MAX_BODY_BYTES,
-    // The one deadline of the exchange covers these phases too.
+    // The one deadline of a call covers these phases too.
     headersTimeout: 0,
     bodyTimeout: 0,
     connectTimeout: connectTimeoutMs,
   });
   const prefix = baseUrl.pathname.replace(/\/$/, '');
 
+  const inFlight = new Set<ResponseCollector>();
+
   return {
-    get: (path, headers, timeoutMs, underWay) =>
+    get: (path, headers, timeoutMs) =>
       new Promise((resolve, reject) => {
-        pool.dispatch(
-          { method: 'GET', path: prefix + path, headers },
-          new ResponseCollector(timeoutMs, underWay, resolve, reject),
-        );
+        const collector = new ResponseCollector(timeoutMs, inFlight, resolve, reject);
+        pool.dispatch({ method: 'GET', path: prefix + path, headers }, collector);
       }),
+    shortenDeadlines(timeoutMs) {
+      for (const collector of inFlight) collector.shortenDeadline(timeoutMs);
+    },
     close: () => pool.destroy(),
   };
 }
 
 /**
- * Collects one answer. Undici's own `request` hands out a stream and heeds an AbortSignal for each call; reading
- * through the dispatch interface does without both.
+ * Collects one response. Undici's own `request` hands out a stream and heeds an AbortSignal for each call; reading
+ * through the dispatch interface needs neither.
  */
 class ResponseCollector implements Dispatcher.DispatchHandler {
-  readonly #resolve: (answer: HttpResponse) => void;
+  readonly #inFlight: Set<ResponseCollector>;
+  readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (error: UpstreamError) => void;
-  readonly #underWay: Set<Hurry> | undefined;
   readonly #chunks: Buffer[] = [];
   #endsAt = Infinity;
   #deadline: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
-  #late: UpstreamError | undefined;
+  #timeout: UpstreamError | undefined;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
 
+  /** @param inFlight holds the collector until its response has arrived, failed or timed out */
   constructor(
     timeoutMs: number,
-    underWay: Set<Hurry> | undefined,
-    resolve: (answer: HttpResponse) => void,
+    inFlight: Set<ResponseCollector>,
+    resolve: (response: HttpResponse) => void,
     reject: (error: UpstreamError) => void,
   ) {
+    this.#inFlight = inFlight.add(this);
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#underWay = underWay;
-    this.#hurry(timeoutMs);
-    underWay?.add(this.#hurry);
+    this.shortenDeadline(timeoutMs);
   }
 
-  readonly #hurry = (timeoutMs: number): void => {
+  shortenDeadline(timeoutMs: number): void {
     const endsAt = performance.now() + timeoutMs;
     if (endsAt >= this.#endsAt) return;
     clearTimeout(this.#deadline);
     this.#endsAt = endsAt;
     this.#deadline = setTimeout(() => {
-      this.#late = new UpstreamError('timeout', 'no answer in time');
-      this.#underWay?.delete(this.#hurry);
-      this.#reject(this.#late);
-      this.#controller?.abort(this.#late);
+      this.#timeout = new UpstreamError('timeout', 'no answer in time');
+      this.#inFlight.delete(this);
+      this.#reject(this.#timeout);
+      this.#controller?.abort(this.#timeout);
     }, timeoutMs);
-  };
+  }
 
   #end(): void {
     clearTimeout(this.#deadline);
-    this.#underWay?.delete(this.#hurry);
+    this.#inFlight.delete(this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // The deadline passed while the request waited for a connection: it need not be sent any more.
-    if (this.#late !== undefined) controller.abort(this.#late);
+    // The deadline passed while the request waited for a connection, so it need not be sent any more.
+    if (this.#timeout !== undefined) controller.abort(this.#timeout);
   }
 
   onResponseStart(
@@ -153,7 +149,7 @@ function toUpstreamError(error: Error): UpstreamError {
     return new UpstreamError('invalidResponse', `the body exceeds ${MAX_BODY_BYTES} bytes`, { cause: error });
   }
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError) {
-    return new UpstreamError('invalidResponse', 'the answer is not HTTP', { cause: error });
+    return new UpstreamError('invalidResponse', 'the response is not HTTP', { cause: error });
   }
   return new UpstreamError('unavailable', 'no connection', { cause: error });
 }

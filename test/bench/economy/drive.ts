@@ -3,19 +3,12 @@ import { createLog } from '../../../src/log.ts';
 import { createMetrics } from '../../../src/metrics.ts';
 import type { Call } from '../../../src/sandbox/calls.ts';
 import { startSandbox } from '../../../src/sandbox/server.ts';
-import { createAdmission } from '../../../src/upstream/quota/admission.ts';
-import { createBackfills } from '../../../src/upstream/reads/backfills.ts';
-import { createBackfillsClient } from '../../../src/upstream/rest/client.ts';
-import { createCredentials } from '../../../src/upstream/credentials.ts';
-import { createHttpClient } from '../../../src/upstream/transport/http.ts';
-import { createRetryAfterGate } from '../../../src/upstream/quota/retry-after-gate.ts';
-import { createGovernor } from '../../../src/upstream/quota/governor.ts';
+import type { BackfillSnapshot } from '../../../src/upstream/cache/snapshots.ts';
 import type { Stretch } from '../../../src/upstream/quota/demand.ts';
-import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
-import type { ReadContext } from '../../../src/upstream/reads/read.ts';
-import { createResilientHttp } from '../../../src/upstream/transport/resilience.ts';
-import { type BackfillSnapshot, phaseOf } from '../../../src/upstream/cache/snapshots.ts';
 import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
+import type { ReadContext } from '../../../src/upstream/reads/read.ts';
+import { factsOf } from '../../../src/upstream/rest/statuses.ts';
+import { createUpstream } from '../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { type Fleet, POLL_MS, worldOf } from './fleet.ts';
 
@@ -39,7 +32,7 @@ export interface Dashboard {
 }
 
 /**
- * Has a fleet poll through the gateway's upstream half, put together as gateway.ts does, for so long a time of the
+ * Has a fleet poll through the gateway's upstream half for so long a time of the
  * injected clock. Without GraphQL and HTTP in front an hour of it takes a minute; every client polls as it would.
  */
 export async function drive(
@@ -50,38 +43,20 @@ export async function drive(
   const clock = createManualClock();
   const startsAt = clock.now();
   const sandbox = await startSandbox({ world: worldOf(fleet, () => clock.now()), hourlyQuota: quota });
-  const log = createLog('silent');
-  const metrics = createMetrics();
-  const credentials = createCredentials();
-  const governor = createGovernor(clock, { finalTtlMs: FINAL_TTL_MS });
-  const exchange = createHttpClient({
-    baseUrl: new URL(sandbox.url),
-    maxConnections: MAX_CONCURRENCY,
-    connectTimeoutMs: TIMEOUT_MS,
-  });
-  const client = createBackfills({
-    client: createBackfillsClient({
-      exchange: createResilientHttp({
-        exchange,
-        timeoutMs: TIMEOUT_MS,
-        maxConcurrency: MAX_CONCURRENCY,
-        clock,
-        counter: governor,
-      }),
-      upstreamHost: new URL(sandbox.url).host,
-      clock,
-      log,
-      metrics,
-    }),
-    admit: createAdmission({ gate: createRetryAfterGate(clock), governor, credentials }),
-    lifetimes: createFreshness({ ttlMs: TTL_MS, finalTtlMs: FINAL_TTL_MS }, governor),
-    clock,
-    log,
-    metrics,
-    maxEntries: 50_000,
-    staleMs: STALE_MS,
-    timeoutMs: TIMEOUT_MS,
-  });
+  const upstream = createUpstream(
+    {
+      baseUrl: new URL(sandbox.url),
+      ttlMs: TTL_MS,
+      finalTtlMs: FINAL_TTL_MS,
+      staleMs: STALE_MS,
+      maxEntries: 50_000,
+      timeoutMs: TIMEOUT_MS,
+      maxConcurrency: MAX_CONCURRENCY,
+      pollMs: POLL_MS,
+    },
+    { clock, log: createLog('silent'), metrics: createMetrics() },
+  );
+  const { backfills, credentials, quota: account } = upstream;
   const credential = credentials.parse('Bearer sandbox-full');
   if (credential === undefined) throw new Error('the credential of the sandbox is none');
   const caller = { credential, requestId: 'economy', traceparent: undefined };
@@ -94,13 +69,13 @@ export async function drive(
   for (let since = 0; since < forMs; since += POLL_MS) {
     for (const { offsetMs, transferIds } of clients) {
       clock.advance(startsAt + since + offsetMs - clock.now());
-      const reader: ReadContext = {
+      const context: ReadContext = {
         caller,
         mode: { kind: 'fresh' },
         cost: new OperationCost(MAX_CALLS_PER_OPERATION),
       };
       const answers = await Promise.all(
-        transferIds.map((id) => client.latestBackfill(reader, teamId, id).catch(asError)),
+        transferIds.map((id) => backfills.latestBackfill(context, teamId, id).catch(asError)),
       );
       const calls = sandbox.calls.all;
       see({
@@ -108,18 +83,18 @@ export async function drive(
         transferIds,
         answers,
         calls,
-        stretch: governor.stretch(credential.partition),
-        remaining: governor.remaining(credential.partition),
+        stretch: account.stretch(credential.partition),
+        remaining: account.remaining(credential.partition),
       });
       if (calls.length > 0) sandbox.calls.reset();
     }
   }
-  await exchange.close();
+  await upstream.close();
   await sandbox.close();
 }
 
-export function isIncomplete(answer: BackfillSnapshot): boolean {
-  return phaseOf({ outcome: answer, verifiedAt: 0 }) === 'incomplete';
+export function isIncomplete({ record }: BackfillSnapshot): boolean {
+  return factsOf(record.status)?.listed ?? false;
 }
 
 function asError(error: unknown): Error {

@@ -46,15 +46,14 @@ const snapshot: BackfillSnapshot = {
 /** Of a REST API that always says the same, unless told otherwise. */
 function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
-  const client: Backfills = {
+  const backfills: Backfills = {
     backfill: () => Promise.resolve(read()),
     latestBackfill: () => Promise.resolve(null),
   };
   const watch = createBackfillUpdates({
-    client,
+    upstream: { backfills, pollIntervalMs: () => 2_000 },
     clock,
     metrics: createMetrics(),
-    intervalMs: () => 2_000,
     staleMs: 10_000,
     maxStreams,
   });

@@ -6,6 +6,7 @@ import { createGovernor } from '../../../src/upstream/quota/governor.ts';
 import { MAX_FINAL_STRETCH, MAX_STRETCH } from '../../../src/upstream/quota/demand.ts';
 import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
 import { MinuteCounter } from '../../../src/upstream/quota/minute-counter.ts';
+import { greatestPace, timeUntilRelief } from '../../../src/upstream/quota/pacing.ts';
 import type { Entry, Resource } from '../../../src/upstream/cache/snapshots.ts';
 import { isDue } from '../../../src/upstream/reads/team-list.ts';
 import { codesOf, createManualClock, type Stack, startStack } from '../../harness.ts';
@@ -186,10 +187,10 @@ describe('with nothing left', () => {
     }
     expect(governor.remaining('a')).toBe(0);
     expect(() => {
-      governor.assertAffordable('a', 'bare');
+      governor.assertAffordable('a', 'essential');
     }).not.toThrow();
     expect(() => {
-      governor.assertAffordable('a', 'reserve');
+      governor.assertAffordable('a', 'sheddable');
     }).toThrow('nearly_out');
   });
 });
@@ -200,7 +201,7 @@ describe('the governor', () => {
     const governor = createGovernor(clock, LIFETIMES);
     const left = (remaining: string): void => {
       const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
-      governor.expectCall('a', 'recheck');
+      governor.expectCall('a', 'refresh');
       governor.callBegan('a');
       governor.callEnded('a', { status: 404, headers, text: '' });
       clock.advance(1_000);
@@ -224,7 +225,7 @@ describe('the governor', () => {
       governor.callBegan('a');
       governor.callEnded('a', { status: 404, headers, text: '' });
     };
-    const affords = (reader: 'bare' | 'reserve' | 'poll'): boolean => {
+    const affords = (reader: 'essential' | 'sheddable' | 'poll'): boolean => {
       try {
         governor.assertAffordable('a', reader);
         return true;
@@ -232,7 +233,7 @@ describe('the governor', () => {
         return false;
       }
     };
-    const all = (): readonly boolean[] => [affords('bare'), affords('poll'), affords('reserve')];
+    const all = (): readonly boolean[] => [affords('essential'), affords('poll'), affords('sheddable')];
     left('201');
     expect(all()).toEqual([true, true, true]);
     left('199');
@@ -249,9 +250,9 @@ describe('the governor', () => {
     governor.callEnded('a', { status: 404, headers, text: '' });
     for (let second = 0; second < 600; second += 2) {
       clock.advance(2_000);
-      governor.expectCall('a', 'recheck');
+      governor.expectCall('a', 'refresh');
     }
-    for (let n = 0; n < 1_700; n++) governor.expectCall('a', 'verify');
+    for (let n = 0; n < 1_700; n++) governor.expectCall('a', 'resync');
     // 1,700 an hour at the least are 102,000 / 120, which leaves 100 of 950 for 1,800.
     const { changing, final } = governor.stretch('a');
     expect(final).toBe(MAX_FINAL_STRETCH);
@@ -264,7 +265,7 @@ describe('the governor', () => {
     const governor = createGovernor(clock, LIFETIMES);
     for (let minute = 0; minute < 120; minute++) {
       for (let n = 0; n < 500; n++) {
-        governor.expectCall('a', n % 2 === 0 ? 'recheck' : 'verify');
+        governor.expectCall('a', n % 2 === 0 ? 'refresh' : 'resync');
         governor.callBegan('a');
         governor.callEnded('a', undefined);
       }
@@ -322,13 +323,13 @@ function ofAPage(transfers: number, limit: number, minutes: number): readonly Mi
   const clock = createManualClock();
   const governor = createGovernor(clock, LIFETIMES);
   const lifetimes = createFreshness({ ttlMs: 2_000, ...LIFETIMES }, governor);
-  const call = (reason: 'cold' | 'recheck' | 'verify', headers = {}): void => {
+  const call = (reason: 'miss' | 'refresh' | 'resync', headers = {}): void => {
     governor.expectCall('a', reason);
     governor.callBegan('a');
     governor.callEnded('a', { status: 200, headers, text: '' });
   };
-  call('cold', { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(limit - 1) });
-  for (let n = 1; n < transfers; n++) call('cold');
+  call('miss', { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(limit - 1) });
+  for (let n = 1; n < transfers; n++) call('miss');
   const known = Array.from({ length: transfers }, () => verified(clock.monotonic()));
   let listedAt = clock.monotonic();
 
@@ -339,12 +340,12 @@ function ofAPage(transfers: number, limit: number, minutes: number): readonly Mi
       const current = lifetimes('a');
       const due = known.flatMap((last, n) => (isDue(resource(n), last, now, current) ? [n] : []));
       for (const n of due) {
-        call('verify');
+        call('resync');
         known[n] = verified(now);
       }
       const isListDue = now - listedAt >= current.changingMs;
       if (isListDue) {
-        call('recheck');
+        call('refresh');
         listedAt = now;
       }
       return due.length + Number(isListDue);
@@ -414,21 +415,21 @@ describe('what is verified', () => {
   });
 });
 
-describe('QuotaHour', () => {
+describe('MinuteCounter', () => {
   it('has as its pace what every hour to come can bear', () => {
     const hour = new MinuteCounter(0);
-    expect(hour.pace(0, 600)).toBeCloseTo(600, -1);
+    expect(greatestPace(hour, 0, 600)).toBeCloseTo(600, -1);
     // Everything used at once has to leave the hour first.
     hour.add(0, 600);
-    expect(hour.pace(30 * MINUTE, 600)).toBe(0);
-    expect(hour.pace(61 * MINUTE, 600)).toBeCloseTo(600, -1);
+    expect(greatestPace(hour, 30 * MINUTE, 600)).toBe(0);
+    expect(greatestPace(hour, 61 * MINUTE, 600)).toBeCloseTo(600, -1);
   });
 
   it('keeps its pace where that pace is kept', () => {
     const hour = new MinuteCounter(0);
     for (let minute = 0; minute < 200; minute++) hour.add(minute * MINUTE, 10);
-    expect(hour.pace(199.99 * MINUTE, 600)).toBeGreaterThan(560);
-    expect(hour.pace(199.99 * MINUTE, 600)).toBeLessThan(640);
+    expect(greatestPace(hour, 199.99 * MINUTE, 600)).toBeGreaterThan(560);
+    expect(greatestPace(hour, 199.99 * MINUTE, 600)).toBeLessThan(640);
   });
 
   it('forgets the oldest first when it has too many', () => {
@@ -464,9 +465,9 @@ describe('QuotaHour', () => {
 
   it('says when something leaves it', () => {
     const hour = new MinuteCounter(0);
-    expect(hour.untilRelief(0)).toBe(0);
+    expect(timeUntilRelief(hour, 0)).toBe(0);
     hour.add(10 * MINUTE, 1);
-    expect(hour.untilRelief(20 * MINUTE)).toBe(51 * MINUTE);
-    expect(hour.untilRelief(71 * MINUTE)).toBe(0);
+    expect(timeUntilRelief(hour, 20 * MINUTE)).toBe(51 * MINUTE);
+    expect(timeUntilRelief(hour, 71 * MINUTE)).toBe(0);
   });
 });

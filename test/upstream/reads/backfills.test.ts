@@ -4,21 +4,26 @@ import { describe, expect, it } from 'vitest';
 import type { ResourceId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { createMetrics } from '../../../src/metrics.ts';
-import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
-import { createCredentials } from '../../../src/upstream/credentials.ts';
-import { createAdmission } from '../../../src/upstream/quota/admission.ts';
-import { createGovernor } from '../../../src/upstream/quota/governor.ts';
-import { createRetryAfterGate } from '../../../src/upstream/quota/retry-after-gate.ts';
-import { createBackfills } from '../../../src/upstream/reads/backfills.ts';
 import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import type { ReadContext } from '../../../src/upstream/reads/read.ts';
-import type { BackfillsClient, Caller } from '../../../src/upstream/rest/client.ts';
-import { type BackfillRecord, backfillRecord } from '../../../src/upstream/rest/records.ts';
+import type { HttpClient } from '../../../src/upstream/transport/http.ts';
+import { createUpstream } from '../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../harness.ts';
 import { id, RECORD } from '../../support/records.ts';
 
 /** Longer than a property should take on a machine that is busy. */
 const PATIENCE = 60_000;
+
+const SETTINGS = {
+  baseUrl: new URL('http://upstream.test'),
+  ttlMs: 2_000,
+  finalTtlMs: 60_000,
+  staleMs: 300_000,
+  maxEntries: 100,
+  timeoutMs: 1_000,
+  maxConcurrency: 64,
+  pollMs: 2_000,
+};
 
 describe('any two reads that differ in credential, team, resource or id', () => {
   interface Read {
@@ -48,58 +53,57 @@ describe('any two reads that differ in credential, team, resource or id', () => 
   it(
     'never get the answer of one another',
     async () => {
-      const made = (caller: Caller, team: ResourceId, resource: string, key: ResourceId): BackfillRecord => ({
-        ...backfillRecord.parse(RECORD),
+      const made = (token: string, team: ResourceId, resource: string, key: ResourceId) => ({
+        ...RECORD,
         // Its own for each transfer, or a latest read would rightly answer reads by id.
         transfer_backfill_id: resource === 'backfill' ? key : id(`9000${key.slice(0, 15)}`),
-        status: proofOf(caller.credential.token, team, resource, key),
+        transfer_id: resource === 'latest' ? key : RECORD.transfer_id,
+        status: proofOf(token, team, resource, key),
       });
-      const fake: BackfillsClient = {
-        getBackfill: (caller, team, key) => Promise.resolve(made(caller, team, 'backfill', key)),
-        getLatestBackfill: (caller, team, key) => Promise.resolve(made(caller, team, 'latest', key)),
-        listIncompleteBackfills: (caller, team) =>
-          Promise.resolve({
-            isWhole: true,
-            // Older than any that is the latest of its transfer.
-            records: listed.map((key) => ({
-              ...made(caller, team, 'backfill', key),
-              created_time: '1999-01-01T00:00:00Z',
-            })),
-          }),
-      };
       let listed: readonly ResourceId[] = [];
-      const metrics = createMetrics();
+      const dataFor = (token: string, path: string): unknown => {
+        const [, , team = '', , first, , latest] = path.split('/');
+        if (latest !== undefined) return made(token, id(team), 'latest', id(first ?? ''));
+        if (first !== undefined) return made(token, id(team), 'backfill', id(first));
+        // Older than any that is the latest of its transfer.
+        return listed.map((key) => ({
+          ...made(token, id(team), 'backfill', key),
+          created_time: '1999-01-01T00:00:00Z',
+        }));
+      };
+      const http: HttpClient = {
+        get: (path, { authorization = '' }) =>
+          Promise.resolve({
+            status: 200,
+            headers: {},
+            text: JSON.stringify({ data: dataFor(authorization.slice('Bearer '.length), path) }),
+          }),
+        shortenDeadlines: () => undefined,
+        close: () => Promise.resolve(),
+      };
       await fc.assert(
         fc.asyncProperty(
           fc.array(reads, { minLength: 2, maxLength: 12 }),
           fc.nat(11),
           async (all, refused) => {
-            const clock = createManualClock();
-            const credentials = createCredentials();
-            const governor = createGovernor(clock, { finalTtlMs: 60_000 });
             listed = all.filter((_, index) => index % 2 === 0).map(({ id: key }) => key);
-            const client = createBackfills({
-              client: fake,
-              admit: createAdmission({ credentials, gate: createRetryAfterGate(clock), governor }),
-              lifetimes: createFreshness({ ttlMs: 2_000, finalTtlMs: 60_000 }, governor),
-              clock,
+            const { backfills, credentials } = createUpstream(SETTINGS, {
+              clock: createManualClock(),
               log: createLog('silent'),
-              metrics,
-              maxEntries: 100,
-              staleMs: 300_000,
-              timeoutMs: 1_000,
+              metrics: createMetrics(),
+              http,
             });
             const answer = async ({ token, resource, team, id: key }: Read): Promise<string | undefined> => {
               const credential = credentials.parse(`Bearer ${token}`);
               if (credential === undefined) throw new Error(`${token} is no token`);
-              const reader: ReadContext = {
+              const context: ReadContext = {
                 caller: { credential, requestId: 'fuzz', traceparent: undefined },
                 mode: { kind: 'fresh' },
                 cost: new OperationCost(100),
               };
               const found = await (resource === 'backfill'
-                ? client.backfill(reader, team, key)
-                : client.latestBackfill(reader, team, key));
+                ? backfills.backfill(context, team, key)
+                : backfills.latestBackfill(context, team, key));
               expect(found?.teamId).toBe(team);
               return found?.record.status;
             };

@@ -365,7 +365,7 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getLatestBackfill: 1 });
     expect(stack.logLines).toContainEqual(
       expect.objectContaining({
-        msg: 'upstream answer not understood',
+        msg: 'upstream response not understood',
         operation: 'listIncompleteBackfills',
         reason: 'not all are backfills: transfer_runs_total: invalid_type',
       }),

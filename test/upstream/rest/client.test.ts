@@ -181,7 +181,7 @@ describe('any answer of the upstream', () => {
       let answer: HttpResponse = { status: 200, headers: {}, text: '' };
       const logged: string[] = [];
       const client = createBackfillsClient({
-        exchange: {
+        http: {
           get: () => Promise.resolve(answer),
           load: () => ({ running: 0, waiting: 0, circuitClosed: true }),
         },

@@ -558,16 +558,17 @@ describe('an upstream that is asked for more than it can answer in time', () => 
   it('is not taken for one in trouble', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const exchange: HttpClient = {
+    const http: HttpClient = {
       get: (_path, _headers, timeoutMs) =>
         new Promise((resolve, reject) => {
           if (timeoutMs < 300) setTimeout(() => reject(new UpstreamError('timeout', 'late')), timeoutMs);
           else setTimeout(() => resolve({ status: 200, headers: {}, text: '' }), 300);
         }),
+      shortenDeadlines: () => undefined,
       close: () => Promise.resolve(),
     };
     const resilient = createResilientHttp({
-      exchange,
+      http,
       timeoutMs: 1000,
       maxConcurrency: 20,
       clock: systemClock,
@@ -575,7 +576,7 @@ describe('an upstream that is asked for more than it can answer in time', () => 
     });
     // Three rounds of twenty fit into the second; the fourth would begin with hardly any time left.
     const rush = Promise.allSettled(
-      Array.from({ length: 100 }, () => resilient.get({ owner: 'a', path: '/', headers: {} })),
+      Array.from({ length: 100 }, () => resilient.get({ partition: 'a', path: '/', headers: {} })),
     );
     await vi.advanceTimersByTimeAsync(1500);
     const outcomes = await rush;

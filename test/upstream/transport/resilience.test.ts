@@ -27,8 +27,9 @@ function resilientOver(
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   return createResilientHttp({
-    exchange: {
+    http: {
       get: (_path, _headers, timeoutMs) => attempt(timeoutMs),
+      shortenDeadlines: () => undefined,
       close: () => Promise.resolve(),
     },
     clock: systemClock,
@@ -53,7 +54,7 @@ async function ended(call: Promise<HttpResponse>): Promise<readonly [number | st
   return [outcome, Date.now() - startedAt];
 }
 
-const REQUEST = { owner: 'a', path: '/', headers: {} };
+const REQUEST = { partition: 'a', path: '/', headers: {} };
 
 describe('a retry', () => {
   it.each<{ readonly name: string; readonly answer: FaultAnswer }>([
@@ -291,8 +292,8 @@ describe('turns', () => {
 
   it('are not waited for by more than 64 for each call: the one who waits with most makes room', async () => {
     const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 100_000, maxConcurrency: 1 });
-    const ask = (owner: string): Promise<readonly [number | string, number]> =>
-      ended(resilient.get({ ...REQUEST, owner }));
+    const ask = (partition: string): Promise<readonly [number | string, number]> =>
+      ended(resilient.get({ ...REQUEST, partition }));
     const greedy = Array.from({ length: 66 }, () => ask('greedy'));
     const modest = ask('modest');
     expect(resilient.load()).toMatchObject({ running: 1, waiting: 64 });

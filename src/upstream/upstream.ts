@@ -1,0 +1,137 @@
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { createFreshness } from './cache/freshness.ts';
+import { createStore } from './cache/store.ts';
+import { createCredentials, type Credentials } from './credentials.ts';
+import { createAdmission } from './quota/admission.ts';
+import { createGovernor, type Governor } from './quota/governor.ts';
+import { createRetryAfterGate } from './quota/retry-after-gate.ts';
+import { type Backfills, createBackfills } from './reads/backfills.ts';
+import { createEndpoint } from './reads/endpoint.ts';
+import { createEstimate } from './reads/estimate.ts';
+import { createTeamBatches } from './reads/team-batches.ts';
+import { createBackfillsClient } from './rest/client.ts';
+import { createHttpClient, type HttpClient } from './transport/http.ts';
+import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
+
+/** Durations are in milliseconds. */
+export interface UpstreamSettings {
+  /** Base URL of the REST API. */
+  readonly baseUrl: URL;
+  /** Freshness lifetime of what can still change. */
+  readonly ttlMs: number;
+  /** Freshness lifetime of what is final. */
+  readonly finalTtlMs: number;
+  /** How old a stale value may be; 0 for none. */
+  readonly staleMs: number;
+  /** The most resources kept, and the most rows of team lists. */
+  readonly maxEntries: number;
+  /** The deadline of one read, waiting and retries included. */
+  readonly timeoutMs: number;
+  /** The most calls in flight. */
+  readonly maxConcurrency: number;
+  /** Time between two polls of one team, unstretched. */
+  readonly pollMs: number;
+}
+
+export interface UpstreamDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** The transport; by default real HTTP to the base URL. */
+  readonly http?: HttpClient;
+}
+
+/** The REST API as the rest of the gateway sees it. */
+export interface Upstream {
+  readonly credentials: Credentials;
+  readonly backfills: Backfills;
+  /** The same reads without any call, for what they would cost. */
+  readonly estimate: Backfills;
+  readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
+  /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
+  pollIntervalMs(partition: string): number;
+  /** Ends the connections to the REST API, and with them whatever still waits for it. */
+  close(): Promise<void>;
+}
+
+/** Joins the rooms of `upstream/`. Calls run downwards: reads → cache → quota, rest → transport. */
+export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): Upstream {
+  const { ttlMs, finalTtlMs, staleMs, maxEntries, timeoutMs, maxConcurrency, pollMs } = settings;
+  const { clock, log, metrics } = deps;
+  const credentials = createCredentials();
+  const governor = createGovernor(clock, { finalTtlMs });
+  const http =
+    deps.http ??
+    createHttpClient({
+      baseUrl: settings.baseUrl,
+      maxConnections: maxConcurrency,
+      // Time is left to try another connection.
+      connectTimeoutMs: Math.ceil(timeoutMs / 3),
+    });
+  const resilient = createResilientHttp({ http, timeoutMs, maxConcurrency, clock, counter: governor });
+  const client = createBackfillsClient({
+    http: resilient,
+    upstreamHost: settings.baseUrl.host,
+    clock,
+    log,
+    metrics,
+  });
+  const admission = createAdmission({ gate: createRetryAfterGate(clock), governor, credentials });
+  const freshness = createFreshness({ ttlMs, finalTtlMs }, governor);
+  const store = createStore({ freshness, clock, maxEntries, staleMs });
+  const batches = createTeamBatches({
+    client,
+    admission,
+    store,
+    freshness,
+    endpoint: createEndpoint({ client, admission, store, freshness, clock }),
+    timeoutMs,
+    maxRows: maxEntries,
+    clock,
+    log,
+  });
+  exposeGauges(metrics, governor, resilient);
+
+  return {
+    credentials,
+    backfills: createBackfills({ store, batches, clock, metrics, timeoutMs }),
+    estimate: createEstimate({ store, batches, clock }),
+    quota: governor,
+    pollIntervalMs: (partition) => pollMs * governor.stretch(partition).changing,
+    close: () => http.close(),
+  };
+}
+
+function exposeGauges(
+  metrics: Metrics,
+  { survey }: Pick<Governor, 'survey'>,
+  { load }: Pick<ResilientHttp, 'load'>,
+): void {
+  metrics.gauge('upstream_calls_running', 'Calls to the REST API in flight.', () => load().running);
+  metrics.gauge(
+    'upstream_calls_waiting',
+    'Calls to the REST API that wait for a slot.',
+    () => load().waiting,
+  );
+  metrics.gauge('upstream_circuit_open', '1 while the circuit to the REST API is open, else 0.', () =>
+    load().circuitClosed ? 0 : 1,
+  );
+  metrics.gaugeBy(
+    'level',
+    'quota_credentials',
+    'Credentials seen lately, by how much of their hourly quota is left.',
+    () => survey().credentials,
+  );
+  metrics.gauge(
+    'quota_remaining_least',
+    'Calls left in the hour of the credential that has least, as far as is known here.',
+    () => survey().leastRemaining,
+  );
+  metrics.gauge(
+    'quota_stretch_greatest',
+    'The greatest factor by which lifetimes and poll intervals are stretched.',
+    () => survey().greatestStretch,
+  );
+}
