@@ -1,12 +1,15 @@
-/** Where time comes from; tests bring their own. */
+/**
+ * The source of time; tests bring their own. Timers that belong to a real socket (deadlines of calls, waiting for a slot,
+ * pings, retry delays) run on real time instead, because the sockets do.
+ */
 export interface Clock {
-  /** Wall-clock time in milliseconds since the Unix epoch: for what people read. */
+  /** Wall-clock time in milliseconds since the Unix epoch, for times that people read. */
   now(): number;
-  /** Milliseconds that only ever grow: for ages, lifetimes and durations. */
+  /** Milliseconds that never go back, for ages, lifetimes and durations. */
   monotonic(): number;
   /**
-   * Calls back once after so many milliseconds, and keeps no process alive for it.
-   * @returns what cancels it
+   * Calls back once after so many milliseconds. The timer does not keep the process alive.
+   * @returns a function that cancels the timer
    */
   after(milliseconds: number, callback: () => void): () => void;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { isResourceId, RESOURCE_ID_RULE } from './ids.ts';
 
-/** A whole number; the message says the range, since zod's own would say only the bound that was missed. */
+/** A whole number. The message says the whole range; zod's own would say only the bound that was missed. */
 function whole(min: number, max: number, fallback: number) {
   const rule = `must be a whole number from ${min} to ${max}`;
   return z
@@ -45,7 +45,7 @@ const origins = z
   )
   .default([]);
 
-/** A file as client code generators write it; whether its documents fit the schema is for who knows the schema. */
+/** A file as client code generators write it. The gateway checks its documents against the schema. */
 const trustedDocuments = z.string().transform((path, context): ReadonlyMap<string, string> => {
   const refuse = (fault: string): never => {
     context.addIssue({
@@ -103,7 +103,7 @@ function environment(production: boolean) {
 /** The gateway's settings, named as in the environment; durations in milliseconds. */
 export type Config = Readonly<z.output<ReturnType<typeof environment>>>;
 
-/** Every mistake in the environment at once, one line each. */
+/** All mistakes in the environment, one line each. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }

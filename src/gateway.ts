@@ -28,15 +28,15 @@ export interface GatewayOptions {
 export interface Gateway extends Required<Handlers> {
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
-  /** Completes the streams of subscriptions, and closes WebSockets when nothing is under way on them. */
+  /** Completes the streams of subscriptions, and closes each WebSocket when its operations are done. */
   completeStreams(): void;
-  /** Ends the connections to the upstream, and with them whatever still waits for it. */
+  /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
 
 /**
- * Builds the gateway from its parts; the one place that does. It has no port: see {@link startGateway}.
- * @throws {ConfigError} where a trusted document does not fit the schema, which only the two together can tell
+ * Joins upstream/, graphql/ and server/. The gateway has no port yet: see {@link startGateway}.
+ * @throws {ConfigError} where a trusted document does not fit the schema
  */
 export function createGateway({
   config,
@@ -137,7 +137,7 @@ export function createGateway({
 
 export interface RunningGateway {
   readonly port: number;
-  /** Takes the gateway out of traffic, lets requests under way finish within the grace period, and ends it. */
+  /** Takes the gateway out of traffic, lets requests in flight finish within the grace period, and ends it. */
   stop(): Promise<void>;
   /** Logs an error that ends the process. */
   reportCrash(error: unknown): void;

@@ -3,33 +3,34 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Clock, systemClock } from './clock.ts';
 
-/** The heap of this process and how busy its event loop is. */
+/** The heap of this process, and how busy its event loop is. */
 export interface Heap {
-  /** Bytes that live or have not been collected yet, and bytes that are taken from the system for them. */
+  /** `used`: bytes of objects, garbage included. `total`: bytes taken from the system for them. */
   size(): { readonly used: number; readonly total: number };
-  /** The share of its time in which the event loop had something to do since it was asked last. */
+  /** The share of time, since the last call, in which the event loop was busy. */
   utilization(): number;
-  /** Collects all garbage, at once, which takes a tenth of a second or so. */
+  /** Collects all garbage at once, which takes about a tenth of a second. */
   collect(): void;
 }
 
 export const MIB = 1024 * 1024;
 const SAMPLE_MS = 500;
-/** A rush is busier than one, and over below the other. */
+/** Above this utilization there is a rush. */
 const RUSH = 0.5;
+/** Below this utilization the process is quiet. */
 const QUIET = 0.1;
-/** Not in every lull: with the last object of a shape goes what the engine had learnt about it. */
+/** A shorter lull is not used: when the last object of a shape goes, the engine forgets what it learnt about the shape. */
 export const LULL_MS = 10_000;
-/** What is worth giving back after a rush. */
+/** The growth that is worth giving back after a rush. */
 export const LEFT_OVER = 48 * MIB;
-/** From here on a heap is collected in a rush too. What a busy gateway holds, and what it leaves behind, fit below. */
+/** A larger heap is collected during a rush too. The live data and the garbage of a busy gateway fit below. */
 export const LARGE = 260 * MIB;
-/** How many times what was left then it must be to be collected again: one that is full of what is needed is let be. */
+/** Collect again only at this multiple of what survived the last collection: live data cannot be collected. */
 const GROWTH = 2;
 
 /**
- * Holds this process's memory close to what it needs. V8 by itself lets a heap grow to four times what lives in it, and
- * looks at it when something is allocated only: what a rush took would be kept until the next one.
+ * Keeps this process's memory close to what it needs. V8 by itself lets a heap grow to four times its live data, and
+ * collects only when something is allocated, so it would keep the memory of a rush until the next one.
  */
 export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock): void {
   let totalWhenQuiet = heap.size().total;
@@ -37,7 +38,7 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
   let rushed = false;
   let quietSince: number | undefined;
 
-  function look(): void {
+  function sample(): void {
     const now = clock.monotonic();
     const utilization = heap.utilization();
     rushed ||= utilization > RUSH;
@@ -50,17 +51,17 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
       heap.collect();
       usedAfterLast = heap.size().used;
     }
-    clock.after(SAMPLE_MS, look);
+    clock.after(SAMPLE_MS, sample);
   }
 
   function giveBack(): void {
     heap.collect();
-    // Which pages are nearly empty is known after the first; the second moves what is left on them together.
+    // The first collection finds out which pages are nearly empty; the second moves their objects together.
     heap.collect();
     totalWhenQuiet = Math.max(totalWhenQuiet, heap.size().total);
   }
 
-  clock.after(SAMPLE_MS, look);
+  clock.after(SAMPLE_MS, sample);
 }
 
 function ownHeap(): Heap {

@@ -4,8 +4,8 @@ export type Log = Logger;
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 /**
- * JSON lines on standard output. Callers log no headers or bodies; the redaction is the second lock on that door.
- * @param destination where the lines go instead, for tests
+ * JSON lines on standard output. Callers log no headers or bodies; the redaction is a second safeguard.
+ * @param destination where the lines go instead of standard output
  */
 export function createLog(level: LogLevel, destination: DestinationStream = standardOutput()): Log {
   return pino(
@@ -23,7 +23,7 @@ export function createLog(level: LogLevel, destination: DestinationStream = stan
   );
 }
 
-/** Written line by line: in the background, the last lines of a process come in another order, or not at all. */
+/** Synchronous: written in the background, the last lines of a process come in another order, or not at all. */
 function standardOutput(): DestinationStream {
   return pino.destination({ dest: 1, sync: true });
 }

@@ -4,7 +4,7 @@ import { keepHeapSmall } from './heap.ts';
 
 export interface Running {
   stop(): Promise<void>;
-  /** Says why the process ends at once. */
+  /** Logs why the process ends at once. */
   reportCrash(error: unknown): void;
 }
 
@@ -14,8 +14,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const EXIT_CONFIG = 78;
 
 /**
- * Runs a program as this process: its environment in, signals to a graceful stop, and for what an operator got wrong
- * a plain line each and an exit code that is not 0.
+ * Runs a program as this process. The program gets the environment, signals stop it gracefully, and each mistake of an
+ * operator ends the process with a plain line and an exit code that is not 0.
  */
 export async function runAsProcess(start: (env: Environment) => Promise<Running>): Promise<void> {
   let running: Running;
@@ -28,13 +28,13 @@ export async function runAsProcess(start: (env: Environment) => Promise<Running>
     return;
   }
   keepHeapSmall();
-  // The first signal begins the stop; a second one finds no handler and ends the process as signals do.
+  // The first signal begins the stop. A second one finds no handler and ends the process at once.
   const stop = (): void => {
     process.off('SIGTERM', stop).off('SIGINT', stop);
     void running.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
-  // After an error that nobody expected nothing is sure any more: what runs the process starts a new one.
+  // After an unexpected error the state cannot be trusted. The supervisor starts a new process.
   process.once('uncaughtException', (error) => {
     running.reportCrash(error);
     process.exit(1);

@@ -11,7 +11,7 @@ export interface Admission {
    * @throws {UpstreamError} `rateLimited` or `quotaExceeded` where the call may not be made now
    */
   assertMayCall(credential: Credential, priority: Priority, reason: CallReason): void;
-  /** Told of a call's failure, for what it says of the credential. */
+  /** Records what a call's failure says about the credential. */
   recordFailure(error: UpstreamError, credential: Credential): void;
 }
 

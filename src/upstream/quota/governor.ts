@@ -104,7 +104,7 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
 
   function levelOf(account: Account): QuotaLevel {
     const share = remainingOf(account) / account.limit;
-    // An assumed limit may stretch and spare, but only one that was told refuses.
+    // Only a limit that the REST API named refuses calls; an assumed one stretches lifetimes and sheds.
     if (share === 0 && account.limitIsTold) return 'out';
     if (share < NEARLY_OUT_SHARE) return 'nearly_out';
     return stretchOf(account).changing > 1 ? 'stretched' : 'plenty';

@@ -34,7 +34,7 @@ export interface BackfillsDeps {
  * Answers each read in the first of three ways that is possible:
  *
  * 1. Fresh: the store has an entry whose freshness lifetime has not ended. Nothing is asked.
- * 2. Shared: a read of the same resource is under way for the same credential and team, and its outcome serves both.
+ * 2. Shared: a read of the same resource is in flight for the same credential and team, and its outcome serves both.
  *    Where none is, this read begins one: it becomes part of its team's batch (team-batches.ts), which asks the team's
  *    list or the resource's own endpoint, and the store keeps what they say.
  * 3. Stale: the REST API is in trouble or out of quota, and the last known value is not too old. It is marked so.

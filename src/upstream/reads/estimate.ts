@@ -22,7 +22,7 @@ export interface EstimateDeps {
  * or with a placeholder.
  */
 export function createEstimate({ store, batches, clock }: EstimateDeps): Backfills {
-  // The reads of one turn of the event loop are looked at together, since the real ones would be one batch.
+  // The reads of one turn of the event loop are counted together, since the real ones would be one batch.
   const batch = new DataLoader<PendingRead, Known['outcome']>((reads) => Promise.resolve(countCalls(reads)), {
     cache: false,
     batchScheduleFn: (dispatch) => setImmediate(dispatch),

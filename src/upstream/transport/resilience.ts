@@ -15,7 +15,7 @@ export interface UpstreamRequest {
   readonly timeoutMs?: number | undefined;
 }
 
-/** Is told of every call that is really made, retries included. */
+/** Counts every call that is really made, retries included. */
 export interface CallCounter {
   callBegan(partition: string): void;
   /** @param response the response, where one came */

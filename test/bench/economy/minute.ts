@@ -16,7 +16,7 @@ const MINUTE_MS = 60_000;
 const POLLS = MINUTE_MS / POLL_MS;
 const TRANSFERS = 200;
 const RUNNING = 40;
-/** So high that the governor leaves it alone: what is compared here is the feed and nothing else. */
+/** So high that the governor leaves it alone: only the team list is compared here. */
 const QUOTA = 1_000_000;
 const OPERATIONS = ['getLatestBackfill', 'listIncompleteBackfills', 'getBackfillById'] as const;
 const FIELDS = 'id status transferRunsCompleted fetchedAt isStale';
@@ -49,16 +49,16 @@ interface Measured {
   readonly tookMs: number;
 }
 
-/** 200 clients over the real gateway by real HTTP for a minute of the injected clock, with the team feed and without. */
+/** 200 clients over the real gateway by real HTTP for a minute of the injected clock, with the team list and without. */
 export async function minute(progress: (text: string) => void): Promise<Findings> {
   const { startsAt } = clockOfTheFleet();
   const fleet = planFleet({ transfers: TRANSFERS, running: RUNNING, startsAt, hours: 1 });
-  progress('economy: a minute with the team feed');
-  const withFeed = await measure(fleet, true);
+  progress('economy: a minute with the team list');
+  const withList = await measure(fleet, true);
   progress('economy: the same minute without it');
   const without = await measure(fleet, false);
   const ended = endedWithin(fleet, startsAt, startsAt + MINUTE_MS);
-  return { report: reportOf(withFeed, without, ended), claims: claimsOf(withFeed, without, ended) };
+  return { report: reportOf(withList, without, ended), claims: claimsOf(withList, without, ended) };
 }
 
 function clockOfTheFleet() {
@@ -66,10 +66,10 @@ function clockOfTheFleet() {
   return { clock, startsAt: clock.now() };
 }
 
-async function measure(fleet: Fleet, feed: boolean): Promise<Measured> {
+async function measure(fleet: Fleet, list: boolean): Promise<Measured> {
   const { clock, startsAt } = clockOfTheFleet();
   const sandbox = await startSandbox({ world: worldOf(fleet, () => clock.now()), hourlyQuota: QUOTA });
-  if (!feed) {
+  if (!list) {
     sandbox.faults.add({
       times: Infinity,
       when: { operation: 'listIncompleteBackfills' },
@@ -147,13 +147,13 @@ function isTrue(truth: Truth, now: number, transferId: string, shown: Shown | nu
   });
 }
 
-function reportOf(withFeed: Measured, without: Measured, ended: number): string {
+function reportOf(withList: Measured, without: Measured, ended: number): string {
   const row = (name: string, { requests, calls, byOperation, agesMs }: Measured): readonly string[] => [
     name,
     whole(requests),
     whole(calls),
     ...OPERATIONS.map((operation) => whole(byOperation.get(operation) ?? 0)),
-    (calls / withFeed.calls).toFixed(1),
+    (calls / withList.calls).toFixed(1),
     inSeconds(percentile(agesMs, 0.5)),
     inSeconds(percentile(agesMs, 1)),
   ];
@@ -162,9 +162,9 @@ function reportOf(withFeed: Measured, without: Measured, ended: number): string 
     `### ${CLIENTS} clients for a minute: dashboards of ${DASHBOARD} transfers, polled every ${POLL_MS / 1000} s`,
     '',
     table(
-      ['', 'requests', 'upstream calls', ...OPERATIONS, '× with the feed', 'age of running data: p50', 'max'],
+      ['', 'requests', 'upstream calls', ...OPERATIONS, '× with the list', 'age of running data: p50', 'max'],
       [
-        row('gateway', withFeed),
+        row('gateway', withList),
         row('gateway, the list of the team refused with 403', without),
         [
           'clients that ask the REST API themselves (arithmetic)',
@@ -173,7 +173,7 @@ function reportOf(withFeed: Measured, without: Measured, ended: number): string 
           whole(alone),
           '0',
           '0',
-          whole(alone / withFeed.calls),
+          whole(alone / withList.calls),
           '–',
           '–',
         ],
@@ -182,28 +182,28 @@ function reportOf(withFeed: Measured, without: Measured, ended: number): string 
     '',
     `One team of ${TRANSFERS} transfers, ${RUNNING} of them with a running backfill, ${ended} of which end within the ` +
       `minute; ${DASHBOARD} transfers drawn for each client. Real HTTP on an injected clock; the quota is out of the way. ` +
-      `The minute took ${inSeconds(withFeed.tookMs)} and ${inSeconds(without.tookMs)}.`,
+      `The minute took ${inSeconds(withList.tookMs)} and ${inSeconds(without.tookMs)}.`,
   ].join('\n');
 }
 
-function claimsOf(withFeed: Measured, without: Measured, ended: number): readonly Claim[] {
+function claimsOf(withList: Measured, without: Measured, ended: number): readonly Claim[] {
   const allowed = TRANSFERS + MINUTE_MS / TTL_MS + 2 * ended;
-  const { requests } = withFeed;
+  const { requests } = withList;
   return [
     claim(
-      `minute: at most ${TRANSFERS} cold calls, a feed every ${TTL_MS / 1000} s and 2 calls for each of ${ended} ended backfills`,
-      `${withFeed.calls} of ${allowed}`,
-      withFeed.calls <= allowed && requests === CLIENTS * POLLS,
+      `minute: at most ${TRANSFERS} misses, a list call every ${TTL_MS / 1000} s and 2 calls for each of ${ended} ended backfills`,
+      `${withList.calls} of ${allowed}`,
+      withList.calls <= allowed && requests === CLIENTS * POLLS,
     ),
     claim(
       `minute: every value was the REST API's at a moment of the last ${TTL_MS / 1000} s`,
-      `${withFeed.untrue} were not, of ${whole(requests * DASHBOARD)}; ${without.untrue} without the feed`,
-      withFeed.untrue + without.untrue === 0,
+      `${withList.untrue} were not, of ${whole(requests * DASHBOARD)}; ${without.untrue} without the list`,
+      withList.untrue + without.untrue === 0,
     ),
     claim(
       'minute: no errors',
-      `${withFeed.errors}; ${without.errors} without the feed`,
-      withFeed.errors + without.errors === 0,
+      `${withList.errors}; ${without.errors} without the list`,
+      withList.errors + without.errors === 0,
     ),
   ];
 }
