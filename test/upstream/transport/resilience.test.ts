@@ -315,3 +315,21 @@ describe('turns', () => {
     ]);
   });
 });
+
+describe('an upstream that is asked for more than it can answer in time', () => {
+  it('is not taken for one in trouble', async () => {
+    const resilient = resilientOver(
+      (timeoutMs) => (timeoutMs < 300 ? lateAfter(timeoutMs) : answerAfter(300)),
+      { timeoutMs: 1_000, maxConcurrency: 20 },
+    );
+    // Three rounds of twenty fit into the second; the fourth would begin with hardly any time left.
+    const rush = Promise.allSettled(Array.from({ length: 100 }, () => resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(1500);
+    const outcomes = await rush;
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(40);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'timeout' });
+    }
+    expect(resilient.load()).toEqual({ running: 0, waiting: 0, circuitClosed: true });
+  });
+});
