@@ -100,8 +100,11 @@ async function post(origin: string, query: string, options: QueryOptions): Promi
   return { status: response.status, headers: response.headers, data, errors, body };
 }
 
-export function codesOf({ errors }: Result): readonly string[] {
-  return (errors ?? []).map(({ extensions }) => extensions.code);
+/** The error codes of a result or of an event of a stream, in their order. */
+export function codesOf(
+  from: { readonly errors?: readonly GraphqlError[] | undefined } | undefined,
+): readonly string[] {
+  return (from?.errors ?? []).map(({ extensions }) => extensions.code);
 }
 
 /** Something to wait for that the test lets happen. */

@@ -4,10 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
+import { codesOf, type Result } from '../harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const LAST_WORDS = 'UNAUTHENTICATED\n\n';
+
+type ResponseBody = Pick<Result, 'data' | 'errors'>;
 
 interface Demo {
   /** What is printed at the start, or until the process has ended if that comes first. */
@@ -66,11 +69,6 @@ async function takenPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-interface Answer {
-  readonly data: unknown;
-  readonly errors?: readonly { readonly extensions: { readonly code: string } }[];
-}
-
 it('prints operations and a curl line that do what it says of them, and ends with exit code 0 at SIGINT', async () => {
   const demo = runDemo({ PORT: '0' });
   const text = await demo.welcome();
@@ -88,14 +86,14 @@ it('prints operations and a curl line that do what it says of them, and ends wit
     'X-Explain-Cost': '1',
   });
 
-  async function post(body: string, sent: Readonly<Record<string, string>> = headers): Promise<Answer> {
+  async function post(body: string, sent: Readonly<Record<string, string>> = headers): Promise<ResponseBody> {
     const response = await fetch(url, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', ...sent },
       body,
     });
     expect(response.status).toBe(200);
-    return (await response.json()) as Answer;
+    return (await response.json()) as ResponseBody;
   }
 
   const operations = [...text.matchAll(/^ {2}# .+\n {2}query [^]+?^ {2}\}$/gm)].map(
@@ -167,7 +165,7 @@ it('prints operations and a curl line that do what it says of them, and ends wit
   for (const [, token, code] of refusals) {
     const sent = { ...headers, Authorization: `Bearer ${String(token).replaceAll(' ', '-')}` };
     const { errors } = await post('{"query":"{ backfill(id: 12345) { id } }"}', sent);
-    expect(errors?.map((error) => error.extensions.code)).toEqual([code]);
+    expect(codesOf({ errors })).toEqual([code]);
   }
 
   demo.kill('SIGINT');
@@ -218,7 +216,7 @@ it.each([
 it('allows each token as many calls an hour as it is told', async () => {
   const demo = runDemo({ PORT: '0', SANDBOX_HOURLY_QUOTA: '2' });
   const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
-  const ask = async (id: string): Promise<Answer> => {
+  const ask = async (id: string): Promise<ResponseBody> => {
     const response = await fetch(url, {
       method: 'POST',
       headers: {
@@ -228,8 +226,8 @@ it('allows each token as many calls an hour as it is told', async () => {
       },
       body: JSON.stringify({ query: `{ transfer(id: ${id}) { latestBackfill { id } } }` }),
     });
-    return (await response.json()) as Answer;
+    return (await response.json()) as ResponseBody;
   };
   for (const id of ['456789', '456801']) expect((await ask(id)).errors).toBeUndefined();
-  expect((await ask('456807')).errors?.map(({ extensions }) => extensions.code)).toEqual(['RATE_LIMITED']);
+  expect(codesOf(await ask('456807'))).toEqual(['RATE_LIMITED']);
 });

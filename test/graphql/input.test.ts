@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { codesOf, startStack } from '../harness.ts';
-import { listen } from '../support/listen.ts';
+import { serve } from '../support/serve.ts';
 
 const RULE = 'a whole number from 1 to 9223372036854775807, without sign or leading zeros';
 
@@ -112,7 +112,7 @@ describe('any id', () => {
 
   it('is refused without a call, or is a part of exactly one path', async () => {
     const paths: (string | undefined)[] = [];
-    const origin = await listen((request, response) => {
+    const origin = await serve((request, response) => {
       paths.push(request.url);
       response.writeHead(404).end('{"error":{"code":"NOT_FOUND"}}');
     });

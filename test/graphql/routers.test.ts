@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { codesOf } from '../harness.ts';
 import { watchContactedHosts } from '../support/contacted-hosts.ts';
-import { codesOf as codesOfEvent, nextPoll, overSse } from '../support/streams.ts';
+import { nextPoll, overSse } from '../support/streams.ts';
 import {
   startApolloGateway,
   startHiveGateway,
@@ -292,11 +292,11 @@ describe.each([
     stack.sandbox.faults.add({ when: { id }, answer: { kind: 'status', status: 403 } });
     stack.clock.advance(2_000);
     await stream.completed;
-    expect(stream.events.map(codesOfEvent)).toEqual([[], ['FORBIDDEN']]);
+    expect(stream.events.map(codesOf)).toEqual([[], ['FORBIDDEN']]);
 
     const refused = overSse(origin, updates('404'));
     await refused.completed;
-    expect(refused.events.map(codesOfEvent)).toEqual([['NOT_FOUND']]);
+    expect(refused.events.map(codesOf)).toEqual([['NOT_FOUND']]);
 
     const left = overSse(origin, updates(id));
     await expect.poll(() => left.events).toHaveLength(1);

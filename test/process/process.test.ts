@@ -82,9 +82,9 @@ describe('the process', () => {
     'finishes what is under way at %s, takes nothing new, and ends with 0',
     async (signal) => {
       const { sandbox, ask } = await sandboxWithOne();
-      const gate = createLatch();
+      const latch = createLatch();
       sandbox.faults.add({
-        answer: { kind: 'hold', until: gate.opened },
+        answer: { kind: 'hold', until: latch.opened },
       });
       // Less than the 5 s for which Node would keep the client's idle connection, and the process with it.
       const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '3000' });
@@ -95,7 +95,7 @@ describe('the process', () => {
       gateway.child.kill(signal);
       await expect.poll(() => gateway.stdout()).toContain('shutting down');
       await expect(fetch(`${origin}/ready`)).rejects.toThrow('fetch failed');
-      gate.open();
+      latch.open();
 
       expect(await (await underWay).json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
       expect(await gateway.exited).toBe(0);
@@ -105,8 +105,8 @@ describe('the process', () => {
 
   it('finishes 200 requests under way, with idle and silent connections beside them', async () => {
     const { sandbox } = await sandboxWithOne();
-    const gate = createLatch();
-    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
     const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
     const origin = await listening(gateway);
     const silent = connect(Number(new URL(origin).port), '127.0.0.1');
@@ -123,7 +123,7 @@ describe('the process', () => {
 
     gateway.child.kill('SIGTERM');
     await expect.poll(() => gateway.stdout()).toContain('shutting down');
-    gate.open();
+    latch.open();
     const statuses = (await Promise.all(underWay)).map(({ status }) => status);
     expect(statuses).toEqual(Array.from({ length: 200 }, () => 200));
     expect(await gateway.exited).toBe(0);
@@ -154,12 +154,12 @@ describe('the process', () => {
     ];
     await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
     // Polls hang from now on, and with them a query of each kind, until the gateway is told to stop.
-    const gate = createLatch();
+    const latch = createLatch();
     sandbox.faults.add({ when: { id }, times: Infinity, answer: { kind: 'hang' } });
     sandbox.faults.add({
       when: { id: '404' },
       times: Infinity,
-      answer: { kind: 'hold', until: gate.opened },
+      answer: { kind: 'hold', until: latch.opened },
     });
     const queries = [
       followOver(socket, '{ backfill(id: "404") { id } }'),
@@ -173,7 +173,7 @@ describe('the process', () => {
     await Promise.all(streams.map(({ completed }) => completed));
     expect(streams.flatMap(({ events }) => events.length)).toEqual(streams.map(() => 1));
     expect(closed).toEqual([]);
-    gate.open();
+    latch.open();
     await Promise.all(queries.map(({ completed }) => completed));
     expect(queries.flatMap(({ events }) => events)).toMatchObject([
       { errors: [{ extensions: { code: 'NOT_FOUND' } }] },

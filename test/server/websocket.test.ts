@@ -13,8 +13,8 @@ import { createLog } from '../../src/log.ts';
 import { listen } from '../../src/server/listener.ts';
 import { createWebSockets, type WebSocketsOptions } from '../../src/server/websocket.ts';
 import type { SocketFacts } from '../../src/server/websocket-operations.ts';
-import { type Stack, startStack } from '../harness.ts';
-import { codesOf, followOver, openSocket, type StreamEvent } from '../support/streams.ts';
+import { codesOf, type Stack, startStack } from '../harness.ts';
+import { followOver, openSocket, type StreamEvent } from '../support/streams.ts';
 
 const CALLER = { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '1' };
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import type { FaultAnswer } from '../../src/sandbox/faults.ts';
 import { codesOf, type Result, startStack, TOKEN } from '../harness.ts';
-import { listen } from './listen.ts';
+import { serve } from './serve.ts';
 
 export const INVALID = 'UPSTREAM_INVALID_RESPONSE';
 export const UNAVAILABLE = 'UPSTREAM_UNAVAILABLE';
@@ -81,7 +81,7 @@ export async function startOddUpstream(
   odd: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<{ readonly origin: string; restore(): void }> {
   let answer = odd;
-  const origin = await listen((request, response) => {
+  const origin = await serve((request, response) => {
     request.socket.on('error', () => undefined);
     answer(request, response);
   });

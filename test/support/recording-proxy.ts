@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, request as send, type RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { listen } from './listen.ts';
+import { serve } from './serve.ts';
 
 export interface RecordedRequest {
   readonly headers: IncomingHttpHeaders;
@@ -36,7 +36,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       onward.on('error', () => response.destroy()).end(body);
     });
   };
-  const origin = await listen(handle, (request, socket, head) => {
+  const origin = await serve(handle, (request, socket, head) => {
     sockets++;
     const { method = 'GET', url = '/', rawHeaders } = request;
     const lines = rawHeaders.flatMap((name, n) =>

@@ -133,7 +133,3 @@ export async function nextPoll({ clock }: Stack, milliseconds = 2_000, groups = 
   clock.advance(milliseconds);
   await expect.poll(() => clock.waiting).toBe(groups);
 }
-
-export function codesOf(event: StreamEvent | undefined): readonly string[] {
-  return (event?.errors ?? []).map(({ extensions }) => extensions.code);
-}

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { envelope } from '../../../src/sandbox/faults.ts';
-import { createLatch, type GraphqlError, startStack } from '../../harness.ts';
+import { codesOf, createLatch, type GraphqlError, startStack } from '../../harness.ts';
 import {
-  codesOf,
   nextPoll,
   overSse,
   overWebSocket,
@@ -224,14 +223,14 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const stream = subscribe(origin, updates(id));
     await expect.poll(() => clock.waiting).toBe(1);
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened, answerFrom: 'request' } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' } });
     clock.advance(2_000);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.now = () => {
       throw new TypeError('cannot read secrets of undefined');
     };
-    gate.open();
+    latch.open();
     await stream.completed;
     expect(lastError(stream.events)).toMatchObject({
       message: 'Internal server error.',

@@ -67,13 +67,13 @@ describe('freshness', () => {
   it('ends at once where CACHE_TTL_MS is 0, but reads under way are still shared', async () => {
     const { world, sandbox, query } = await startStack({ CACHE_TTL_MS: '0', CACHE_FINAL_TTL_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
-    const gate = createLatch();
+    const latch = createLatch();
     sandbox.faults.add({
-      answer: { kind: 'hold', until: gate.opened },
+      answer: { kind: 'hold', until: latch.opened },
     });
     const both = [query(byId(id)), query(byId(id))];
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
-    gate.open();
+    latch.open();
     await Promise.all(both);
     const shared = sandbox.calls.count();
     await query(byId(id));
@@ -178,9 +178,9 @@ describe('a caller that hangs up', () => {
   it('fails none of those who wait for the same read', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createLatch();
+    const latch = createLatch();
     sandbox.faults.add({
-      answer: { kind: 'hold', until: gate.opened },
+      answer: { kind: 'hold', until: latch.opened },
     });
     const impatient = new AbortController();
     const first = query(byId(id), { signal: impatient.signal });
@@ -188,7 +188,7 @@ describe('a caller that hangs up', () => {
     const second = query(byId(id));
     impatient.abort();
     await expect(first).rejects.toThrow('aborted');
-    gate.open();
+    latch.open();
     expect((await second).data).toMatchObject({ backfill: { id } });
     expect(sandbox.calls.count()).toBe(1);
   });

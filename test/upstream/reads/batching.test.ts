@@ -38,11 +38,11 @@ describe('a page of 50 transfers', () => {
 
   it('makes all its reads in one batch, at most UPSTREAM_MAX_CONCURRENCY at a time', async () => {
     const { sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '8' });
-    const gate = createLatch();
-    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: latch.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(8);
-    gate.open();
+    latch.open();
     expect((await answer).errors).toBeUndefined();
     expect(sandbox.calls.count()).toBe(50);
     expect(sandbox.calls.maxInFlight).toBe(8);
@@ -50,11 +50,11 @@ describe('a page of 50 transfers', () => {
 
   it('has all its reads under way at once where the limit lets it', async () => {
     const { sandbox, query } = await startStack();
-    const gate = createLatch();
-    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: latch.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(50);
-    gate.open();
+    latch.open();
     expect((await answer).errors).toBeUndefined();
   });
 
@@ -102,13 +102,13 @@ describe('the same id', () => {
   it('costs one call for 200 requests at once', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const answers = Array.from({ length: 200 }, () =>
       query(`{ backfill(id: "${id}") { status fetchedAt } }`),
     );
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
-    gate.open();
+    latch.open();
     const bodies = new Set((await Promise.all(answers)).map(({ body }) => body));
     expect([...bodies]).toEqual([
       '{"data":{"backfill":{"status":"RUNNING","fetchedAt":"2026-03-02T10:00:00Z"}}}',

@@ -392,11 +392,11 @@ describe('the list of a team', () => {
 
   it('is read once for all who ask at the same time', async () => {
     const stack = await knownPage();
-    const gate = createLatch();
-    stack.sandbox.faults.add(list({ kind: 'hold', until: gate.opened }));
+    const latch = createLatch();
+    stack.sandbox.faults.add(list({ kind: 'hold', until: latch.opened }));
     const answers = Array.from({ length: 50 }, () => dashboard(stack, ['5', '6']));
     await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
-    gate.open();
+    latch.open();
     for (const answer of await Promise.all(answers)) expect(answer.errors).toBeUndefined();
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
@@ -406,15 +406,15 @@ describe('the list of a team', () => {
     const { world, sandbox, clock } = stack;
     const id = world.addBackfill({ transferId: '7', status: 'RUNNING' });
     world.set(id, { transfer_runs_completed: 3 });
-    const gate = createLatch();
-    sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
+    const latch = createLatch();
+    sandbox.faults.add(list({ kind: 'hold', until: latch.opened, answerFrom: 'request' }));
     const page = dashboard(stack, ['5', '6']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.advance(1);
     world.set(id, { transfer_runs_completed: 5 });
     await dashboard(stack, ['7']);
     clock.advance(500);
-    gate.open();
+    latch.open();
     await page;
     // The list came later, so it counts for longer, but it was asked for before.
     clock.advance(1_600);
@@ -424,8 +424,8 @@ describe('the list of a team', () => {
   it('does not stand in for what is asked for past the cache while it is read', async () => {
     const stack = await knownPage();
     const { world, sandbox, clock } = stack;
-    const gate = createLatch();
-    sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
+    const latch = createLatch();
+    sandbox.faults.add(list({ kind: 'hold', until: latch.opened, answerFrom: 'request' }));
     const page = dashboard(stack, ['5', '6']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.advance(1);
@@ -436,7 +436,7 @@ describe('the list of a team', () => {
     });
     // Once the one is asked for, the other has joined what is under way.
     await expect.poll(() => sandbox.calls.count('getLatestBackfill')).toBe(1);
-    gate.open();
+    latch.open();
     await page;
     expect(latestOf(await refreshed)).toMatchObject([{ id: newer }, null]);
     expect(latestOf(await dashboard(stack, ['5']))).toMatchObject([{ id: newer }]);

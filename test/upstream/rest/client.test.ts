@@ -8,7 +8,7 @@ import { type Caller, createBackfillsClient } from '../../../src/upstream/rest/c
 import { backfillRecord } from '../../../src/upstream/rest/records.ts';
 import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createManualClock, type Result, startStack } from '../../harness.ts';
-import { listen } from '../../support/listen.ts';
+import { serve } from '../../support/serve.ts';
 import { id, RECORD } from '../../support/records.ts';
 
 /** Longer than a property should take on a machine that is busy. */
@@ -221,7 +221,7 @@ describe('any answer of the upstream', () => {
     'is answered over HTTP with the field or one error',
     async () => {
       let raw = Buffer.alloc(0);
-      const origin = await listen(({ socket }) => {
+      const origin = await serve(({ socket }) => {
         socket.on('error', () => undefined);
         socket.end(raw);
       });

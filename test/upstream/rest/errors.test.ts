@@ -384,14 +384,14 @@ describe('a bug of ours', () => {
   it('is INTERNAL_SERVER_ERROR with nothing of its text, which only the log has', async () => {
     const { clock, world, sandbox, query, logLines } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened, answerFrom: 'request' } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' } });
     const answer = query(`{ broken: backfill(id: "${id}") { id } transfer(id: "5") { id } }`);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.now = () => {
       throw new TypeError('cannot read secrets of undefined');
     };
-    gate.open();
+    latch.open();
     const { status, data, errors, body } = await answer;
     expect(status).toBe(200);
     expect(data).toEqual({ broken: null, transfer: { id: '5' } });

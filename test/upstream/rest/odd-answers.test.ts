@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { envelope, type FaultAnswer } from '../../../src/sandbox/faults.ts';
 import { codesOf, startStack } from '../../harness.ts';
-import { listen } from '../../support/listen.ts';
+import { serve } from '../../support/serve.ts';
 import {
   DATA,
   expectOutcome,
@@ -311,7 +311,7 @@ describe('a body far beyond the limit', () => {
 describe('a redirect', () => {
   it.each([300, 301, 302, 303, 305, 307, 308])('%d is not followed', async (code) => {
     let requests = 0;
-    const target = await listen((_request, response) => {
+    const target = await serve((_request, response) => {
       requests++;
       response.end(DATA);
     });

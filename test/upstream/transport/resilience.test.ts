@@ -175,12 +175,12 @@ describe('the circuit', () => {
 
     restore();
     clock.advance(1_000);
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const probe = query(latest('52'));
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     expect(codesOf(await query(latest('53')))).toEqual(['UPSTREAM_UNAVAILABLE']);
-    gate.open();
+    latch.open();
     expect((await probe).errors).toBeUndefined();
     expect((await readMany(stack, 20, 60)).flatMap(codesOf)).toEqual([]);
     expect(sandbox.calls.count()).toBe(12 + 20);
@@ -269,8 +269,8 @@ describe('turns', () => {
     const { origin, world, sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '2' });
     world.addToken('greedy', { teams: 'all', permissions: 'view' });
     world.addToken('modest', { teams: 'all', permissions: 'view' });
-    const gates = Array.from({ length: 4 }, createLatch);
-    for (const gate of gates) sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const latches = Array.from({ length: 4 }, createLatch);
+    for (const latch of latches) sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const ids = Array.from({ length: 100 }, (_, n) => String(n + 1));
     const greedy = query('query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id } } }', {
       token: 'greedy',
@@ -281,7 +281,7 @@ describe('turns', () => {
     await expect
       .poll(async () => (await fetch(`${origin}/metrics`)).text())
       .toContain('backfill_gateway_upstream_calls_waiting 99');
-    for (const gate of gates) gate.open();
+    for (const latch of latches) latch.open();
     expect((await modest).errors).toBeUndefined();
     expect((await greedy).errors).toBeUndefined();
     const order = sandbox.calls.all.map(({ authorization }) => authorization);
