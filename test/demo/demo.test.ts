@@ -69,7 +69,7 @@ async function takenPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-it('prints operations and a curl line that do what it says of them, and ends with exit code 0 at SIGINT', async () => {
+it('the demo prints operations and a curl line that work as described, and ends with exit code 0 at SIGINT', async () => {
   const demo = runDemo({ PORT: '0' });
   const text = await demo.welcome();
 
@@ -172,7 +172,7 @@ it('prints operations and a curl line that do what it says of them, and ends wit
   expect(await demo.end).toEqual({ code: 0, stdout: text, stderr: '' });
 });
 
-it('has GraphiQL with its operation and headers, whatever the environment says', async () => {
+it('the demo serves GraphiQL with its operation and headers, whatever the environment is', async () => {
   const demo = runDemo({ PORT: '0', NODE_ENV: 'production', GRAPHIQL: 'false' });
   const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
   const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
@@ -180,7 +180,7 @@ it('has GraphiQL with its operation and headers, whatever the environment says',
   expect(page.includes('Bearer sandbox-full')).toBe(true);
 });
 
-it('takes another port when the usual one is in use', async () => {
+it('the demo takes another port when the default one is in use', async () => {
   // Whether 4000 is free depends on the machine: two demos cannot both have it.
   const demos = [runDemo({}), runDemo({})];
   const urls = await Promise.all(
@@ -193,14 +193,17 @@ it('takes another port when the usual one is in use', async () => {
   expect(urls[0]).not.toBe(urls[1]);
 });
 
-it.each(['PORT', 'SANDBOX_PORT'])('says in one line that the given %s is in use', async (name) => {
-  const port = await takenPort();
-  const demo = runDemo({ PORT: '0', [name]: String(port) });
-  const { code, stdout, stderr } = await demo.end;
-  expect(code).not.toBe(0);
-  expect(stdout).toBe('');
-  expect(stderr).toMatch(new RegExp(`^${name} ${port} is in use.*\n$`));
-});
+it.each(['PORT', 'SANDBOX_PORT'])(
+  'the demo reports in one line that the given %s is in use',
+  async (name) => {
+    const port = await takenPort();
+    const demo = runDemo({ PORT: '0', [name]: String(port) });
+    const { code, stdout, stderr } = await demo.end;
+    expect(code).not.toBe(0);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(new RegExp(`^${name} ${port} is in use.*\n$`));
+  },
+);
 
 it.each([
   [{ SANDBOX_PORT: 'any' }, 'SANDBOX_PORT must be a whole number from 0 to 65535\n'],
@@ -209,11 +212,11 @@ it.each([
     { PORT: '80000', LOG_LEVEL: 'loud' },
     'PORT must be a whole number from 0 to 65535\nLOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent\n',
   ],
-])('refuses %j in a plain line each, with exit code 78', async (env, said) => {
+])('the demo refuses %j with one line per setting and exit code 78', async (env, said) => {
   expect(await runDemo(env).end).toEqual({ code: 78, stdout: '', stderr: said });
 });
 
-it('allows each token as many calls an hour as it is told', async () => {
+it('the demo allows each token SANDBOX_HOURLY_QUOTA calls an hour', async () => {
   const demo = runDemo({ PORT: '0', SANDBOX_HOURLY_QUOTA: '2' });
   const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
   const ask = async (id: string): Promise<ResponseBody> => {

@@ -61,7 +61,7 @@ function askFor(origin: string, query: string): Promise<Response> {
 }
 
 describe('the process', () => {
-  it('serves with nothing but an upstream configured, and ends with 0 at SIGTERM', async () => {
+  it('serves with only an upstream configured, and ends with 0 at SIGTERM', async () => {
     const { sandbox, ask } = await sandboxWithOne();
     const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url });
     const origin = await listening(gateway);
@@ -103,7 +103,7 @@ describe('the process', () => {
     },
   );
 
-  it('finishes 200 requests under way, with idle and silent connections beside them', async () => {
+  it('finishes 200 requests in flight, beside idle and silent connections', async () => {
     const { sandbox } = await sandboxWithOne();
     const latch = createLatch();
     sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
@@ -130,7 +130,7 @@ describe('the process', () => {
     expect(gateway.stdout()).toContain('"finished":true');
   });
 
-  it('completes streams over SSE and WebSocket, a query under way on one too, although the upstream hangs', async () => {
+  it('completes streams over SSE and WebSocket, and a query in flight on one, although the upstream hangs', async () => {
     const world = createWorld();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const sandbox = await startSandbox({ world });
@@ -149,7 +149,7 @@ describe('the process', () => {
     const streams = [
       ...Array.from({ length: 20 }, () => overSse(origin, watch)),
       ...Array.from({ length: 20 }, () => followOver(socket, watch)),
-      // One of a socket that is idle otherwise.
+      // A stream whose socket is otherwise idle.
       overWebSocket(origin, watch),
     ];
     await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
@@ -186,13 +186,13 @@ describe('the process', () => {
     expect(gateway.stderr()).toBe('');
   });
 
-  it('ends with 0 after the grace period although clients hold on to their connections', async () => {
+  it('ends with 0 after the grace period although clients keep their connections open', async () => {
     const { sandbox } = await sandboxWithOne();
     const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '200' });
     const origin = await listening(gateway);
     const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws');
     await once(socket, 'open');
-    // So it never hears that it is to close.
+    // So it never receives the request to close.
     socket.pause();
     gateway.child.kill('SIGTERM');
     expect(await gateway.exited).toBe(0);
@@ -212,7 +212,7 @@ describe('the process', () => {
     expect(gateway.stdout()).toContain('"finished":false');
   });
 
-  it('logs an error that nobody expected once and ends with 1', async () => {
+  it('logs an uncaught error once and ends with 1', async () => {
     const thrower = "process.once('SIGUSR2', () => { throw new TypeError('no such thing'); })";
     const gateway = run({ PORT: '0' }, ['--import', `data:text/javascript,${encodeURIComponent(thrower)}`]);
     await listening(gateway);
@@ -245,7 +245,7 @@ describe('the process', () => {
     ]);
   });
 
-  it('says in one line that its port is in use and ends with 1', async () => {
+  it('reports in one line that its port is in use and ends with 1', async () => {
     const occupant = createServer().listen(0, '127.0.0.1');
     await once(occupant, 'listening');
     onTestFinished(() => void occupant.close());

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { ask, START, start, time } from '../support/sandbox.ts';
 
 describe('the call log', () => {
-  test('tells of every request what was asked and what was said', async () => {
+  test('has the request and the status of every call', async () => {
     const sandbox = await start();
     sandbox.world.addBackfill({ transferId: '10', id: '100' });
     const headers = { 'x-request-id': 'mine-1', traceparent: '00-abc-def-01' };
@@ -54,7 +54,7 @@ describe('the call log', () => {
     ]);
   });
 
-  test('knows how many requests were under way at once', async () => {
+  test('counts the requests in flight and their maximum', async () => {
     const sandbox = await start();
     let release: () => void = () => undefined;
     const until = new Promise<void>((resolve) => (release = resolve));

@@ -50,7 +50,7 @@ describe('the demo world', () => {
     },
   );
 
-  test('moves visibly: a run of a lively transfer ends every two seconds or sooner', () => {
+  test('completes a run of a lively transfer at least every two seconds', () => {
     const world = createDemoWorld({ now: () => time.now });
     for (let second = 0; second < 300; second += 2) {
       const completed = () =>
@@ -62,7 +62,7 @@ describe('the demo world', () => {
     }
   });
 
-  test('keeps nothing of the thousands of backfills that go by, and still answers each', () => {
+  test('stores none of the thousands of passing backfills, and still answers each', () => {
     const world = createDemoWorld({ now: () => time.now });
     const [lively = ''] = DEMO_TRANSFER_IDS.lively;
     const stored = world.stored;
@@ -77,7 +77,7 @@ describe('the demo world', () => {
     expect(world.stored).toBe(stored);
   });
 
-  test('a backfill of a lively transfer can be cancelled, and the next one comes all the same', () => {
+  test('lets a backfill of a lively transfer be cancelled, and the next one follows as planned', () => {
     const world = createDemoWorld({ now: () => time.now });
     const [lively = ''] = DEMO_TRANSFER_IDS.lively;
     const id = world.latest(DEMO_TEAM_ID, lively)?.transfer_backfill_id ?? '';

@@ -15,7 +15,7 @@ describe('faults', () => {
     return sandbox;
   }
 
-  test('a status with the documented envelope, once, then the ordinary answer', async () => {
+  test('a status fault answers once with the documented envelope, then the ordinary response follows', async () => {
     const { faults, ...sandbox } = await startWithOne();
     const body = envelope('INTERNAL_SERVER_ERROR', 'An unexpected error occurred.');
     faults.add({ answer: { kind: 'status', status: 500, body, headers: { 'x-strange': 'yes' } } });
@@ -30,7 +30,7 @@ describe('faults', () => {
     expect((await ask({ faults, ...sandbox }, READ)).status).toBe(200);
   });
 
-  test('only the requests that match are met, in the order of adding, as often as told', async () => {
+  test('faults meet matching requests only, in the order of adding, `times` times', async () => {
     const sandbox = await startWithOne();
     const { faults } = sandbox;
     const status = (code: number) => ({ kind: 'status', status: code }) as const;
@@ -60,7 +60,7 @@ describe('faults', () => {
     expect(() => faults.add({ times: 0, answer: status(500) })).toThrow(RangeError);
   });
 
-  test('raw bytes as they are', async () => {
+  test('a raw fault sends its bytes unchanged', async () => {
     const sandbox = await startWithOne();
     sandbox.faults.add({
       answer: { kind: 'raw', status: 502, headers: { 'content-type': 'x/y' }, bytes: '<bad>' },
@@ -69,7 +69,7 @@ describe('faults', () => {
     expect([status, headers.get('content-type'), text]).toEqual([502, 'x/y', '<bad>']);
   });
 
-  test('a hanging request is under way until the client leaves', async () => {
+  test('a hanging request is in flight until the client leaves', async () => {
     const sandbox = await startWithOne();
     sandbox.faults.add({ answer: { kind: 'hang' } });
     const leaving = new AbortController();
@@ -95,7 +95,7 @@ describe('faults', () => {
     idle.destroy();
   });
 
-  test('a delayed answer comes after the delay', async () => {
+  test('a delayed response arrives after the delay', async () => {
     const sandbox = await startWithOne();
     sandbox.faults.add({ answer: { kind: 'delay', ms: 30 } });
     const before = performance.now();
@@ -103,7 +103,7 @@ describe('faults', () => {
     expect(performance.now() - before).toBeGreaterThanOrEqual(29);
   });
 
-  test('every ordinary answer takes the latency', async () => {
+  test('every ordinary response takes the latency', async () => {
     const sandbox = await startWithOne({ latencyMs: 30 });
     const before = performance.now();
     await ask(sandbox, READ);
@@ -114,7 +114,7 @@ describe('faults', () => {
     ['sending', 'CANCELLED'],
     ['request', 'RUNNING'],
   ] as const)(
-    'a held answer made when %s tells %s after a cancellation meanwhile',
+    'a held response that is made at the time of %s has status %s after a cancellation in between',
     async (answerFrom, status) => {
       const sandbox = await startWithOne();
       let release: () => void = () => undefined;
@@ -129,7 +129,7 @@ describe('faults', () => {
     },
   );
 
-  test('a reset before the headers is a failed request, later it is a failed body', async () => {
+  test('a reset before the headers fails the request, and a later one fails the body', async () => {
     const sandbox = await startWithOne();
     const url = `${sandbox.url}/teams/1/backfills/100`;
     const headers = { authorization: `Bearer ${DEMO_TOKENS.full}` };
@@ -173,7 +173,7 @@ describe('faults', () => {
     expect(received).toBeGreaterThan(20);
   });
 
-  test('a flood has exactly as many bytes as told, all of them good JSON', async () => {
+  test('a flood has exactly `bytes` bytes of valid JSON', async () => {
     const sandbox = await startWithOne();
     sandbox.faults.add({ answer: { kind: 'flood', bytes: 3_000_000 } });
     const { status, headers, text } = await ask(sandbox, READ);
@@ -182,7 +182,7 @@ describe('faults', () => {
     expect(text).toHaveLength(3_000_000);
   });
 
-  test('a script that throws says so instead of hiding behind a closed connection', async () => {
+  test('an edit that throws answers with its error', async () => {
     const sandbox = await startWithOne();
     const edit = () => {
       throw new Error('never mind');
@@ -191,7 +191,7 @@ describe('faults', () => {
     expect(await ask(sandbox, READ)).toMatchObject({ status: 500, text: 'Sandbox: Error: never mind' });
   });
 
-  test('an edited answer is the ordinary one with its text changed', async () => {
+  test('an edited response is the ordinary one with its text changed', async () => {
     const sandbox = await startWithOne();
     sandbox.faults.add({ answer: { kind: 'edit', edit: (json) => json.replace('"RUNNING"', '"PAUSED é"') } });
     const { data, headers, text } = await ask(sandbox, READ);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Sandbox } from '../../src/sandbox/server.ts';
 import { ask, CANCEL, HOUR, SECOND, START, start, time } from '../support/sandbox.ts';
 
-describe('life cycle', () => {
+describe('the life cycle of a backfill', () => {
   async function seen(sandbox: Sandbox, id: string, at: number): Promise<Record<string, unknown>> {
     time.now = START + at;
     return (await ask(sandbox, `GET /teams/1/backfills/${id}`)).data;
@@ -40,7 +40,7 @@ describe('life cycle', () => {
     });
   });
 
-  test('a failing one gives up after its last failing run and reports each', async () => {
+  test('a failing backfill ends at its last failing run and reports each', async () => {
     const sandbox = await start();
     sandbox.world.addBackfill({
       ...plan,
@@ -64,7 +64,7 @@ describe('life cycle', () => {
     });
   });
 
-  test('a cancelled one lets the run under way end, and no other', async () => {
+  test('a cancelled backfill finishes the current run and no other', async () => {
     const sandbox = await start();
     sandbox.world.addBackfill(plan);
     time.now = START + 24_500;
@@ -87,7 +87,7 @@ describe('life cycle', () => {
     });
   });
 
-  test('one cancelled while SCHEDULED never starts, and makes no more runs', async () => {
+  test('a backfill that is cancelled while SCHEDULED never starts, and creates no more runs', async () => {
     const sandbox = await start();
     sandbox.world.addBackfill(plan);
     time.now = START + 15_000;
@@ -100,7 +100,7 @@ describe('life cycle', () => {
     });
   });
 
-  test('a FAILED one can still be cancelled', async () => {
+  test('a FAILED backfill can still be cancelled', async () => {
     const sandbox = await start();
     const id = sandbox.world.addBackfill({ transferId: '10', status: 'FAILED' });
     const answer = await ask(sandbox, `PATCH /teams/1/backfills/${id}`, { body: CANCEL });

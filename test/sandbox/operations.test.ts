@@ -15,7 +15,7 @@ describe('the five operations', () => {
     expect(text).toContain('"transfer_backfill_id":9223372036854775807,"transfer_id":9007199254740993,');
   });
 
-  test('get by id knows nothing of other teams', async () => {
+  test('get by id answers 404 for the backfills of other teams', async () => {
     const sandbox = await start();
     sandbox.world.addBackfill({ teamId: '1', transferId: '10', id: '100' });
     sandbox.world.addTransfer('2', '20');
@@ -45,7 +45,7 @@ describe('the five operations', () => {
     });
   });
 
-  test('latest answers 404 alike for a transfer never run, not there, and not ours', async () => {
+  test('latest answers the same 404 for a transfer that never ran, does not exist, or belongs to another team', async () => {
     const sandbox = await start();
     sandbox.world.addTransfer('1', '10');
     const answers = await Promise.all(
@@ -58,7 +58,7 @@ describe('the five operations', () => {
     expect(new Set(answers.map(({ error }) => error['description'])).size).toBe(1);
   });
 
-  test('the list has the incomplete ones, FAILED among them, newest first and at most 100', async () => {
+  test('the team list has the incomplete backfills, FAILED among them, newest first and at most 100', async () => {
     const sandbox = await start();
     for (const status of ['CREATED', 'SCHEDULED', 'RUNNING', 'FAILED', 'COMPLETED', 'CANCELLED'] as const) {
       sandbox.world.addBackfill({ transferId: '10', status, createdAt: START - MINUTE });
@@ -73,7 +73,7 @@ describe('the five operations', () => {
     expect(many).toHaveLength(100);
   });
 
-  test('the list of a team that is not ours is refused', async () => {
+  test('the team list of another team is refused', async () => {
     expect(await ask(await start(), 'GET /teams/2/backfills')).toMatchObject({
       status: 403,
       error: { code: 'FORBIDDEN' },
@@ -128,7 +128,7 @@ describe('the five operations', () => {
     expect(refused).toMatchObject({ status, error: { code } });
   });
 
-  test('create takes a range again once the backfill over it has ended', async () => {
+  test('create accepts a range again once the backfill over it has ended', async () => {
     const sandbox = await start();
     sandbox.world.addTransfer('1', '10');
     await ask(sandbox, 'POST /teams/1/transfers/10/backfills', { body: RANGE });
@@ -198,19 +198,19 @@ describe('tokens', () => {
     expect(written.error['code']).toBe(code);
   });
 
-  test('the exhausted one is told to come back in an hour, with nothing left', async () => {
+  test('the exhausted token gets Retry-After of an hour and no remaining quota', async () => {
     const { headers } = await ask(await start(), READ, { token: DEMO_TOKENS.exhausted });
     expect(headers.get('retry-after')).toBe('3600');
     expect(headers.get('x-ratelimit-remaining')).toBe('0');
   });
 
-  test('a 401 says which scheme it wants', async () => {
+  test('a 401 names the scheme in WWW-Authenticate', async () => {
     const { headers } = await ask(await start(), READ, { token: null });
     expect(headers.get('www-authenticate')).toBe('Bearer');
     expect(headers.get('access-control-allow-origin')).toBe('*');
   });
 
-  test('who wrote stands in the backfill', async () => {
+  test('the user of the token is the creator of the backfill', async () => {
     const sandbox = await start();
     sandbox.world.addTransfer('1', '10');
     sandbox.world.addToken('mine', { teams: ['1'], permissions: 'edit', userId: '4242' });

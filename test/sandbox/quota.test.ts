@@ -5,7 +5,7 @@ import { ask, type Asked, HOUR, MINUTE, START, start, time } from '../support/sa
 describe('quota', () => {
   const READ = 'GET /teams/1/backfills';
 
-  test('counts per token from its first call, tells what is left on 4xx only, and opens again after the hour', async () => {
+  test('counts per token from its first call, has quota headers on 4xx only, and starts anew after an hour', async () => {
     const sandbox = await start({ hourlyQuota: 2 });
     sandbox.world.addTransfer('1', '10');
     const left = ({ headers }: Asked) => [
@@ -29,7 +29,7 @@ describe('quota', () => {
     expect((await ask(sandbox, READ)).status).toBe(200);
   });
 
-  test('without an end tells no numbers', async () => {
+  test('has no headers if it is infinite', async () => {
     const sandbox = await start({ hourlyQuota: Infinity });
     const { headers } = await ask(sandbox, 'GET /teams/1/backfills/5');
     expect(headers.has('x-ratelimit-limit')).toBe(false);

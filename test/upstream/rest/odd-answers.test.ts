@@ -26,7 +26,7 @@ const status = (
   body: string | object = '',
   headers: Readonly<Record<string, string>> = {},
 ): FaultAnswer => ({ kind: 'status', status: code, body, headers });
-/** Some body as it is, with status 200. */
+/** A row whose HTTP response is 200 with this body. */
 const body = (name: string, bytes: Buffer | string, outcome: Row['outcome'] = INVALID): FaultRow => ({
   name,
   answer: { kind: 'raw', bytes, headers: { 'content-type': 'application/json' } },
@@ -44,7 +44,7 @@ const edited = (name: string, from: RegExp, to: string, outcome: Row['outcome'] 
   outcome,
 });
 
-/** What the record above shows other than the sandbox's. */
+/** The fields in which RECORD differs from the sandbox's backfill. */
 const RAW = {
   createdUserId: '7',
   createdTime: '2026-02-01T09:00:00Z',
@@ -280,7 +280,7 @@ describe('a body far beyond the limit', () => {
     const { query } = await startStack({ SUPERMETRICS_API_URL: `${upstream.origin}/v1` });
     const before = process.memoryUsage().arrayBuffers;
     expect(codesOf(await query(READ))).toEqual([INVALID]);
-    // Not tried again, and hung up on: what else was sent stood in the buffers of the system.
+    // There was no retry, and the connection was closed. The rest of what was sent filled system buffers.
     expect(closed).toHaveLength(1);
     await closed[0];
     expect(sent).toBeLessThan(20 * MIB);
@@ -289,7 +289,7 @@ describe('a body far beyond the limit', () => {
     await readAgain(query);
   });
 
-  it('is not made of a gzip bomb', async () => {
+  it('is never made out of a gzip bomb', async () => {
     const bomb = gzipSync(Buffer.alloc(100 * MIB, ' '));
     const { world, sandbox, query } = await startStack();
     world.addBackfill({ id: ID, transferId: '5', status: 'RUNNING' });
@@ -330,7 +330,7 @@ describe('a redirect', () => {
   });
 });
 
-describe('a credential in the answer', () => {
+describe('a credential in an HTTP response', () => {
   const secret = 'SECRET_TOKEN_1';
 
   it.each<[string, string | object, Readonly<Record<string, string>>]>([

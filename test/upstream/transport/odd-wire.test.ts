@@ -31,7 +31,7 @@ const CONNECTION: readonly FaultRow[] = [
   { name: 'a reset after the headers', answer: { kind: 'reset', at: 'after-headers' }, outcome: UNAVAILABLE },
   { name: 'a reset in the body', answer: { kind: 'reset', at: 'in-body' }, outcome: UNAVAILABLE },
   { name: 'a body shorter than announced', answer: { kind: 'truncate' }, outcome: UNAVAILABLE },
-  { name: 'no answer at all', answer: { kind: 'hang' }, outcome: TIMEOUT, timeoutMs: 400 },
+  { name: 'no HTTP response at all', answer: { kind: 'hang' }, outcome: TIMEOUT, timeoutMs: 400 },
   {
     name: 'a body that drips',
     answer: { kind: 'drip', everyMs: 5, bytes: 1 },
@@ -53,7 +53,7 @@ const sized = `content-length: ${DATA.length}\r\n\r\n${DATA}`;
 
 const WIRE: readonly WireRow[] = [
   { name: 'a header that drips', answer: dripHeader, outcome: TIMEOUT, timeoutMs: 400 },
-  { name: 'the end of the connection for an answer', answer: http(''), outcome: UNAVAILABLE },
+  { name: 'the end of the connection without an HTTP response', answer: http(''), outcome: UNAVAILABLE },
   { name: 'a reset within the headers', answer: resetAfter(`${OK}content-`), outcome: UNAVAILABLE },
   { name: 'an end within the headers', answer: http(`${OK}content-`), outcome: UNAVAILABLE },
   { name: 'an end within the status line', answer: http('HTTP/1.'), outcome: UNAVAILABLE },
@@ -68,7 +68,7 @@ const WIRE: readonly WireRow[] = [
     outcome: {},
   },
   { name: 'more than was announced', answer: http(`${OK}${sized}garbage`), outcome: {} },
-  { name: 'two answers at once', answer: http(`${OK}${sized}${OK}${sized}`), outcome: {} },
+  { name: 'two HTTP responses at once', answer: http(`${OK}${sized}${OK}${sized}`), outcome: {} },
   {
     name: 'less announced than there is',
     answer: http(`${OK}content-length: 20\r\n\r\n${DATA}`),
@@ -104,7 +104,7 @@ const WIRE: readonly WireRow[] = [
     answer: http(`${OK}__proto__: polluted\r\nconstructor: polluted\r\n${sized}`),
     outcome: {},
   },
-  // Which of them is right nobody can know; as with any that is missed, another try may help.
+  // Nobody can know which length is right. A retry may help, as after a lost response.
   { name: 'two lengths', answer: http(`${OK}content-length: 5\r\n${sized}`), outcome: UNAVAILABLE },
   {
     name: 'a length and chunks',
@@ -127,7 +127,7 @@ const WIRE: readonly WireRow[] = [
   { name: 'a status that is no number', answer: http(`HTTP/1.1 abc OK\r\n${sized}`), outcome: INVALID },
   { name: 'random bytes', answer: http(gzipSync(DATA).toString('latin1')), outcome: INVALID },
   {
-    name: 'a 429 that says twice when to come back',
+    name: 'a 429 with two Retry-After headers',
     answer: http(`HTTP/1.1 429 X\r\nretry-after: 0\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n`),
     outcome: 'RATE_LIMITED',
   },
@@ -160,7 +160,7 @@ describe('a connection', () => {
   testEach(CONNECTION);
 });
 
-describe('on the wire', () => {
+describe('an HTTP response on the wire', () => {
   it.each(WIRE)('$name', async (row) => {
     const upstream = await startOddUpstream(({ socket }) => row.answer(socket));
     const { query } = await startStack({ SUPERMETRICS_API_URL: `${upstream.origin}/v1`, ...env(row) });
@@ -172,7 +172,7 @@ describe('on the wire', () => {
 
 describe('a connection that has run out of time', () => {
   it.each<[string, (socket: Socket) => void]>([
-    ['without an answer', () => undefined],
+    ['without an HTTP response', () => undefined],
     ['in the headers', dripHeader],
     ['in the body', (socket) => void socket.write(`${OK}content-length: 1000\r\n\r\n{`)],
   ])('is closed: %s', async (_where, answer) => {
@@ -192,16 +192,16 @@ describe('a connection that has run out of time', () => {
   });
 });
 
-describe('the wait that a 429 asks for', () => {
+describe('the Retry-After of a 429', () => {
   it.each([
-    ['twice the same', 'retry-after: 30\r\nretry-after: 30\r\n', 30],
-    ['twice, the later first', 'retry-after: 60\r\nretry-after: 30\r\n', 60],
-    ['before it was sent', 'retry-after: Mon, 02 Mar 2026 09:00:00 GMT\r\n', 0],
-    ['in words', 'retry-after: soon\r\n', undefined],
+    ['sent twice alike', 'retry-after: 30\r\nretry-after: 30\r\n', 30],
+    ['sent twice, the later first', 'retry-after: 60\r\nretry-after: 30\r\n', 60],
+    ['a date in the past', 'retry-after: Mon, 02 Mar 2026 09:00:00 GMT\r\n', 0],
+    ['no number', 'retry-after: soon\r\n', undefined],
     ['empty', 'retry-after: \r\n', undefined],
-    ['in a negative number', 'retry-after: -5\r\n', undefined],
-    ['in a fraction', 'retry-after: 1.5\r\n', undefined],
-  ])('is read where it can be: %s', async (_how, header, seconds) => {
+    ['a negative number', 'retry-after: -5\r\n', undefined],
+    ['a fraction', 'retry-after: 1.5\r\n', undefined],
+  ])('is read if it is valid: %s', async (_how, header, seconds) => {
     const upstream = await startOddUpstream(({ socket }) =>
       http(`HTTP/1.1 429 X\r\n${header}content-length: 0\r\n\r\n`)(socket),
     );
@@ -211,7 +211,7 @@ describe('the wait that a 429 asks for', () => {
     expect(errors?.[0]?.extensions).toMatchObject({ code: 'RATE_LIMITED', retryable: true });
     expect(errors?.[0]?.extensions.retryAfterSeconds).toBe(seconds);
     upstream.restore();
-    // Another credential waits for nobody.
+    // The gate of this credential holds up no other.
     const { data } = await query(READ, { token: 'sandbox-other' });
     expect(data).toMatchObject({ backfill: { id: ID } });
   });
