@@ -38,7 +38,7 @@ export interface QueryOptions {
 }
 
 export interface Stack {
-  /** Of the gateway, such as `http://127.0.0.1:40000`. */
+  /** The origin of the gateway, such as `http://127.0.0.1:40000`. */
   readonly origin: string;
   readonly sandbox: Sandbox;
   readonly world: World;
@@ -49,8 +49,8 @@ export interface Stack {
 }
 
 /**
- * The real gateway on a real port over the sandbox on another, both on a clock that the test moves. Everything ends
- * with the test, which fails if a fault that it scripted was never met.
+ * The real gateway over the sandbox, each on a real port, on a clock that the test moves. Everything ends with the test,
+ * which fails if a fault that it scripted was never used.
  */
 export async function startStack(env: Readonly<Record<string, string>> = {}): Promise<Stack> {
   const clock = createManualClock();
@@ -95,16 +95,19 @@ async function post(origin: string, query: string, options: QueryOptions): Promi
   });
   const body = await response.text();
   const { data, errors } = JSON.parse(body) as Pick<Result, 'data' | 'errors'>;
-  // Whatever a test asks for: no error leaves with a code that the table does not have.
+  // No error ever has a code that is not in the table.
   for (const { extensions } of errors ?? []) expect(extensions.code).toSatisfy(isErrorCode);
   return { status: response.status, headers: response.headers, data, errors, body };
 }
 
-export function codesOf({ errors }: Result): readonly string[] {
-  return (errors ?? []).map(({ extensions }) => extensions.code);
+/** The error codes of a result or of an event of a stream, in their order. */
+export function codesOf(
+  from: { readonly errors?: readonly GraphqlError[] | undefined } | undefined,
+): readonly string[] {
+  return (from?.errors ?? []).map(({ extensions }) => extensions.code);
 }
 
-/** Something to wait for that the test lets happen. */
+/** A promise that the test fulfils by `open`. */
 export function createLatch(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {

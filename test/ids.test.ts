@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isResourceId } from '../src/ids.ts';
 
 describe('isResourceId', () => {
-  it('takes int64 from 1 to its greatest', () => {
+  it('accepts 1 to the greatest int64', () => {
     for (const id of ['1', '9007199254740993', '999999999999999999', '9223372036854775807'])
       expect(isResourceId(id)).toBe(true);
     for (const id of [
@@ -19,7 +19,7 @@ describe('isResourceId', () => {
     }
   });
 
-  it('takes int64 from 1 and nothing else', () => {
+  it('accepts positive int64 and nothing else', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.bigInt({ min: -5n, max: 2n ** 65n }).map(String), fc.string({ unit: 'binary' })),

@@ -40,12 +40,12 @@ export function reactionTo(code: ErrorCode): Reaction {
 
 export interface Patience {
   readonly attempts: number;
-  /** Nobody waits longer than that for a page; the answer with its errors is shown instead. */
+  /** The longest wait. Beyond it the answer is shown with its errors. */
   readonly maxWaitSeconds: number;
   readonly wait: (seconds: number) => Promise<void>;
 }
 
-/** Asks again while something failed that may succeed later, each time after as long as the gateway says. */
+/** Asks again while an error is retryable, each time after `retryAfterSeconds`. */
 export async function askPatiently<Data>(
   ask: () => Promise<Answer<Data>>,
   { attempts, maxWaitSeconds, wait }: Patience,
@@ -58,7 +58,7 @@ export async function askPatiently<Data>(
   }
 }
 
-/** Undefined when nothing among the errors gets better by asking again. */
+/** Undefined if no error is retryable. */
 function secondsToWait(errors: readonly GatewayError[], attempt: number): number | undefined {
   const waits = errors
     .filter(({ extensions }) => ERROR_CODES[extensions.code].retryable)

@@ -63,7 +63,7 @@ describe('the typed client', () => {
     });
   });
 
-  it('gives what could be read beside the errors of what could not', async () => {
+  it('returns the fields that could be read beside the errors of the others', async () => {
     const stack = await startStack();
     for (const transferId of ['5', '6']) stack.world.addBackfill({ transferId, status: 'RUNNING' });
     stack.sandbox.faults.add({ when: { id: '6' }, answer: { kind: 'status', status: 403, body: '' } });
@@ -126,7 +126,7 @@ describe('branching on codes', () => {
     expect(waited).toEqual([]);
   });
 
-  it('RATE_LIMITED: asks again after as many seconds as told', async () => {
+  it('RATE_LIMITED: asks again after retryAfterSeconds', async () => {
     const stack = await startStack();
     const id = stack.world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     stack.sandbox.faults.add({ answer: tooManyRequests(7) });
@@ -137,7 +137,7 @@ describe('branching on codes', () => {
     expect(data?.backfill?.status).toBe('COMPLETED');
   });
 
-  it('RATE_LIMITED for longer than anybody waits: shows it as busy', async () => {
+  it('RATE_LIMITED for longer than the client waits: shows it as busy', async () => {
     const stack = await startStack();
     stack.sandbox.faults.add({ answer: tooManyRequests(3600) });
     const waited: number[] = [];

@@ -4,10 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
+import { codesOf, type Result } from '../harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const LAST_WORDS = 'UNAUTHENTICATED\n\n';
+
+type ResponseBody = Pick<Result, 'data' | 'errors'>;
 
 interface Demo {
   /** What is printed at the start, or until the process has ended if that comes first. */
@@ -66,12 +69,7 @@ async function takenPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-interface Answer {
-  readonly data: unknown;
-  readonly errors?: readonly { readonly extensions: { readonly code: string } }[];
-}
-
-it('prints operations and a curl line that do what it says of them, and ends with exit code 0 at SIGINT', async () => {
+it('the demo prints operations and a curl line that work as described, and ends with exit code 0 at SIGINT', async () => {
   const demo = runDemo({ PORT: '0' });
   const text = await demo.welcome();
 
@@ -88,14 +86,14 @@ it('prints operations and a curl line that do what it says of them, and ends wit
     'X-Explain-Cost': '1',
   });
 
-  async function post(body: string, sent: Readonly<Record<string, string>> = headers): Promise<Answer> {
+  async function post(body: string, sent: Readonly<Record<string, string>> = headers): Promise<ResponseBody> {
     const response = await fetch(url, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', ...sent },
       body,
     });
     expect(response.status).toBe(200);
-    return (await response.json()) as Answer;
+    return (await response.json()) as ResponseBody;
   }
 
   const operations = [...text.matchAll(/^ {2}# .+\n {2}query [^]+?^ {2}\}$/gm)].map(
@@ -167,14 +165,14 @@ it('prints operations and a curl line that do what it says of them, and ends wit
   for (const [, token, code] of refusals) {
     const sent = { ...headers, Authorization: `Bearer ${String(token).replaceAll(' ', '-')}` };
     const { errors } = await post('{"query":"{ backfill(id: 12345) { id } }"}', sent);
-    expect(errors?.map((error) => error.extensions.code)).toEqual([code]);
+    expect(codesOf({ errors })).toEqual([code]);
   }
 
   demo.kill('SIGINT');
   expect(await demo.end).toEqual({ code: 0, stdout: text, stderr: '' });
 });
 
-it('has GraphiQL with its operation and headers, whatever the environment says', async () => {
+it('the demo serves GraphiQL with its operation and headers, whatever the environment is', async () => {
   const demo = runDemo({ PORT: '0', NODE_ENV: 'production', GRAPHIQL: 'false' });
   const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
   const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
@@ -182,7 +180,7 @@ it('has GraphiQL with its operation and headers, whatever the environment says',
   expect(page.includes('Bearer sandbox-full')).toBe(true);
 });
 
-it('takes another port when the usual one is in use', async () => {
+it('the demo takes another port when the default one is in use', async () => {
   // Whether 4000 is free depends on the machine: two demos cannot both have it.
   const demos = [runDemo({}), runDemo({})];
   const urls = await Promise.all(
@@ -195,14 +193,17 @@ it('takes another port when the usual one is in use', async () => {
   expect(urls[0]).not.toBe(urls[1]);
 });
 
-it.each(['PORT', 'SANDBOX_PORT'])('says in one line that the given %s is in use', async (name) => {
-  const port = await takenPort();
-  const demo = runDemo({ PORT: '0', [name]: String(port) });
-  const { code, stdout, stderr } = await demo.end;
-  expect(code).not.toBe(0);
-  expect(stdout).toBe('');
-  expect(stderr).toMatch(new RegExp(`^${name} ${port} is in use.*\n$`));
-});
+it.each(['PORT', 'SANDBOX_PORT'])(
+  'the demo reports in one line that the given %s is in use',
+  async (name) => {
+    const port = await takenPort();
+    const demo = runDemo({ PORT: '0', [name]: String(port) });
+    const { code, stdout, stderr } = await demo.end;
+    expect(code).not.toBe(0);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(new RegExp(`^${name} ${port} is in use.*\n$`));
+  },
+);
 
 it.each([
   [{ SANDBOX_PORT: 'any' }, 'SANDBOX_PORT must be a whole number from 0 to 65535\n'],
@@ -211,14 +212,14 @@ it.each([
     { PORT: '80000', LOG_LEVEL: 'loud' },
     'PORT must be a whole number from 0 to 65535\nLOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent\n',
   ],
-])('refuses %j in a plain line each, with exit code 78', async (env, said) => {
+])('the demo refuses %j with one line per setting and exit code 78', async (env, said) => {
   expect(await runDemo(env).end).toEqual({ code: 78, stdout: '', stderr: said });
 });
 
-it('allows each token as many calls an hour as it is told', async () => {
+it('the demo allows each token SANDBOX_HOURLY_QUOTA calls an hour', async () => {
   const demo = runDemo({ PORT: '0', SANDBOX_HOURLY_QUOTA: '2' });
   const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
-  const ask = async (id: string): Promise<Answer> => {
+  const ask = async (id: string): Promise<ResponseBody> => {
     const response = await fetch(url, {
       method: 'POST',
       headers: {
@@ -228,8 +229,8 @@ it('allows each token as many calls an hour as it is told', async () => {
       },
       body: JSON.stringify({ query: `{ transfer(id: ${id}) { latestBackfill { id } } }` }),
     });
-    return (await response.json()) as Answer;
+    return (await response.json()) as ResponseBody;
   };
   for (const id of ['456789', '456801']) expect((await ask(id)).errors).toBeUndefined();
-  expect((await ask('456807')).errors?.map(({ extensions }) => extensions.code)).toEqual(['RATE_LIMITED']);
+  expect(codesOf(await ask('456807'))).toEqual(['RATE_LIMITED']);
 });

@@ -38,14 +38,14 @@ describe('the table of error codes', () => {
     ['fragment F on Query { __typename }', 'OPERATION_RESOLUTION_FAILURE'],
     ['query ($id: ID!) { backfill(id: $id) { id } }', 'BAD_USER_INPUT'],
     ['{ backfill(id: "x") { id } }', 'BAD_USER_INPUT'],
-  ])('has the code of what is wrong with a request: %s', async (text, code) => {
+  ])('has a code for each fault of a request: %s', async (text, code) => {
     const { query } = await startStack();
     const result = await query(text);
     expect(codesOf(result)).toEqual([code]);
     expect(result.errors?.every(isGatewayError)).toBe(true);
   });
 
-  it('tells its codes and errors from others', () => {
+  it('distinguishes its own codes and errors from others', () => {
     expect([
       isErrorCode('NOT_FOUND'),
       isErrorCode('toString'),
@@ -69,7 +69,7 @@ describe('an UpstreamError of any kind', () => {
   });
 });
 
-/** A frontend's folder with the built package in it, and what the build packs. */
+/** A frontend's folder with the built package installed, and the files that the package has. */
 function frontendWithPackage(): { readonly frontend: string; readonly packed: readonly string[] } {
   const folder = mkdtempSync(join(tmpdir(), 'backfill-gateway-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

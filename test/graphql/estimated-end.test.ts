@@ -27,7 +27,7 @@ async function endTimes(msPerRun: number, runs: number, everyMs: number): Promis
 }
 
 describe('estimatedEndTime of a backfill at an even pace', () => {
-  it('is null until a run is done, then near the truth, and hardly ever another', async () => {
+  it('is null until a run is done, then near the true end, and hardly ever changes', async () => {
     const seen = await endTimes(7_000, 60, 2_001);
     const known = seen.filter((time) => time !== null);
     expect(seen.slice(0, 4)).toEqual([null, null, null, null]);
@@ -35,16 +35,16 @@ describe('estimatedEndTime of a backfill at an even pace', () => {
     const truth = Date.parse('2026-03-02T10:07:00Z');
     for (const [n, time] of known.entries()) {
       const leftMs = truth - Date.parse(START) - n * 2_001;
-      // After a tenth of the runs within a seventh of what is left, and a look or two.
+      // After a tenth of the runs the error is at most a seventh of the remaining time plus a poll or two.
       if (n > 20) expect(Math.abs(Date.parse(time) - truth)).toBeLessThan(leftMs / 7 + 4_000);
     }
     const changes = known.filter((time, n) => n > 20 && time !== known[n - 1]);
     expect(changes.length).toBeLessThan(known.length / 5);
   });
 
-  it('does not move while a run takes its time', async () => {
+  it('does not move while a run is in progress', async () => {
     const seen = await endTimes(60_000, 10, 5_000);
-    // From the first run seen done to the next: twelve looks.
+    // Twelve polls lie between the first completed run and the next.
     const [first, ...next] = seen.slice(12, 23);
     expect(first).toMatch(/^2026-03-02T10:10/);
     expect(new Set(next)).toEqual(new Set([first]));
@@ -70,7 +70,7 @@ describe('estimateEndTime', () => {
     };
   };
 
-  it('moves on where the end it told is past and nothing more is done', () => {
+  it('moves on once the estimated end has passed without another completed run', () => {
     const stuck = running(9, 10, start + 90_000);
     expect(estimateEndTime(stuck, start + 91_000)).toBe('2026-03-02T10:01:40Z');
     expect(estimateEndTime(stuck, start + 180_000)).toBe('2026-03-02T10:03:20Z');
@@ -84,7 +84,7 @@ describe('estimateEndTime', () => {
     expect(estimateEndTime(snapshot, start + 2_000)).toBeNull();
   });
 
-  it('is now where all is done and it still runs', () => {
+  it('is now if every run is done and the backfill is still RUNNING', () => {
     expect(estimateEndTime(running(10, 10, start + 60_000), start + 70_000)).toBe('2026-03-02T10:01:10Z');
   });
 });

@@ -21,7 +21,7 @@ describe('_service', () => {
 });
 
 describe('_entities', () => {
-  it('resolves transfers and backfills by either key, each by one read however often it is named', async () => {
+  it('resolves transfers and backfills by either key, each with one read however often it is named', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const other = world.addBackfill({ teamId: '2', transferId: '6', status: 'FAILED' });
@@ -90,7 +90,7 @@ describe('_entities', () => {
     expect(sandbox.calls.count()).toBe(1);
   });
 
-  it('loses one place for one bad representation, and says what is wrong with it', async () => {
+  it('loses one place for one bad representation, with an error that names the fault', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ when: { id: '403' }, answer: { kind: 'status', status: 403 } });
@@ -172,7 +172,7 @@ describe('_entities', () => {
     expect(sandbox.calls.count()).toBe(0);
   });
 
-  it('is BAD_USER_INPUT in its place where neither the representation nor the header names a team', async () => {
+  it('is BAD_USER_INPUT in its place if neither the representation nor the header names a team', async () => {
     const { sandbox, query } = await startStack();
     const { data, errors } = await query(ENTITIES, {
       team: null,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { codesOf, startStack } from '../harness.ts';
-import { listen } from '../support/listen.ts';
+import { serve } from '../support/serve.ts';
 
 const RULE = 'a whole number from 1 to 9223372036854775807, without sign or leading zeros';
 
@@ -31,7 +31,7 @@ const BAD_IDS = [
 ];
 
 describe('a malformed id', () => {
-  it.each(BAD_IDS)('%j is refused wherever it stands, by name and without an upstream call', async (bad) => {
+  it.each(BAD_IDS)('%j is refused in every argument, by name and without an upstream call', async (bad) => {
     const { sandbox, query } = await startStack();
     const places = [
       { text: 'query ($bad: ID!) { backfill(id: $bad) { id } }', name: 'The argument "id"' },
@@ -69,7 +69,7 @@ describe('a malformed id', () => {
     },
   );
 
-  it('is named with its place in a list, each of them', async () => {
+  it('is named with its place in a list, if several are malformed each of them', async () => {
     const { query } = await startStack();
     const { errors } = await query('{ transfers(ids: ["1", "x", "2", ""]) { id } }');
     expect(errors?.[0]?.message).toBe(
@@ -77,7 +77,7 @@ describe('a malformed id', () => {
     );
   });
 
-  it('does not matter in the header where the argument counts', async () => {
+  it('is ignored in the header if the argument names the team', async () => {
     const { query } = await startStack();
     expect(
       (await query('{ transfer(id: "1", teamId: "7") { teamId } }', { team: 'x' })).errors,
@@ -110,9 +110,9 @@ describe('any id', () => {
     fc.tuple(fc.maxSafeNat(), fc.string({ maxLength: 3 })).map(([digits, rest]) => `${digits}${rest}`),
   );
 
-  it('is refused without a call, or is a part of exactly one path', async () => {
+  it('is refused without a call, or appears in exactly one path', async () => {
     const paths: (string | undefined)[] = [];
-    const origin = await listen((request, response) => {
+    const origin = await serve((request, response) => {
       paths.push(request.url);
       response.writeHead(404).end('{"error":{"code":"NOT_FOUND"}}');
     });
@@ -198,7 +198,7 @@ describe('more than 100 ids', () => {
 });
 
 describe('a missing team', () => {
-  it('is BAD_USER_INPUT with a word on where to say it', async () => {
+  it('is BAD_USER_INPUT with a message that names the argument and the header', async () => {
     const { sandbox, query } = await startStack();
     const { errors } = await query('{ backfill(id: "1") { id } }', { team: null });
     expect(errors).toMatchObject([
@@ -218,7 +218,7 @@ describe('a credential', () => {
     '{ transfers(ids: ["1"]) { latestBackfill { id } } }',
   ];
 
-  it('that is missing is UNAUTHENTICATED without an upstream call', async () => {
+  it('is required: without one the error is UNAUTHENTICATED, without an upstream call', async () => {
     const { sandbox, query } = await startStack();
     for (const text of operations) {
       const { errors, status } = await query(text, { token: null });
@@ -263,7 +263,7 @@ describe('a credential', () => {
     expect(sandbox.calls.all.map(({ authorization }) => authorization)).toEqual(['bearer sandbox-full']);
   });
 
-  it('is not needed for what is no data: the schema and __typename', async () => {
+  it('is not required for the schema and __typename', async () => {
     const { query } = await startStack();
     const { data, errors } = await query('{ __typename __schema { queryType { name } } }', {
       token: null,

@@ -67,7 +67,7 @@ describe('Query.backfill', () => {
     },
   );
 
-  it('answers a status that it does not know as UNKNOWN, with the other fields', async () => {
+  it('shows an unknown status as UNKNOWN, with the other fields', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     for (const strange of ['PAUSED', 'constructor', '']) {
@@ -82,7 +82,7 @@ describe('Query.backfill', () => {
     }
   });
 
-  it('says who removed a cancelled backfill and when', async () => {
+  it('shows who removed a cancelled backfill and when', async () => {
     const { world, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     clock.advance(1_500);
@@ -98,7 +98,7 @@ describe('Query.backfill', () => {
     });
   });
 
-  it('reads optional keys that are null as it reads those that are absent', async () => {
+  it('treats optional keys that are null like absent ones', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'CREATED' });
     const fields = 'startTime endTime removedTime removedUserId errorReport { error }';
@@ -123,7 +123,7 @@ describe('Query.backfill', () => {
     }
   });
 
-  it('brings times in the odd forms of real answers to UTC', async () => {
+  it('converts every form of time in real HTTP responses to UTC', async () => {
     const { world, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     world.set(id, { start_time: '2026-03-02T09:00:00+0000', created_time: '2026-03-02T10:30:00.250+02:00' });
@@ -213,7 +213,7 @@ describe('Transfer.latestBackfill', () => {
     });
   });
 
-  it('is null without an error where there never was one', async () => {
+  it('is null without an error if the transfer has no backfill', async () => {
     const { world, query } = await startStack();
     world.addTransfer('1', '5');
     const { data, errors } = await query('{ transfer(id: "5") { latestBackfill { id } } }');
@@ -239,7 +239,7 @@ describe('the team', () => {
     },
   );
 
-  it('goes with the transfer into its backfill', async () => {
+  it('is passed on from the transfer to its backfill', async () => {
     const { world, query } = await startStack();
     world.addBackfill({ teamId: '44', transferId: '5', status: 'RUNNING' });
     const { data } = await query(

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { codesOf } from '../harness.ts';
 import { watchContactedHosts } from '../support/contacted-hosts.ts';
-import { codesOf as codesOfEvent, nextPoll, overSse } from '../support/streams.ts';
+import { nextPoll, overSse } from '../support/streams.ts';
 import {
   startApolloGateway,
   startHiveGateway,
@@ -95,7 +95,7 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     expect(supergraph.stack.sandbox.calls.count()).toBe(3);
   });
 
-  it('the caller stays the caller all the way to the REST API', async () => {
+  it('the credential, team, request id and trace of the client reach the REST API', async () => {
     const supergraph = await startSupergraph(router.start, owned(['5'], '2'));
     const { stack, backfills, owner, query } = supergraph;
     stack.world.addToken('of-team-2', { teams: ['2'], permissions: 'view' });
@@ -121,7 +121,7 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     ]);
   });
 
-  it('one upstream failure among 50 transfers costs one value, and its client learns why', async () => {
+  it('one upstream failure among 50 transfers costs one value, and its error reaches the client', async () => {
     const ids = numbersTo(50);
     const supergraph = await startSupergraph(router.start, owned(ids));
     const { stack, query } = supergraph;
@@ -174,7 +174,7 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     ]);
   });
 
-  it('the team is the one of the transfer or of the header, which a client keeps the same', async () => {
+  it('the team comes from the transfer or the header, which a client keeps the same', async () => {
     const supergraph = await startSupergraph(router.start, owned(['5'], '2'));
     const { stack, query } = supergraph;
     stack.world.addBackfill({ teamId: '1', transferId: '5', status: 'RUNNING' });
@@ -197,7 +197,7 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     expect(codesOf(none)).toEqual(router.sendsTeam ? [] : ['BAD_USER_INPUT']);
   });
 
-  it('Query.transfer is the owner’s, Query.backfill ours, and each leads to the other', async () => {
+  it('Query.transfer belongs to the owner, Query.backfill to the gateway, and each leads to the other', async () => {
     const supergraph = await startSupergraph(router.start, owned(['5']));
     const { stack, backfills, owner, query } = supergraph;
     const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -222,7 +222,7 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     });
   });
 
-  it('the answer may be kept no longer than what it is made of', async () => {
+  it('the result may be cached no longer than any of its parts', async () => {
     const supergraph = await startSupergraph(router.start, owned(['1']));
     const { stack, query } = supergraph;
     const cacheControl = async (operation: string) => (await query(operation)).headers.get('cache-control');
@@ -236,7 +236,7 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     );
   });
 
-  it('nothing outside of this machine is contacted, not even at the end', async () => {
+  it('no host outside of this machine is contacted, not even at the end', async () => {
     const contactedHosts = watchContactedHosts();
     // Runs last, after everything was stopped.
     onTestFinished(() => expect(contactedHosts()).toEqual(['127.0.0.1']));
@@ -292,11 +292,11 @@ describe.each([
     stack.sandbox.faults.add({ when: { id }, answer: { kind: 'status', status: 403 } });
     stack.clock.advance(2_000);
     await stream.completed;
-    expect(stream.events.map(codesOfEvent)).toEqual([[], ['FORBIDDEN']]);
+    expect(stream.events.map(codesOf)).toEqual([[], ['FORBIDDEN']]);
 
     const refused = overSse(origin, updates('404'));
     await refused.completed;
-    expect(refused.events.map(codesOfEvent)).toEqual([['NOT_FOUND']]);
+    expect(refused.events.map(codesOf)).toEqual([['NOT_FOUND']]);
 
     const left = overSse(origin, updates(id));
     await expect.poll(() => left.events).toHaveLength(1);

@@ -34,7 +34,7 @@ describe('loadConfig', () => {
     });
   });
 
-  it('turns GraphiQL and introspection off in production unless told', () => {
+  it('turns GraphiQL and introspection off in production by default', () => {
     expect(loadConfig({ NODE_ENV: 'production' })).toMatchObject({ GRAPHIQL: false, INTROSPECTION: false });
     expect(loadConfig({ NODE_ENV: 'production', GRAPHIQL: 'true', INTROSPECTION: '1' })).toMatchObject({
       GRAPHIQL: true,
@@ -42,7 +42,7 @@ describe('loadConfig', () => {
     });
   });
 
-  it('takes an empty variable for an absent one', () => {
+  it('treats an empty variable like an absent one', () => {
     expect(loadConfig({ PORT: '', SUPERMETRICS_TEAM_ID: '' })).toMatchObject({ PORT: 4000 });
   });
 
@@ -70,7 +70,7 @@ describe('loadConfig', () => {
     [{ CACHE_TTL_MS: '-1' }, 'CACHE_TTL_MS must be a whole number from 0 to 3600000'],
     [{ GRAPHIQL: 'yes' }, 'GRAPHIQL must be true or false'],
     [{ CORS_ORIGINS: 'https://app.example.com/' }, 'CORS_ORIGINS must be origins separated by commas'],
-  ])('refuses %o by name, with what would be right, and without repeating it', (env, message) => {
+  ])('refuses %o by name, with the valid values, and without repeating the given one', (env, message) => {
     const [mistake, ...others] = mistakes(env);
     expect(mistake).toContain(message);
     expect(mistake).not.toContain('pass@');

@@ -4,7 +4,7 @@ import { createManualClock, type ManualClock } from '../harness.ts';
 
 const LIVE = 40 * MIB;
 
-/** A heap of which the test says how full and busy it is; collecting leaves what lives. */
+/** A heap whose size and load the test sets. A collection leaves the live part. */
 function startKeeping(): {
   readonly clock: ManualClock;
   readonly heap: Heap & { used: number; live: number; busy: number; collected: number };
@@ -27,7 +27,7 @@ function startKeeping(): {
 }
 
 describe('the heap', () => {
-  it('is collected after a rush, when it has been quiet for long enough, and then let be', () => {
+  it('is collected once after a rush, when it has been quiet for long enough', () => {
     const { clock, heap } = startKeeping();
     heap.busy = 0.9;
     heap.used = LIVE + LEFT_OVER;
@@ -42,7 +42,7 @@ describe('the heap', () => {
     expect(heap.collected).toBe(2);
   });
 
-  it('is let be in a lull that something interrupts, where the rush left little, and in steady light traffic', () => {
+  it('is not collected in an interrupted lull, after a rush that left little, or in steady light traffic', () => {
     const { clock, heap } = startKeeping();
     heap.used = LIVE + LEFT_OVER;
     heap.busy = 0.3;
@@ -67,7 +67,7 @@ describe('the heap', () => {
     expect(heap.collected).toBe(0);
   });
 
-  it('is collected in a rush where it is large, and again only when it is twice what was left', () => {
+  it('is collected during a rush if it is large, and again only at twice the size that was left', () => {
     const { clock, heap } = startKeeping();
     heap.busy = 1;
     heap.used = LARGE;

@@ -61,7 +61,7 @@ function askFor(origin: string, query: string): Promise<Response> {
 }
 
 describe('the process', () => {
-  it('serves with nothing but an upstream configured, and ends with 0 at SIGTERM', async () => {
+  it('serves with only an upstream configured, and ends with 0 at SIGTERM', async () => {
     const { sandbox, ask } = await sandboxWithOne();
     const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url });
     const origin = await listening(gateway);
@@ -82,9 +82,9 @@ describe('the process', () => {
     'finishes what is under way at %s, takes nothing new, and ends with 0',
     async (signal) => {
       const { sandbox, ask } = await sandboxWithOne();
-      const gate = createLatch();
+      const latch = createLatch();
       sandbox.faults.add({
-        answer: { kind: 'hold', until: gate.opened },
+        answer: { kind: 'hold', until: latch.opened },
       });
       // Less than the 5 s for which Node would keep the client's idle connection, and the process with it.
       const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '3000' });
@@ -95,7 +95,7 @@ describe('the process', () => {
       gateway.child.kill(signal);
       await expect.poll(() => gateway.stdout()).toContain('shutting down');
       await expect(fetch(`${origin}/ready`)).rejects.toThrow('fetch failed');
-      gate.open();
+      latch.open();
 
       expect(await (await underWay).json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
       expect(await gateway.exited).toBe(0);
@@ -103,10 +103,10 @@ describe('the process', () => {
     },
   );
 
-  it('finishes 200 requests under way, with idle and silent connections beside them', async () => {
+  it('finishes 200 requests in flight, beside idle and silent connections', async () => {
     const { sandbox } = await sandboxWithOne();
-    const gate = createLatch();
-    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
     const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
     const origin = await listening(gateway);
     const silent = connect(Number(new URL(origin).port), '127.0.0.1');
@@ -123,14 +123,14 @@ describe('the process', () => {
 
     gateway.child.kill('SIGTERM');
     await expect.poll(() => gateway.stdout()).toContain('shutting down');
-    gate.open();
+    latch.open();
     const statuses = (await Promise.all(underWay)).map(({ status }) => status);
     expect(statuses).toEqual(Array.from({ length: 200 }, () => 200));
     expect(await gateway.exited).toBe(0);
     expect(gateway.stdout()).toContain('"finished":true');
   });
 
-  it('completes streams over SSE and WebSocket, a query under way on one too, although the upstream hangs', async () => {
+  it('completes streams over SSE and WebSocket, and a query in flight on one, although the upstream hangs', async () => {
     const world = createWorld();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const sandbox = await startSandbox({ world });
@@ -149,17 +149,17 @@ describe('the process', () => {
     const streams = [
       ...Array.from({ length: 20 }, () => overSse(origin, watch)),
       ...Array.from({ length: 20 }, () => followOver(socket, watch)),
-      // One of a socket that is idle otherwise.
+      // A stream whose socket is otherwise idle.
       overWebSocket(origin, watch),
     ];
     await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
     // Polls hang from now on, and with them a query of each kind, until the gateway is told to stop.
-    const gate = createLatch();
+    const latch = createLatch();
     sandbox.faults.add({ when: { id }, times: Infinity, answer: { kind: 'hang' } });
     sandbox.faults.add({
       when: { id: '404' },
       times: Infinity,
-      answer: { kind: 'hold', until: gate.opened },
+      answer: { kind: 'hold', until: latch.opened },
     });
     const queries = [
       followOver(socket, '{ backfill(id: "404") { id } }'),
@@ -173,7 +173,7 @@ describe('the process', () => {
     await Promise.all(streams.map(({ completed }) => completed));
     expect(streams.flatMap(({ events }) => events.length)).toEqual(streams.map(() => 1));
     expect(closed).toEqual([]);
-    gate.open();
+    latch.open();
     await Promise.all(queries.map(({ completed }) => completed));
     expect(queries.flatMap(({ events }) => events)).toMatchObject([
       { errors: [{ extensions: { code: 'NOT_FOUND' } }] },
@@ -186,13 +186,13 @@ describe('the process', () => {
     expect(gateway.stderr()).toBe('');
   });
 
-  it('ends with 0 after the grace period although clients hold on to their connections', async () => {
+  it('ends with 0 after the grace period although clients keep their connections open', async () => {
     const { sandbox } = await sandboxWithOne();
     const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '200' });
     const origin = await listening(gateway);
     const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws');
     await once(socket, 'open');
-    // So it never hears that it is to close.
+    // So it never receives the request to close.
     socket.pause();
     gateway.child.kill('SIGTERM');
     expect(await gateway.exited).toBe(0);
@@ -212,7 +212,7 @@ describe('the process', () => {
     expect(gateway.stdout()).toContain('"finished":false');
   });
 
-  it('logs an error that nobody expected once and ends with 1', async () => {
+  it('logs an uncaught error once and ends with 1', async () => {
     const thrower = "process.once('SIGUSR2', () => { throw new TypeError('no such thing'); })";
     const gateway = run({ PORT: '0' }, ['--import', `data:text/javascript,${encodeURIComponent(thrower)}`]);
     await listening(gateway);
@@ -245,7 +245,7 @@ describe('the process', () => {
     ]);
   });
 
-  it('says in one line that its port is in use and ends with 1', async () => {
+  it('reports in one line that its port is in use and ends with 1', async () => {
     const occupant = createServer().listen(0, '127.0.0.1');
     await once(occupant, 'listening');
     onTestFinished(() => void occupant.close());

@@ -12,7 +12,7 @@ import { DEMO_TOKENS } from '../../src/sandbox/world/tokens.ts';
 import { RULES, contractProblems } from '../support/openapi.ts';
 import type { OperationId, ReceivedAnswer } from '../support/openapi.ts';
 
-interface Request {
+interface ContractRequest {
   readonly operation: OperationId;
   readonly method: string;
   readonly path: string;
@@ -46,7 +46,7 @@ beforeAll(async () => {
 
 afterAll(() => sandbox.close());
 
-async function ask(request: Request, token: string | undefined): Promise<ReceivedAnswer> {
+async function ask(request: ContractRequest, token: string | undefined): Promise<ReceivedAnswer> {
   const response = await fetch(`${sandbox.url}${request.path}`, {
     method: request.method,
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
@@ -55,15 +55,15 @@ async function ask(request: Request, token: string | undefined): Promise<Receive
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-function reads(team: string): Request[] {
+function reads(team: string): ContractRequest[] {
   return [
     { operation: 'listIncompleteBackfills', method: 'GET', path: `/teams/${team}/backfills` },
-    ...BACKFILLS.map((id): Request => ({
+    ...BACKFILLS.map((id): ContractRequest => ({
       operation: 'getBackfillById',
       method: 'GET',
       path: `/teams/${team}/backfills/${id}`,
     })),
-    ...TRANSFERS.map((id): Request => ({
+    ...TRANSFERS.map((id): ContractRequest => ({
       operation: 'getLatestBackfill',
       method: 'GET',
       path: `/teams/${team}/transfers/${id}/backfills/latest`,
@@ -71,7 +71,7 @@ function reads(team: string): Request[] {
   ];
 }
 
-function writes(team: string): Request[] {
+function writes(team: string): ContractRequest[] {
   const ranges = [
     '{"range_start":"2023-01-01","range_end":"2023-01-31"}',
     '{"range_start":"2023-01-31","range_end":"2023-01-01"}',
@@ -82,7 +82,7 @@ function writes(team: string): Request[] {
   const statuses = ['{"status":"RUNNING"}', '[]', '', '{"status":"CANCELLED"}', '{"status":"CANCELLED"}'];
   return [
     ...[neverRun, ...completed.slice(0, 2), '1', '-1'].flatMap((id) =>
-      ranges.map((body): Request => ({
+      ranges.map((body): ContractRequest => ({
         operation: 'createBackfill',
         method: 'POST',
         path: `/teams/${team}/transfers/${id}/backfills`,
@@ -91,7 +91,7 @@ function writes(team: string): Request[] {
     ),
     ...[DEMO_BACKFILL_IDS.scheduled, DEMO_BACKFILL_IDS.completed, '500001', '7000000001', '1', '1.5'].flatMap(
       (id) =>
-        statuses.map((body): Request => ({
+        statuses.map((body): ContractRequest => ({
           operation: 'updateBackfillStatus',
           method: 'PATCH',
           path: `/teams/${team}/backfills/${id}`,
@@ -102,20 +102,23 @@ function writes(team: string): Request[] {
 }
 
 // The document has no 400 for the reads, and does not say what a path that is no number gets instead.
-function isBeyondTheDocument({ method }: Request, status: number): boolean {
+function isBeyondTheDocument({ method }: ContractRequest, status: number): boolean {
   return method === 'GET' && status === 400;
 }
 
 describe('every answer of the sandbox keeps the published contract', () => {
   const seen = new Set<string>();
 
-  async function sweep(requests: readonly Request[]): Promise<string[]> {
+  async function sweep(requests: readonly ContractRequest[]): Promise<string[]> {
     // Only one of the tokens can change anything, so they may go side by side; each asks in order.
     const problems = await Promise.all(TOKENS.map((token) => sweepWith(token, requests)));
     return problems.flat();
   }
 
-  async function sweepWith(token: string | undefined, requests: readonly Request[]): Promise<string[]> {
+  async function sweepWith(
+    token: string | undefined,
+    requests: readonly ContractRequest[],
+  ): Promise<string[]> {
     const problems: string[] = [];
     for (const request of requests) {
       const answer = await ask(request, token);
@@ -178,7 +181,7 @@ describe('every answer of the sandbox keeps the published contract', () => {
 
 describe('the checks themselves', () => {
   const path = `/teams/${DEMO_TEAM_ID}/transfers/${DEMO_TRANSFER_IDS.huge}/backfills/latest`;
-  const request: Request = { operation: 'getLatestBackfill', method: 'GET', path };
+  const request: ContractRequest = { operation: 'getLatestBackfill', method: 'GET', path };
   const spoiled = async (edit: (json: string) => string) => {
     sandbox.faults.add({ answer: { kind: 'edit', edit } });
     return contractProblems('getLatestBackfill', await ask(request, DEMO_TOKENS.full));

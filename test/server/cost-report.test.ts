@@ -10,7 +10,7 @@ function costOf({ body }: { readonly body: string }): unknown {
 }
 
 describe('X-Explain-Cost: 1', () => {
-  it('tells what the answer cost and what is left, and only who asks is told', async () => {
+  it('reports the cost of the operation and the remaining quota, only on request', async () => {
     const { world, query } = await startStack();
     const ids = ['5', '6', '7'];
     for (const transferId of ids) world.addBackfill({ transferId, status: 'RUNNING' });
@@ -23,7 +23,7 @@ describe('X-Explain-Cost: 1', () => {
     });
   });
 
-  it('counts stale answers', async () => {
+  it('counts stale values', async () => {
     const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     await query(`{ backfill(id: "${id}") { id } }`);
@@ -35,14 +35,14 @@ describe('X-Explain-Cost: 1', () => {
     });
   });
 
-  it('comes with errors too, and knows nothing of the quota without a credential', async () => {
+  it('reports with errors too, and without a credential has no quota', async () => {
     const { query } = await startStack();
     const result = await query('{ backfill(id: "5") { id } }', { token: null, headers: REPORT });
     expect(codesOf(result)).toEqual(['UNAUTHENTICATED']);
     expect(costOf(result)).toEqual({ calls: 0, cacheHits: 0, staleReads: 0, quotaRemaining: null });
   });
 
-  it('is not for keeping: from a cache the answer would cost nothing', async () => {
+  it('makes the HTTP response no-store, because a cached one would cost nothing', async () => {
     const { world, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     const { headers } = await query(`{ backfill(id: "${id}") { id } }`, { headers: REPORT });
@@ -51,7 +51,7 @@ describe('X-Explain-Cost: 1', () => {
 });
 
 describe('X-Explain-Cost: estimate', () => {
-  it('tells the calls that the operation then makes, and makes none', async () => {
+  it('reports the calls that the operation would make, and makes none', async () => {
     const { world, sandbox, clock, query } = await startStack();
     const ids = ['5', '6', '7', '8'];
     for (const transferId of ids) world.addBackfill({ transferId, status: 'RUNNING' });
@@ -77,7 +77,7 @@ describe('X-Explain-Cost: estimate', () => {
     expect(await check(DASHBOARD, { ids })).toBe(1);
   });
 
-  it('counts what would be asked of what is not known yet', async () => {
+  it('counts the calls for backfills that are not known yet', async () => {
     const { world, sandbox, query } = await startStack();
     const a = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     const b = world.addBackfill({ transferId: '6', status: 'COMPLETED' });
@@ -87,13 +87,13 @@ describe('X-Explain-Cost: estimate', () => {
     }`;
     expect(costOf(await query(text, { headers: ESTIMATE }))).toMatchObject({ calls: 3 });
     expect(sandbox.calls.count()).toBe(0);
-    // The team's list is asked first where there are two, and may tell of neither.
+    // For two backfills the team list is read first, and may contain neither.
     const two = `{ a: backfill(id: "${a}") { id } b: backfill(id: "${b}") { id } }`;
     expect(costOf(await query(two, { headers: ESTIMATE }))).toMatchObject({ calls: 3 });
     expect(costOf(await query(two, { headers: REPORT }))).toMatchObject({ calls: 3 });
   });
 
-  it('leaves nothing behind that others would read', async () => {
+  it('leaves nothing in the cache for later reads', async () => {
     const { world, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const text = '{ transfer(id: "5") { latestBackfill { id status } } }';
@@ -105,7 +105,7 @@ describe('X-Explain-Cost: estimate', () => {
     ]);
   });
 
-  it('is refused for a subscription, which then is not opened', async () => {
+  it('is refused for a subscription, and the stream is not opened', async () => {
     const { origin, sandbox, clock } = await startStack();
     const response = await fetch(`${origin}/graphql`, {
       method: 'POST',
@@ -123,7 +123,7 @@ describe('X-Explain-Cost: estimate', () => {
     expect(clock.waiting).toBe(0);
   });
 
-  it('says what is wrong with the operation', async () => {
+  it('reports the errors of an invalid operation', async () => {
     const { query } = await startStack();
     const result = await query('{ backfill(id: "x") { id } }', { headers: ESTIMATE });
     expect(codesOf(result)).toEqual(['BAD_USER_INPUT']);
@@ -132,7 +132,7 @@ describe('X-Explain-Cost: estimate', () => {
 });
 
 describe('X-Explain-Cost', () => {
-  it('that says anything else is refused before a call is made', async () => {
+  it('with any other value is refused before a call is made', async () => {
     const { sandbox, query } = await startStack();
     const { errors } = await query('{ backfill(id: "5") { id } }', { headers: { 'x-explain-cost': 'yes' } });
     expect(errors).toMatchObject([

@@ -23,7 +23,7 @@ async function tagOf(stack: Stack, query: string): Promise<string> {
 }
 
 describe('If-None-Match on GET', () => {
-  it('answers 304 without a body while the answer is the same, also when it was read again', async () => {
+  it('answers 304 without a body while the result is the same, also after it was read again', async () => {
     const stack = await startStack();
     const query = statusOf(stack.world.addBackfill({ transferId: '5', status: 'FAILED' }));
     const etag = await tagOf(stack, query);
@@ -50,7 +50,7 @@ describe('If-None-Match on GET', () => {
     expect(await response.json()).toEqual({ data: { backfill: { status: 'COMPLETED' } } });
   });
 
-  it('keeps of the headers those that a 200 would have, but for those of the body', async () => {
+  it('answers 304 with the headers of a 200 except those of the body', async () => {
     const stack = await startStack({ CORS_ORIGINS: 'https://app.example.com' });
     const query = statusOf(stack.world.addBackfill({ transferId: '5', status: 'FAILED' }));
     const asked = { origin: 'https://app.example.com', 'x-request-id': 'r1' };
@@ -73,14 +73,14 @@ describe('If-None-Match on GET', () => {
     [() => '"other", W/"another"', 200],
     [(etag: string) => etag.replaceAll('"', ''), 200],
     [() => '', 200],
-  ])('takes lists, both kinds of tags and * (%#)', async (header, status) => {
+  ])('accepts lists, strong and weak tags, and * (%#)', async (header, status) => {
     const stack = await startStack();
     const query = statusOf(stack.world.addBackfill({ transferId: '5', status: 'FAILED' }));
     const etag = await tagOf(stack, query);
     expect((await get(stack, query, { 'if-none-match': header(etag) })).status).toBe(status);
   });
 
-  it('spares no caller the question whether they may read it', async () => {
+  it('never gets 304 for a caller who may not read the backfill', async () => {
     const stack = await startStack();
     const query = statusOf(stack.world.addBackfill({ transferId: '5', status: 'FAILED' }));
     const etag = await tagOf(stack, query);
@@ -89,7 +89,7 @@ describe('If-None-Match on GET', () => {
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
   });
 
-  it('is logged and counted as what it was answered with', async () => {
+  it('is logged and counted with the status of the HTTP response', async () => {
     const stack = await startStack();
     const query = statusOf(stack.world.addBackfill({ transferId: '5', status: 'FAILED' }));
     await get(stack, query, { 'if-none-match': '*' });
@@ -100,7 +100,7 @@ describe('If-None-Match on GET', () => {
     expect(metrics).toContain('backfill_gateway_request_duration_seconds_count{status="304"} 1');
   });
 
-  it('means nothing where there is no tag: POST, errors, what may not be kept, other endpoints', async () => {
+  it('is ignored without a tag: for POST, errors, no-store results and other endpoints', async () => {
     const stack = await startStack();
     const query = statusOf(stack.world.addBackfill({ transferId: '5', status: 'FAILED' }));
     const any = { 'if-none-match': '*' };

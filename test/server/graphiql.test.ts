@@ -128,7 +128,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     expect(await follow()).not.toBe(first);
   }, 60_000);
 
-  it('runs what is typed', async () => {
+  it('runs a typed operation', async () => {
     const page = await openGraphiql();
     await clearQuery(page);
     await page.keyboard.type('{ transfer(id: 456845) { teamId } }');
@@ -168,7 +168,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     await run();
   });
 
-  it('comes back after a reload with what was typed and the headers, and keeps neither in storage', async () => {
+  it('has the typed operation and headers again after a reload, and stores neither', async () => {
     const page = await openGraphiql();
     const typed = '{ transfer(id: "456845") { id } }';
     await clearQuery(page);
@@ -204,7 +204,7 @@ describe('the page of GraphiQL', () => {
     expect((await evil.text()) === (await plain.text())).toBe(true);
   });
 
-  it('is nowhere when GRAPHIQL is off, as in production', async () => {
+  it('is not served when GRAPHIQL is off, as in production', async () => {
     for (const env of [{ GRAPHIQL: 'false' }, { NODE_ENV: 'production' }]) {
       const response = await browse(await startDemo(env));
       expect(response.headers.get('content-type')).toContain('application/json');

@@ -16,7 +16,7 @@ async function expectUnharmed(origin: Stack['origin']): Promise<void> {
   expect(performance.now() - startedAt).toBeLessThan(2_000);
 }
 
-describe('an operation that is larger than anybody needs', () => {
+describe('an oversized operation', () => {
   it.each([
     {
       name: 'deep',
@@ -61,7 +61,7 @@ describe('an operation that is larger than anybody needs', () => {
     await expectUnharmed(origin);
   });
 
-  it('is not GraphiQL asking for the schema, a wall of 100 aliased transfers, or a router', async () => {
+  it('is not the introspection of GraphiQL, a page of 100 aliased transfers, or the query of a router', async () => {
     const { query } = await startStack();
     const fields =
       'id status progress rangeStartDate rangeEndDate createdTime startTime endTime transferRunsTotal transferRunsCompleted transferRunsFailed errorReport { transferRunDate error } fetchedAt isStale';
@@ -85,7 +85,7 @@ describe('an operation that is larger than anybody needs', () => {
     expect((await query(entities, { variables: { representations } })).errors).toBeUndefined();
   });
 
-  it('cannot fill the memory by coming again and again in other words', async () => {
+  it('cannot fill the memory when it is repeated in ever different texts', async () => {
     const { origin, query } = await startStack();
     const text = (n: number): string =>
       `{ transfers(ids: []) { ${'id '.repeat(2_000)} } } # ${n} ${'x'.repeat(100_000)}`;
@@ -148,8 +148,8 @@ describe('a batch of operations', () => {
   });
 });
 
-describe('every answer', () => {
-  it('has headers that keep it from being taken for something else', async () => {
+describe('every HTTP response', () => {
+  it('has headers against content sniffing and framing', async () => {
     const { origin } = await startStack();
     const get = (path: string): Promise<Response> =>
       fetch(`${origin}${path}`, { headers: { accept: 'text/html,*/*' } });
@@ -175,7 +175,7 @@ describe('every answer', () => {
   });
 });
 
-describe('a header that would break out', () => {
+describe('a header with a line break', () => {
   it('is refused before it is read', async () => {
     const { origin } = await startStack();
     const socket = await open(origin);
@@ -229,8 +229,8 @@ describe('a client that is slow on purpose', () => {
   });
 });
 
-describe('connections that say nothing', () => {
-  it('are harmless in thousands, and do not hold the gateway when it stops', async () => {
+describe('silent connections', () => {
+  it('are harmless in thousands, and do not delay the end of the gateway', async () => {
     const closed: Promise<unknown>[] = [];
     // After the gateway has stopped: what is registered first ends last.
     onTestFinished(async () => {

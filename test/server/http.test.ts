@@ -5,7 +5,7 @@ import { startStack, TEAM, TOKEN } from '../harness.ts';
 const AUTHORIZED = { authorization: `Bearer ${TOKEN}`, 'x-team-id': TEAM };
 
 describe('X-Request-Id', () => {
-  it('is taken over, answered, logged and forwarded upstream', async () => {
+  it('is accepted, sent back, logged and forwarded upstream', async () => {
     const { sandbox, query, logLines } = await startStack();
     const { headers } = await query('{ backfill(id: "1") { id } }', {
       headers: { 'x-request-id': 'abc-123' },
@@ -15,7 +15,7 @@ describe('X-Request-Id', () => {
     expect(logLines).toContainEqual(expect.objectContaining({ msg: 'request', requestId: 'abc-123' }));
   });
 
-  it('is made where none came, or none that is safe to repeat', async () => {
+  it('is generated if the request has none, or an unsafe one', async () => {
     const { sandbox, query } = await startStack();
     const made = new Set<string | null>();
     for (const headers of [
@@ -37,7 +37,7 @@ describe('X-Request-Id', () => {
     for (const id of made) expect(id).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('is answered by every endpoint and for every outcome', async () => {
+  it('is sent back by every endpoint and for every outcome', async () => {
     const { origin } = await startStack();
     for (const path of ['/health', '/ready', '/metrics', '/graphql', '/nowhere', '/graphql?query={']) {
       const response = await fetch(`${origin}${path}`, { headers: { 'x-request-id': 'r1' } });
@@ -56,7 +56,7 @@ describe('traceparent', () => {
     expect(logLines).toContainEqual(expect.objectContaining({ msg: 'request', traceparent }));
   });
 
-  it('is dropped where it is malformed', async () => {
+  it('is dropped if it is malformed', async () => {
     const { sandbox, query } = await startStack();
     await query('{ backfill(id: "1") { id } }', { headers: { traceparent: 'nonsense' } });
     expect(sandbox.calls.all.map((call) => call.traceparent)).toEqual([undefined]);
@@ -64,7 +64,7 @@ describe('traceparent', () => {
 });
 
 describe('the log', () => {
-  it('has one line for each request: what was asked, what it cost, how it ended', async () => {
+  it('has one line for each request with its operation, cost and outcome', async () => {
     const { world, query, logLines } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     await query(`query Warm { backfill(id: "${id}") { id } }`);
@@ -92,7 +92,7 @@ describe('the log', () => {
     ]);
   });
 
-  it('never holds a token, a variable, an answer or the upstream host', async () => {
+  it('never contains a token, a variable, a result or the upstream host', async () => {
     const { world, sandbox, query, logLines } = await startStack();
     world.addToken('s3cr3t-token', { teams: 'all', permissions: 'view' });
     const id = world.addBackfill({ id: '987654321', transferId: '5', status: 'RUNNING' });
@@ -261,7 +261,7 @@ describe('CORS', () => {
       })
     ).headers;
 
-  it('allows no other origin unless told', async () => {
+  it('allows no other origin by default', async () => {
     const { origin } = await startStack();
     expect((await preflight(origin)).get('access-control-allow-origin')).toBeNull();
   });

@@ -4,7 +4,7 @@ import { createMetrics } from '../../src/metrics.ts';
 import { listen } from '../../src/server/listener.ts';
 import { type LoadSheddingOptions, shedLoad } from '../../src/server/load-shedding.ts';
 
-/** A server that holds what it is asked at /graphql until the test answers it. */
+/** A server that holds requests at /graphql until the test answers them. */
 async function holdingServer(
   limits: Omit<LoadSheddingOptions, 'metrics'>,
 ): Promise<{ origin: string; held: ServerResponse[]; counted: () => Promise<string> }> {
@@ -32,7 +32,7 @@ async function holdingServer(
 }
 
 describe('a gateway under more load than it can bear', () => {
-  it('turns requests away with 503 and Retry-After while too many are under way, and takes them again after', async () => {
+  it('refuses requests with 503 and Retry-After while too many are in flight, and accepts them again afterwards', async () => {
     const { origin, held, counted } = await holdingServer({ maxUnderWay: 2 });
     const underWay = [fetch(`${origin}/graphql`), fetch(`${origin}/graphql`)];
     await expect.poll(() => held.length).toBe(2);
@@ -72,7 +72,7 @@ describe('a gateway under more load than it can bear', () => {
     expect((await later).status).toBe(200);
   });
 
-  it('does not count streams, which are under way for hours', async () => {
+  it('does not count streams, which last for hours', async () => {
     const { origin, held } = await holdingServer({ maxUnderWay: 1 });
     const streams = [fetch(`${origin}/graphql?stream`)];
     await expect.poll(() => held.length).toBe(1);
@@ -92,7 +92,7 @@ describe('a gateway under more load than it can bear', () => {
     expect((await later).status).toBe(200);
   });
 
-  it('turns requests away after its event loop was blocked, until it keeps time again', async () => {
+  it('refuses requests after its event loop was blocked, until the loop is on time again', async () => {
     const { origin } = await holdingServer({ maxLagMs: 200 });
     const status = async (): Promise<number> => (await fetch(`${origin}/graphql?answered=at-once`)).status;
     const blockedUntil = performance.now() + 1_500;

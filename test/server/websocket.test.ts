@@ -13,8 +13,8 @@ import { createLog } from '../../src/log.ts';
 import { listen } from '../../src/server/listener.ts';
 import { createWebSockets, type WebSocketsOptions } from '../../src/server/websocket.ts';
 import type { SocketFacts } from '../../src/server/websocket-operations.ts';
-import { type Stack, startStack } from '../harness.ts';
-import { codesOf, followOver, openSocket, type StreamEvent } from '../support/streams.ts';
+import { codesOf, type Stack, startStack } from '../harness.ts';
+import { followOver, openSocket, type StreamEvent } from '../support/streams.ts';
 
 const CALLER = { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '1' };
 
@@ -78,7 +78,7 @@ describe('the caller of a WebSocket', () => {
       { Authorization: null },
       { authorization: 'Bearer sandbox-full', 'x-team-id': '1' },
     ],
-  ])('is told by %s', async (_name, payload, headers) => {
+  ])('comes from %s', async (_name, payload, headers) => {
     const { origin, query1, sandbox } = await startWithOne();
     const client = openSocket(origin, payload, headers);
     expect(await ask(client, query1)).toEqual({ data: { backfill: { status: 'RUNNING' } } });
@@ -91,7 +91,7 @@ describe('the caller of a WebSocket', () => {
     ['UNAUTHENTICATED', { ...CALLER, Authorization: { token: 'sandbox-full' } }],
     ['BAD_USER_INPUT', { Authorization: CALLER.Authorization }],
     ['BAD_USER_INPUT', { ...CALLER, 'X-Team-Id': 2 ** 53 }],
-  ])('is told %s for %j, at no upstream call', async (code, payload) => {
+  ])('gets %s for %j, without an upstream call', async (code, payload) => {
     const { origin, query1, sandbox } = await startWithOne();
     const answer = await ask(openSocket(origin, payload), query1);
     expect(codesOf(answer)).toEqual([code]);
@@ -204,7 +204,7 @@ describe('what holds for requests holds for operations over a WebSocket:', () =>
 });
 
 describe('a WebSocket', () => {
-  it('takes 100 operations at once and refuses more, which may come again', async () => {
+  it('accepts 100 operations at once and refuses more, which may be retried', async () => {
     const { origin, world, sandbox } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const client = openSocket(origin, CALLER);
@@ -224,7 +224,7 @@ describe('a WebSocket', () => {
     ['a message over 256 KiB', { size: 256 * 1024 + 1 }, 1009],
     ['a message that is not JSON', { text: '{' }, 4400],
     ['an operation before connection_init', { early: true }, 4401],
-  ] as const)('is closed at %s, and says nothing on the console', async (_name, wrong, expected) => {
+  ] as const)('is closed at %s, without a word on the console', async (_name, wrong, expected) => {
     const { origin, query } = await startWithOne();
     const said: unknown[] = [];
     const { error } = console;
@@ -251,7 +251,7 @@ describe('a WebSocket', () => {
     expect(error.message).toContain('subprotocol');
   });
 
-  it('whose client is gone without a word ends its operations', async () => {
+  it('ends its operations when its client vanishes', async () => {
     const { origin, world, clock, logLines } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const socket = await openRaw(origin);
@@ -299,7 +299,7 @@ describe('an upgrade', () => {
   });
 });
 
-describe('at the other end of a WebSocket', () => {
+describe('the client of a WebSocket', () => {
   /** Sockets alone, over operations that answer pings, and count what came. */
   async function startSockets(options: Pick<WebSocketsOptions, 'pingMs' | 'maxSockets'>) {
     let messages = 0;
@@ -330,7 +330,7 @@ describe('at the other end of a WebSocket', () => {
     return { open, messages: () => messages };
   }
 
-  it('a client that does not answer pings is cut off, and one that does is not', async () => {
+  it('is cut off if it does not answer pings, and only then', async () => {
     const { open } = await startSockets({ pingMs: 20 });
     const lively = open();
     const silent = open({ autoPong: false });
@@ -339,7 +339,7 @@ describe('at the other end of a WebSocket', () => {
     expect(lively.readyState).toBe(WebSocket.OPEN);
   });
 
-  it('a client that asks without reading is not read from either', async () => {
+  it('is not read from while it does not read itself', async () => {
     const { open, messages } = await startSockets({ pingMs: 60_000 });
     const greedy = open();
     await once(greedy, 'open');
@@ -347,7 +347,7 @@ describe('at the other end of a WebSocket', () => {
     const ping = JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(200_000) } });
     const total = 400;
     for (let n = 0; n < total; n++) greedy.send(ping);
-    // As many more as it takes for what lies between the two ends to fill.
+    // As many more as fill the buffers between the two ends.
     let before = -1;
     await expect
       .poll(
@@ -364,7 +364,7 @@ describe('at the other end of a WebSocket', () => {
     await expect.poll(messages, { timeout: 10_000 }).toBe(total);
   });
 
-  it('there are no more clients than memory is planned for', async () => {
+  it('is refused beyond the maximum number of sockets', async () => {
     const { open } = await startSockets({ maxSockets: 1 });
     const first = open();
     await once(first, 'open');

@@ -9,9 +9,9 @@ interface Connection {
   readonly address?: string;
 }
 
-/** Gives, when asked, every host that this process has looked up or connected to since. Watches until the test ends. */
+/** Records every host that this process looks up or connects to until the test ends. */
 export function watchContactedHosts(): () => readonly string[] {
-  // Both learn their host only after they are made.
+  // Both get their host only after their creation.
   const contacts: (LookUp & Connection)[] = [];
   const hook = createHook({
     init(_id, type, _trigger, resource) {

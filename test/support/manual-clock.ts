@@ -1,10 +1,10 @@
 import type { Clock } from '../../src/clock.ts';
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that moves only by `advance`. */
 export interface ManualClock extends Clock {
-  /** Calls back what is due on the way, each at its own moment. */
+  /** Moves the clock and runs each callback that falls due, at its own time. */
   advance(milliseconds: number): void;
-  /** How many callbacks wait for their moment. */
+  /** The number of pending callbacks. */
   readonly waiting: number;
 }
 
@@ -14,7 +14,7 @@ export function createManualClock(startsAt = '2026-03-02T10:00:00Z'): ManualCloc
   let elapsed = 0;
   return {
     now: () => start + elapsed,
-    // Not from 0: lru-cache takes a start of 0 for none.
+    // lru-cache treats a start of 0 as none.
     monotonic: () => 1_000 + elapsed,
     after(milliseconds, callback) {
       const timer = { at: elapsed + milliseconds, callback };

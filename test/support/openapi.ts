@@ -149,7 +149,7 @@ export const RULES: Readonly<Record<OperationId, Readonly<Record<number, StatusR
   getLatestBackfill: { ...ok, ...plainNotFound, ...everywhere },
 };
 
-/** What is wrong with an answer, in words; nothing when it keeps the contract. */
+/** The faults of an HTTP response in words. Empty if it keeps the contract. */
 export function contractProblems(operation: OperationId, answer: ReceivedAnswer): string[] {
   const rule = RULES[operation][answer.status];
   if (rule === undefined) return [`status ${answer.status} is not documented for ${operation}`];

@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, request as send, type RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { listen } from './listen.ts';
+import { serve } from './serve.ts';
 
 export interface RecordedRequest {
   readonly headers: IncomingHttpHeaders;
@@ -18,7 +18,7 @@ export interface RecordingProxy {
   reset(): void;
 }
 
-/** Stands before a GraphQL server, passes requests and answers on unchanged, WebSockets too, and keeps the requests. */
+/** A proxy before a GraphQL server. It passes everything on unchanged, WebSockets too, and records the requests. */
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   const requests: RecordedRequest[] = [];
   let sockets = 0;
@@ -31,12 +31,12 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
       });
-      // Whoever leaves a stream is to be missed.
+      // The upstream must notice a client that leaves a stream.
       response.on('close', () => onward.destroy());
       onward.on('error', () => response.destroy()).end(body);
     });
   };
-  const origin = await listen(handle, (request, socket, head) => {
+  const origin = await serve(handle, (request, socket, head) => {
     sockets++;
     const { method = 'GET', url = '/', rawHeaders } = request;
     const lines = rawHeaders.flatMap((name, n) =>

@@ -3,7 +3,7 @@ import { ApolloServer } from '@apollo/server';
 import { startStandaloneServer } from '@apollo/server/standalone';
 import { createGatewayRuntime } from '@graphql-hive/gateway-runtime';
 import { onTestFinished } from 'vitest';
-import { listen } from './listen.ts';
+import { serve } from './serve.ts';
 
 // Read by every ApolloGateway that is made; without it, it reports to its vendor.
 process.env['APOLLO_TELEMETRY_DISABLED'] = 'true';
@@ -34,7 +34,7 @@ const startHive = async (
   onTestFinished(async () => {
     await gateway[Symbol.asyncDispose]();
   });
-  const origin = await listen((request, response) => void gateway(request, response));
+  const origin = await serve((request, response) => void gateway(request, response));
   return `${origin}/graphql`;
 };
 

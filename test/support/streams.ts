@@ -15,9 +15,9 @@ export interface Stream {
   readonly events: readonly StreamEvent[];
   /** Fulfilled when the server has completed it. */
   readonly completed: Promise<void>;
-  /** As a client does that has seen enough. */
+  /** Unsubscribes, as a client does. */
   leave(): void;
-  /** Has a slow client begin to read. */
+  /** Lets a slow client start to read. */
   read?(): void;
 }
 
@@ -27,7 +27,7 @@ export interface StreamOptions {
   readonly token?: string | null;
   readonly team?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Reads nothing after the connection is there, until told to. */
+  /** Reads nothing from the open connection until `read`. */
   readonly slow?: boolean;
 }
 
@@ -53,7 +53,7 @@ function follow(subscribe: (sink: Sink) => () => void): Stream {
     leave = subscribe({
       next: (event) => void events.push(event as StreamEvent),
       error: (error) => {
-        // An array of errors is an answer; everything else is a lost connection.
+        // An array of errors is a result. Everything else is a lost connection.
         if (Array.isArray(error)) events.push({ errors: error as readonly GraphqlError[] });
         else reject(error instanceof Error ? error : new Error(JSON.stringify(error)));
         resolve();
@@ -66,7 +66,7 @@ function follow(subscribe: (sink: Sink) => () => void): Stream {
   return { events, completed, leave: () => leave() };
 }
 
-/** A connection of its own for each. */
+/** Each subscription has a connection of its own. */
 export const overSse: Subscribe = (origin, query, options = {}) => {
   const toRead = createLatch();
   const stream = follow((sink) => {
@@ -85,7 +85,7 @@ export const overSse: Subscribe = (origin, query, options = {}) => {
   return { ...stream, read: toRead.open };
 };
 
-/** A socket of its own for each; the caller is told in `connection_init`, as browsers have to. */
+/** Each subscription has a socket of its own. The caller is in `connection_init`, as browsers have to send it. */
 export const overWebSocket: Subscribe = (origin, query, options = {}) => {
   const sockets: WebSocket[] = [];
   const client = openSocket(origin, callerOf(options), options.headers, (socket) => {
@@ -127,13 +127,9 @@ export function followOver(
   return follow((sink) => client.subscribe({ query, ...(variables && { variables }) }, sink));
 }
 
-/** Moves the clock to the next poll, as soon as somebody waits for it, and lets it end. */
+/** Waits until the next poll is scheduled, moves the clock to it and lets it finish. */
 export async function nextPoll({ clock }: Stack, milliseconds = 2_000, groups = 1): Promise<void> {
   await expect.poll(() => clock.waiting).toBe(groups);
   clock.advance(milliseconds);
   await expect.poll(() => clock.waiting).toBe(groups);
-}
-
-export function codesOf(event: StreamEvent | undefined): readonly string[] {
-  return (event?.errors ?? []).map(({ extensions }) => extensions.code);
 }

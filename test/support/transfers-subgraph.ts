@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse } from 'graphql';
 import { createYoga } from 'graphql-yoga';
-import { listen } from './listen.ts';
+import { serve } from './serve.ts';
 
 export interface OwnedTransfer {
   readonly id: string;
@@ -77,7 +77,7 @@ export async function startTransfersSubgraph(
     ],
   });
   const requests: IncomingHttpHeaders[] = [];
-  const origin = await listen((request, response) => {
+  const origin = await serve((request, response) => {
     requests.push(request.headers);
     void yoga(request, response);
   });

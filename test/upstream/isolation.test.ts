@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { codesOf, type Result, startStack } from '../harness.ts';
 
-it('never crosses the answers of two tokens with different rights, in 5,000 interleaved requests', async () => {
+it('the gateway never gives a token the backfills of another one in 5,000 interleaved requests', async () => {
   const { world, clock, query } = await startStack({ CACHE_TTL_MS: '50', CACHE_MAX_ENTRIES: '40' });
   // The same transfer ids in two teams, told apart by their totals; each token may read one team only.
   const teams = ['1', '2'] as const;

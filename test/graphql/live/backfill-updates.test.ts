@@ -43,7 +43,7 @@ const snapshot: BackfillSnapshot = {
   }),
 };
 
-/** Of a REST API that always says the same, unless told otherwise. */
+/** Backfill updates over a REST API that always gives the same snapshot unless `read` does otherwise. */
 function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
   const backfills: Backfills = {
@@ -61,7 +61,7 @@ function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) 
   return { clock, watch };
 }
 
-it('no more streams are opened than memory is planned for, until one ends', async () => {
+it('backfill updates refuse a stream beyond the maximum until one ends', async () => {
   const { watch } = watchWith(2);
   const open = async (): Promise<AsyncIterator<BackfillSnapshot>> => {
     const iterator = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
@@ -78,13 +78,13 @@ it('no more streams are opened than memory is planned for, until one ends', asyn
   expect(watch.streams).toBe(2);
 });
 
-it('a stream that nobody reads is not watched for', async () => {
+it('a stream that nobody reads causes no polls', async () => {
   const { clock, watch } = watchWith(2);
   await watch.open(reader, TEAM, ID);
   expect([watch.streams, clock.waiting]).toEqual([0, 0]);
 });
 
-it('after the end of all streams a new one completes after its first state', async () => {
+it('a stream that is opened after close completes after its first state', async () => {
   const { clock, watch } = watchWith(2);
   const before = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
   await before.next();
@@ -96,7 +96,7 @@ it('after the end of all streams a new one completes after its first state', asy
   expect([watch.streams, clock.waiting]).toEqual([0, 0]);
 });
 
-it('what is news to many is told them over several turns of the event loop', async () => {
+it('a change is sent to many subscribers over several turns of the event loop', async () => {
   let current = snapshot;
   const { clock, watch } = watchWith(1_000, () => current);
   let events = 0;

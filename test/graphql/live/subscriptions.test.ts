@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { envelope } from '../../../src/sandbox/faults.ts';
-import { createLatch, type GraphqlError, startStack } from '../../harness.ts';
+import { codesOf, createLatch, type GraphqlError, startStack } from '../../harness.ts';
 import {
-  codesOf,
   nextPoll,
   overSse,
   overWebSocket,
@@ -25,7 +24,7 @@ const event = (status: string, transferRunsCompleted: number, isStale = false): 
 const FAILS = { kind: 'status', status: 500 } as const;
 
 describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
-  it('gives the state at once, and then each change once and nothing without one', async () => {
+  it('sends the state at once, then each change once, and nothing without a change', async () => {
     const stack = await startStack();
     const { world, origin, sandbox } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -107,7 +106,7 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     expect(clock.waiting).toBe(0);
   });
 
-  it('marks its last value stale once while polls fail, and says when they no longer do', async () => {
+  it('marks its last value stale once while polls fail, and sends a fresh one when they succeed again', async () => {
     const stack = await startStack();
     const { world, origin, sandbox } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -127,13 +126,13 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
       .poll(() => stream.events)
       .toEqual([
         seen(false, '2026-03-02T10:00:00Z'),
-        // The last good answer, of the poll before the failures.
+        // The last good value, from the poll before the failures.
         seen(true, '2026-03-02T10:00:02Z'),
         seen(false, '2026-03-02T10:00:10Z'),
       ]);
   });
 
-  it('stays open, marked, over an answer that makes no sense, however long nothing had changed', async () => {
+  it('stays open and is marked stale after an HTTP response of the wrong shape, however long nothing had changed', async () => {
     const stack = await startStack({ CACHE_STALE_MS: '5000' });
     const { world, origin, sandbox } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -185,7 +184,7 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     expect(clock.waiting).toBe(0);
   });
 
-  it('ends at the first failure where CACHE_STALE_MS is 0', async () => {
+  it('ends at the first failure if CACHE_STALE_MS is 0', async () => {
     const { world, origin, sandbox, clock } = await startStack({ CACHE_STALE_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const stream = subscribe(origin, updates(id));
@@ -219,19 +218,19 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     expect(clock.waiting).toBe(0);
   });
 
-  it('ends at a bug of ours, of which only the log has the text', async () => {
+  it('ends at a bug of the gateway, and only the log has its text', async () => {
     const { world, origin, sandbox, clock, logLines } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const stream = subscribe(origin, updates(id));
     await expect.poll(() => clock.waiting).toBe(1);
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened, answerFrom: 'request' } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' } });
     clock.advance(2_000);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.now = () => {
       throw new TypeError('cannot read secrets of undefined');
     };
-    gate.open();
+    latch.open();
     await stream.completed;
     expect(lastError(stream.events)).toMatchObject({
       message: 'Internal server error.',
@@ -247,11 +246,11 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     expect(clock.waiting).toBe(0);
   });
 
-  it('answers each event with what its other fields are then, within a limit of calls of its own', async () => {
-    // One call each: of the start, and of each event for the other backfill.
+  it("resolves the other fields of each event anew, within the event's own limit of calls", async () => {
+    // The start costs one call, and so does the other backfill of each event.
     const stack = await startStack({ MAX_UPSTREAM_CALLS_PER_OPERATION: '1', CACHE_TTL_MS: '1000' });
     const { world, origin, sandbox, clock } = stack;
-    // Told by the list of the team, the other backfill would cost nothing.
+    // If the team list had the other backfill, it would cost nothing.
     const restoreList = sandbox.faults.add({
       when: { operation: 'listIncompleteBackfills' },
       times: Infinity,
@@ -269,7 +268,7 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     world.set(newer, { transfer_runs_completed: 20 });
     await nextPoll(stack);
     await expect.poll(() => stream.events).toHaveLength(2);
-    // An error of such a field is its own, and not the end.
+    // An error of such a field does not end the stream.
     const restore = sandbox.faults.add({
       when: { operation: 'getLatestBackfill' },
       times: Infinity,
@@ -300,7 +299,7 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     });
   });
 
-  it('is no longer polled for as soon as it has no subscriber, in the middle of a poll too', async () => {
+  it('stops its polls as soon as it has no subscriber, even during a poll', async () => {
     const stack = await startStack();
     const { world, origin, sandbox, clock, logLines } = stack;
     const ids = ['5', '6'].map((transferId) => world.addBackfill({ transferId, status: 'RUNNING' }));
@@ -354,7 +353,7 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     expect(new Set(all.map(({ requestId }) => requestId)).size).toBe(3);
   });
 
-  it('has its lines in the log and its place in the metrics, without ids or names', async () => {
+  it('has lines in the log and a gauge in the metrics, without ids or names', async () => {
     const stack = await startStack();
     const { world, origin, sandbox, clock, logLines } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -388,11 +387,11 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     });
   });
 
-  it('gives somebody slow the latest state, and not each that was missed', async () => {
+  it('sends a slow client the latest state, and skips those it missed', async () => {
     const stack = await startStack();
     const { world, origin } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    // Large enough that few of them fit into what lies between the two ends of a connection.
+    // Each is so large that few of them fit into the buffers of a connection.
     const error_report = Array.from({ length: 600 }, () => ({
       transfer_run_date: '2026-01-01',
       error: 'x'.repeat(1_000),
@@ -424,7 +423,7 @@ function lastError(events: readonly StreamEvent[]): GraphqlError {
   return error;
 }
 
-/** With so many the machine needs its time. */
+/** So many streams take their time on a busy machine. */
 const PATIENT = { timeout: 15_000 };
 
 describe('200 subscribers', () => {
@@ -469,7 +468,7 @@ describe('1,000 subscribers', () => {
     }
     expect(sandbox.calls.count('listIncompleteBackfills')).toBe(3);
 
-    // One ends: its end is read once at its own endpoint, and the others go on.
+    // One backfill ends. Its end is read once at its own endpoint, and the others go on.
     world.set(ids[0] ?? '', { transfer_runs_completed: 4, status: 'COMPLETED' });
     await nextPoll(stack);
     await Promise.all(streams.filter((_, n) => n % 50 === 0).map((stream) => stream.completed));
@@ -478,7 +477,7 @@ describe('1,000 subscribers', () => {
 });
 
 describe('a credential with little of its quota left', () => {
-  it('is polled for less often, and at the very end not at all, which the stream says', async () => {
+  it('is polled less often, and not at all with nearly no quota, which the stream shows as stale', async () => {
     const stack = await startStack();
     const { world, origin, sandbox, clock, query } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -511,7 +510,7 @@ describe('a credential with little of its quota left', () => {
 });
 
 describe('many streams', () => {
-  it('are not requests under way, of which there may be 1,000', async () => {
+  it('do not count towards the limit of 1,000 requests in flight', async () => {
     const stack = await startStack();
     const { world, origin, query } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });

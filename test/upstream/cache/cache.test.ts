@@ -6,7 +6,7 @@ const latest = (transferId: string): string =>
   `{ transfer(id: "${transferId}") { latestBackfill { id fetchedAt } } }`;
 
 describe('freshness', () => {
-  it('of what can still change is CACHE_TTL_MS', async () => {
+  it('of an incomplete backfill is CACHE_TTL_MS', async () => {
     const { world, sandbox, clock, query } = await startStack({ CACHE_TTL_MS: '500' });
     const id = world.addBackfill({ transferId: '5', status: 'FAILED' });
     await query(byId(id));
@@ -30,7 +30,7 @@ describe('freshness', () => {
     expect(sandbox.calls.count()).toBe(2);
   });
 
-  it('of a latest backfill is CACHE_TTL_MS even when it is completed: a newer one may come', async () => {
+  it('of a latest backfill is CACHE_TTL_MS even if it is completed, because a newer one may follow', async () => {
     const { world, sandbox, clock, query } = await startStack();
     world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     await query(latest('5'));
@@ -40,7 +40,7 @@ describe('freshness', () => {
     expect(sandbox.calls.count()).toBe(2);
   });
 
-  it('covers "there is none" of both reads', async () => {
+  it('covers NOT_FOUND and "no backfill yet" too', async () => {
     const { world, sandbox, clock, query } = await startStack();
     world.addTransfer('1', '404');
     for (let round = 1; round <= 2; round++) {
@@ -53,7 +53,7 @@ describe('freshness', () => {
     }
   });
 
-  it('never covers a failure', async () => {
+  it('is never given to an error', async () => {
     const { world, sandbox, query } = await startStack({ CACHE_STALE_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     for (const status of [500, 429, 403, 422, 302]) {
@@ -64,16 +64,16 @@ describe('freshness', () => {
     expect(sandbox.calls.count()).toBe(6);
   });
 
-  it('ends at once where CACHE_TTL_MS is 0, but reads under way are still shared', async () => {
+  it('ends at once if CACHE_TTL_MS is 0, but reads in flight are still shared', async () => {
     const { world, sandbox, query } = await startStack({ CACHE_TTL_MS: '0', CACHE_FINAL_TTL_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
-    const gate = createLatch();
+    const latch = createLatch();
     sandbox.faults.add({
-      answer: { kind: 'hold', until: gate.opened },
+      answer: { kind: 'hold', until: latch.opened },
     });
     const both = [query(byId(id)), query(byId(id))];
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
-    gate.open();
+    latch.open();
     await Promise.all(both);
     const shared = sandbox.calls.count();
     await query(byId(id));
@@ -81,7 +81,7 @@ describe('freshness', () => {
     expect(shared).toBeLessThanOrEqual(2);
   });
 
-  it('is told by fetchedAt: the moment at which the upstream gave it', async () => {
+  it("shows in fetchedAt, the time of the REST API's HTTP response", async () => {
     const { world, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     await query(byId(id));
@@ -101,7 +101,7 @@ describe('a latest read', () => {
     expect(sandbox.calls.count()).toBe(1);
   });
 
-  it('is not answered by a read by id: that says nothing about which is latest', async () => {
+  it('is not answered by a read by id, which does not say which backfill is the latest', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     await query(byId(id));
@@ -111,7 +111,7 @@ describe('a latest read', () => {
 });
 
 describe('Cache-Control: no-cache', () => {
-  it('reads past the cache, for everyone after it too', async () => {
+  it('reads past the cache, and later reads get the new value', async () => {
     const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     await query(byId(id));
@@ -135,7 +135,7 @@ describe('Cache-Control: no-cache', () => {
 });
 
 describe('a refusal', () => {
-  it('403 drops what was kept of that resource and nothing else', async () => {
+  it('with 403 drops the cached values of that resource and nothing else', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const other = world.addBackfill({ transferId: '6', status: 'RUNNING' });
@@ -148,7 +148,7 @@ describe('a refusal', () => {
     expect(sandbox.calls.count()).toBe(4);
   });
 
-  it('401 drops everything kept for that credential, and nothing of another', async () => {
+  it('with 401 drops every cached value of that credential, and nothing of another', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     await query(byId(id));
@@ -163,7 +163,7 @@ describe('a refusal', () => {
     expect(sandbox.calls.count()).toBe(4);
   });
 
-  it('401 drops it however the credential is spelled', async () => {
+  it('with 401 drops them however the scheme of the credential is spelled', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     const other = { token: null, headers: { authorization: 'bearer sandbox-full' } };
@@ -175,12 +175,12 @@ describe('a refusal', () => {
 });
 
 describe('a caller that hangs up', () => {
-  it('fails none of those who wait for the same read', async () => {
+  it('fails no other caller that waits for the same read', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createLatch();
+    const latch = createLatch();
     sandbox.faults.add({
-      answer: { kind: 'hold', until: gate.opened },
+      answer: { kind: 'hold', until: latch.opened },
     });
     const impatient = new AbortController();
     const first = query(byId(id), { signal: impatient.signal });
@@ -188,14 +188,14 @@ describe('a caller that hangs up', () => {
     const second = query(byId(id));
     impatient.abort();
     await expect(first).rejects.toThrow('aborted');
-    gate.open();
+    latch.open();
     expect((await second).data).toMatchObject({ backfill: { id } });
     expect(sandbox.calls.count()).toBe(1);
   });
 });
 
 describe('CACHE_MAX_ENTRIES', () => {
-  it('bounds what is kept: the least recently used goes first', async () => {
+  it('bounds the cache by evicting the least recently used entry', async () => {
     const { world, sandbox, query } = await startStack({ CACHE_MAX_ENTRIES: '2' });
     const [a = '', b = '', c = ''] = ['5', '6', '7'].map((transferId) =>
       world.addBackfill({ transferId, status: 'RUNNING' }),
@@ -209,7 +209,7 @@ describe('CACHE_MAX_ENTRIES', () => {
   });
 });
 
-describe('the Cache-Control of an answer', () => {
+describe('the Cache-Control header', () => {
   it('is the least remaining freshness of what was read, in whole seconds, and private', async () => {
     const { world, clock, query } = await startStack({ CACHE_TTL_MS: '20000' });
     const final = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
@@ -225,7 +225,7 @@ describe('the Cache-Control of an answer', () => {
     expect(await cacheControl(byId(final))).toBe('private, max-age=55');
   });
 
-  it('is no-store for errors and for what was not read at all', async () => {
+  it('is no-store for errors and for operations without a read', async () => {
     const { world, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     for (const text of [
@@ -237,7 +237,7 @@ describe('the Cache-Control of an answer', () => {
     }
   });
 
-  it('comes with the request headers by which answers differ', async () => {
+  it('comes with a Vary header of the request headers that change the result', async () => {
     const { query } = await startStack();
     const { headers } = await query('{ transfer(id: "5") { id } }');
     expect(headers.get('vary')).toBe('Accept, Authorization, X-Team-Id, X-Explain-Cost');

@@ -19,7 +19,7 @@ const AWAY: readonly { readonly name: string; readonly answer: FaultAnswer }[] =
 ];
 
 describe.each(AWAY)('$name', ({ answer }) => {
-  it('is covered by the last known value, marked, with the time at which it was true', async () => {
+  it('is covered by the stale value, marked as stale, with the time at which it was true', async () => {
     const { world, sandbox, clock, query } = await startStack({ UPSTREAM_TIMEOUT_MS: '100' });
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     await query(byId(id));
@@ -41,7 +41,7 @@ describe.each(AWAY)('$name', ({ answer }) => {
   });
 });
 
-describe('the last known value', () => {
+describe('the stale value', () => {
   it('is too old after CACHE_STALE_MS', async () => {
     const { world, sandbox, clock, query } = await startStack({ CACHE_STALE_MS: '10000' });
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -66,7 +66,7 @@ describe('the last known value', () => {
     [401, 'UNAUTHENTICATED'],
     [403, 'FORBIDDEN'],
     [404, 'NOT_FOUND'],
-  ])('never papers over a %d, nor comes back after it', async (status, code) => {
+  ])('never hides a %d, and is gone after it', async (status, code) => {
     const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     await query(byId(id));

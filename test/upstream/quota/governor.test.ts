@@ -17,7 +17,7 @@ const DASHBOARD = 'query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill 
 const IDS = ['5', '6'];
 const LIFETIMES = { finalTtlMs: MINUTE };
 
-/** Has the next call answered with these headers, as 4xx answers are. */
+/** Scripts the next HTTP response: a 404 with these quota headers. */
 function tell({ sandbox }: Stack, limit: number, remaining: number): void {
   sandbox.faults.add({
     when: { id: '404' },
@@ -59,8 +59,8 @@ async function page(stack: Stack): Promise<{ calls: number; stale: boolean; code
   };
 }
 
-describe('the calls that are left', () => {
-  it('are 5,000 less our own until the REST API says otherwise', async () => {
+describe('the remaining quota', () => {
+  it("is 5,000 less the gateway's own calls until the REST API sends its headers", async () => {
     const stack = await knownPage();
     expect(await remaining(stack)).toBe(4_998);
     await told(stack, 1_000, 600);
@@ -69,14 +69,14 @@ describe('the calls that are left', () => {
     expect(await remaining(stack)).toBe(599);
   });
 
-  it('are those of one credential', async () => {
+  it('is counted for each credential on its own', async () => {
     const stack = await knownPage();
     await told(stack, 1_000, 600);
     await stack.query(DASHBOARD, { variables: { ids: IDS }, token: 'sandbox-viewer' });
     expect(await remaining(stack)).toBe(600);
   });
 
-  it('come back an hour after they were used', async () => {
+  it('gets a call back an hour after it was made', async () => {
     const stack = await knownPage();
     stack.clock.advance(HOUR - 1);
     expect(await remaining(stack)).toBe(4_998);
@@ -84,7 +84,7 @@ describe('the calls that are left', () => {
     expect(await remaining(stack)).toBe(5_000);
   });
 
-  it('count retries, each of which the REST API counts', async () => {
+  it('counts every retry as a call, as the REST API does', async () => {
     const stack = await startStack();
     stack.sandbox.faults.add({ answer: { kind: 'status', status: 503 } });
     await stack.query('{ backfill(id: 7) { id } }');
@@ -93,8 +93,8 @@ describe('the calls that are left', () => {
   });
 });
 
-describe('with plenty left', () => {
-  it('lifetimes are as configured', async () => {
+describe('plenty of quota', () => {
+  it('leaves the lifetimes as they are configured', async () => {
     const stack = await knownPage();
     for (let round = 0; round < 5; round++) {
       stack.clock.advance(2_001);
@@ -103,8 +103,8 @@ describe('with plenty left', () => {
   });
 });
 
-describe('with less left than is asked for', () => {
-  it('lifetimes are stretched, so that the hour lasts, and answers say for how long', async () => {
+describe('less quota than demand', () => {
+  it('stretches lifetimes so that the quota lasts the hour, and Cache-Control has the stretched lifetime', async () => {
     const stack = await knownPage();
     await told(stack, 5_000, 500);
     let calls = 0;
@@ -117,15 +117,15 @@ describe('with less left than is asked for', () => {
       ages.add(result.headers.get('cache-control') ?? '');
       calls = stack.sandbox.calls.count();
     }
-    // 1,800 at a call every two seconds.
+    // A call every two seconds would be 1,800.
     expect(calls).toBeLessThan(500);
     expect(calls).toBeGreaterThan(200);
     expect([...ages].some((age) => Number(age.replace('private, max-age=', '')) >= 8)).toBe(true);
   });
 });
 
-describe('with nearly nothing left', () => {
-  it('what is known is not read again, and says so; what is not known is', async () => {
+describe('nearly no quota left', () => {
+  it('answers known backfills with stale values, and still reads unknown ones', async () => {
     const stack = await knownPage();
     await told(stack, 5_000, 150);
     stack.clock.advance(60_001);
@@ -136,7 +136,7 @@ describe('with nearly nothing left', () => {
     });
   });
 
-  it('what is known is read again when it is too old to stand in', async () => {
+  it('reads a known backfill again once its value is older than CACHE_STALE_MS', async () => {
     const stack = await knownPage({ CACHE_STALE_MS: '90000' });
     await told(stack, 5_000, 150);
     stack.clock.advance(90_001);
@@ -144,14 +144,14 @@ describe('with nearly nothing left', () => {
   });
 });
 
-describe('with nothing left', () => {
-  it('no call is made but one in half a minute, which finds out whether there are any again', async () => {
+describe('no quota left', () => {
+  it('allows one call in half a minute, which finds out whether there is quota again', async () => {
     const stack = await startStack();
     await told(stack, 5_000, 0);
     const ask = (n: number) => stack.query(`{ backfill(id: ${n}) { id } }`);
     const before = stack.sandbox.calls.count();
     expect(codesOf(await ask(1))).toEqual(['NOT_FOUND']);
-    // That one was answered, so there is something left again.
+    // That call was answered, so there is quota again.
     expect(await remaining(stack)).toBeGreaterThan(0);
     await told(stack, 5_000, 0);
     expect((await ask(2)).errors).toMatchObject([
@@ -163,7 +163,7 @@ describe('with nothing left', () => {
     expect(stack.sandbox.calls.count()).toBe(before + 3);
   });
 
-  it('is not thought to be over because the REST API refuses a call', () => {
+  it('does not end because the REST API refuses a call', () => {
     const governor = createGovernor(createManualClock(), LIFETIMES);
     const answered = (status: number, headers: HttpResponse['headers']): void => {
       governor.callBegan('a');
@@ -178,7 +178,7 @@ describe('with nothing left', () => {
     expect(governor.remaining('a')).toBe(200);
   });
 
-  it('is believed of the REST API only, never of our own guess at its limit', () => {
+  it('follows from the headers of the REST API only, never from the assumed limit', () => {
     const clock = createManualClock();
     const governor = createGovernor(clock, LIFETIMES);
     for (let n = 0; n < 6_000; n++) {
@@ -196,7 +196,7 @@ describe('with nothing left', () => {
 });
 
 describe('the governor', () => {
-  it('has the stretch fall by half in five minutes at most, so that what comes due by it can stop it', () => {
+  it('lets the stretch fall by at most half in five minutes', () => {
     const clock = createManualClock();
     const governor = createGovernor(clock, LIFETIMES);
     const left = (remaining: string): void => {
@@ -218,7 +218,7 @@ describe('the governor', () => {
     expect(fallen.at(-1)).toBe(1);
   });
 
-  it('pauses the polls of subscriptions last', () => {
+  it('pauses polls of subscriptions after refreshes that have a stale value, and before essential reads', () => {
     const governor = createGovernor(createManualClock(), LIFETIMES);
     const left = (remaining: string): void => {
       const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
@@ -242,7 +242,7 @@ describe('the governor', () => {
     expect(all()).toEqual([true, false, false]);
   });
 
-  it('stretches what changes by more where what is final cannot be stretched further', () => {
+  it('stretches the lifetime of running backfills further once that of final ones is at its maximum', () => {
     const clock = createManualClock();
     const governor = createGovernor(clock, LIFETIMES);
     governor.callBegan('a');
@@ -253,14 +253,14 @@ describe('the governor', () => {
       governor.expectCall('a', 'refresh');
     }
     for (let n = 0; n < 1_700; n++) governor.expectCall('a', 'resync');
-    // 1,700 an hour at the least are 102,000 / 120, which leaves 100 of 950 for 1,800.
+    // 1,700 resyncs at the maximum stretch take 850 of 950 calls, which leaves 100 for 1,800 refreshes.
     const { changing, final } = governor.stretch('a');
     expect(final).toBe(MAX_FINAL_STRETCH);
     expect(changing).toBeGreaterThan(15);
     expect(changing).toBeLessThan(21);
   });
 
-  it('never stretches further than it says', () => {
+  it('never stretches beyond MAX_STRETCH and MAX_FINAL_STRETCH', () => {
     const clock = createManualClock();
     const governor = createGovernor(clock, LIFETIMES);
     for (let minute = 0; minute < 120; minute++) {
@@ -277,7 +277,7 @@ describe('the governor', () => {
     expect(governor.stretch('a')).toEqual({ changing: MAX_STRETCH, final: MAX_FINAL_STRETCH });
   });
 
-  it('tells of the least that is left, however much that is', () => {
+  it('reports the smallest remaining quota of all credentials, even above the assumed limit', () => {
     const governor = createGovernor(createManualClock(), LIFETIMES);
     expect(governor.survey().leastRemaining).toBe(5_000);
     governor.callBegan('a');
@@ -286,7 +286,7 @@ describe('the governor', () => {
     expect(governor.survey().leastRemaining).toBe(19_000);
   });
 
-  it('tells the metrics how its credentials are', async () => {
+  it('exports the quota level of its credentials as metrics', async () => {
     const stack = await knownPage();
     await told(stack, 5_000, 150);
     await stack.query(DASHBOARD, { variables: { ids: IDS }, token: 'sandbox-viewer' });
@@ -311,13 +311,13 @@ interface Minute {
   readonly calls: number;
   readonly busiestSecond: number;
   readonly remaining: number;
-  /** At its end. */
+  /** At the end of the minute. */
   readonly stretch: number;
 }
 
 /**
- * So many transfers of one team, all read for the first time at once and asked for every second from then on: a list as
- * often as its lifetime allows, and each of them by itself as often as the final one does.
+ * Simulates transfers of one team that are all read at the same time first, and every second from then on. The team
+ * list is read once per lifetime; each transfer is resynced once per final lifetime.
  */
 function ofAPage(transfers: number, limit: number, minutes: number): readonly Minute[] {
   const clock = createManualClock();
@@ -359,11 +359,11 @@ function ofAPage(transfers: number, limit: number, minutes: number): readonly Mi
   });
 }
 
-describe('of a page that asks for several times the quota', () => {
+describe('a page with several times the demand of the quota', () => {
   const hours = ofAPage(200, 5_000, 130);
   const settled = hours.slice(10);
 
-  it('every hour is spent evenly, and never to the end', () => {
+  it('spends the quota evenly over the hour, and never to the end', () => {
     for (let minute = 10; minute < 130; minute += 10) {
       const tenMinutes = hours.slice(minute, minute + 10);
       const calls = tenMinutes.reduce((all, one) => all + one.calls, 0);
@@ -376,39 +376,39 @@ describe('of a page that asks for several times the quota', () => {
     expect(Math.min(...left)).toBeLessThan(350);
   });
 
-  it('the stretch is steady', () => {
+  it('keeps the stretch steady', () => {
     const stretches = settled.map(({ stretch }) => stretch);
     expect(Math.max(...stretches) / Math.min(...stretches)).toBeLessThan(1.3);
   });
 
-  it('what was read at once is not verified at once', () => {
+  it('spreads the resyncs of values that were read at the same time', () => {
     expect(Math.max(...settled.map(({ busiestSecond }) => busiestSecond))).toBeLessThan(30);
   });
 
-  it('the first verification of all is foreseen: it does not take the rest of a small quota', () => {
+  it('forecasts the first resync of all values, so that it does not use up a small quota', () => {
     for (const { remaining } of ofAPage(400, 1_000, 130)) expect(remaining).toBeGreaterThanOrEqual(40);
   });
 });
 
-describe('what is verified', () => {
+describe('a resync', () => {
   const due = (finalMs: number, finalSpreadMs: number, age: number): number =>
     Array.from({ length: 200 }, (_, n) => resource(n)).filter((one) =>
       isDue(one, verified(1_000), 1_000 + age, { changingMs: 2_000, finalMs, finalSpreadMs }),
     ).length;
 
-  it('is so after its lifetime, no sooner', () => {
+  it('is due when the final lifetime has passed, and no sooner', () => {
     expect(due(60_000, 0, 59_999)).toBe(0);
     expect(due(60_000, 0, 60_000)).toBe(200);
   });
 
-  it('is spread evenly over the end of a stretched one', () => {
+  it('is spread evenly over the end of a stretched lifetime', () => {
     expect(due(240_000, 45_000, 195_000)).toBe(0);
     expect(due(240_000, 45_000, 217_500)).toBeGreaterThan(90);
     expect(due(240_000, 45_000, 217_500)).toBeLessThan(110);
     expect(due(240_000, 45_000, 240_000)).toBe(200);
   });
 
-  it('has as much time as is configured, however many quotas are left', () => {
+  it('is due after the configured lifetime while there is plenty of quota', () => {
     const governor = createGovernor(createManualClock(), LIFETIMES);
     const lifetimes = createFreshness({ ttlMs: 2_000, ...LIFETIMES }, governor)('a');
     expect(lifetimes).toEqual({ changingMs: 2_000, finalMs: MINUTE, finalSpreadMs: 0 });
@@ -416,23 +416,23 @@ describe('what is verified', () => {
 });
 
 describe('MinuteCounter', () => {
-  it('has as its pace what every hour to come can bear', () => {
+  it('has a pace at which no coming hour exceeds the limit', () => {
     const hour = new MinuteCounter(0);
     expect(greatestPace(hour, 0, 600)).toBeCloseTo(600, -1);
-    // Everything used at once has to leave the hour first.
+    // Calls that were all made at once have to leave the hour first.
     hour.add(0, 600);
     expect(greatestPace(hour, 30 * MINUTE, 600)).toBe(0);
     expect(greatestPace(hour, 61 * MINUTE, 600)).toBeCloseTo(600, -1);
   });
 
-  it('keeps its pace where that pace is kept', () => {
+  it('keeps the pace steady while calls are made at that pace', () => {
     const hour = new MinuteCounter(0);
     for (let minute = 0; minute < 200; minute++) hour.add(minute * MINUTE, 10);
     expect(greatestPace(hour, 199.99 * MINUTE, 600)).toBeGreaterThan(560);
     expect(greatestPace(hour, 199.99 * MINUTE, 600)).toBeLessThan(640);
   });
 
-  it('forgets the oldest first when it has too many', () => {
+  it('drops the oldest calls first when it is corrected downwards', () => {
     const hour = new MinuteCounter(0);
     hour.add(0, 100);
     hour.add(30 * MINUTE, 50);
@@ -443,7 +443,7 @@ describe('MinuteCounter', () => {
     expect(hour.total(91 * MINUTE)).toBe(30);
   });
 
-  it('tells the rate of what it has seen, and leaps with no minute that ends', () => {
+  it('measures the rate of calls without a jump at the end of a minute', () => {
     const hour = new MinuteCounter(0);
     for (let second = 0; second < 90; second++) hour.add(second * 1_000, 2);
     expect(hour.rate(90_000, 5)).toBeCloseTo(7_200);
@@ -455,7 +455,7 @@ describe('MinuteCounter', () => {
     expect(hour.within(15 * MINUTE, 2.5)).toBeCloseTo(300);
   });
 
-  it('remembers more than an hour where it is told to', () => {
+  it('remembers as many minutes as it is created with', () => {
     const long = new MinuteCounter(0, 120);
     long.add(0, 7);
     expect(long.within(110 * MINUTE, 120)).toBe(7);
@@ -463,7 +463,7 @@ describe('MinuteCounter', () => {
     expect(long.within(130 * MINUTE, 120)).toBe(0);
   });
 
-  it('says when something leaves it', () => {
+  it('tells when the next call leaves the hour', () => {
     const hour = new MinuteCounter(0);
     expect(timeUntilRelief(hour, 0)).toBe(0);
     hour.add(10 * MINUTE, 1);

@@ -8,7 +8,7 @@ describe.each([
   { name: 'seconds', header: '90' },
   { name: 'an HTTP date', header: 'Mon, 02 Mar 2026 10:01:30 GMT' },
 ])('Retry-After as $name', ({ header }) => {
-  it('closes the gate for that credential until then, and tells everyone the seconds that remain', async () => {
+  it('closes the gate for that credential until then, and every error has the remaining seconds', async () => {
     const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ answer: { kind: 'status', status: 429, headers: { 'retry-after': header } } });
@@ -39,8 +39,8 @@ describe.each([
   });
 });
 
-describe('a closed gate', () => {
-  it('is closed for no other credential', async () => {
+describe('the retry-after gate', () => {
+  it('stays open for every other credential', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ answer: { kind: 'status', status: 429, headers: { 'retry-after': '3600' } } });
@@ -49,7 +49,7 @@ describe('a closed gate', () => {
     expect(codesOf(await query(byId(id)))).toEqual(['RATE_LIMITED']);
   });
 
-  it('lets readers have what is kept, fresh or stale', async () => {
+  it('lets cached values be read while it is closed, fresh or stale', async () => {
     const { world, sandbox, clock, query } = await startStack();
     const known = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const unknown = world.addBackfill({ transferId: '6', status: 'RUNNING' });
@@ -62,7 +62,7 @@ describe('a closed gate', () => {
     expect(sandbox.calls.count()).toBe(2);
   });
 
-  it('closes for a row quota too, where the answer says for how long', async () => {
+  it('closes for a row quota too if the HTTP response has Retry-After', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const body = envelope('API_ROW_QUOTA_EXCEEDED', 'Row quota exceeded');
@@ -75,7 +75,7 @@ describe('a closed gate', () => {
     expect(sandbox.calls.count()).toBe(1);
   });
 
-  it('does not close where the answer does not say for how long', async () => {
+  it('stays open if the HTTP response has no Retry-After', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ answer: { kind: 'status', status: 429 } });

@@ -14,7 +14,7 @@ const DASHBOARD = `query Dashboard($ids: [ID!]!) {
 }`;
 
 describe('a page of 50 transfers', () => {
-  it('costs 50 calls cold, none within the TTL, and then one for all of them', async () => {
+  it('costs 50 calls when nothing is cached, none within the TTL, and then one team list', async () => {
     const { world, sandbox, clock, query } = await startStack();
     const backfills = IDS.map((transferId) => world.addBackfill({ transferId, status: 'RUNNING' }));
 
@@ -36,29 +36,29 @@ describe('a page of 50 transfers', () => {
     expect(sandbox.calls.count()).toBe(51);
   });
 
-  it('makes all its reads in one batch, at most UPSTREAM_MAX_CONCURRENCY at a time', async () => {
+  it('makes all its reads in one batch, with at most UPSTREAM_MAX_CONCURRENCY in flight', async () => {
     const { sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '8' });
-    const gate = createLatch();
-    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: latch.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(8);
-    gate.open();
+    latch.open();
     expect((await answer).errors).toBeUndefined();
     expect(sandbox.calls.count()).toBe(50);
     expect(sandbox.calls.maxInFlight).toBe(8);
   });
 
-  it('has all its reads under way at once where the limit lets it', async () => {
+  it('has all its reads in flight at once if the limit allows it', async () => {
     const { sandbox, query } = await startStack();
-    const gate = createLatch();
-    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: latch.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
     await expect.poll(() => sandbox.calls.inFlight).toBe(50);
-    gate.open();
+    latch.open();
     expect((await answer).errors).toBeUndefined();
   });
 
-  it('loses nothing but the one that fails', async () => {
+  it('loses only the value that fails', async () => {
     const { world, sandbox, query } = await startStack();
     for (const transferId of IDS) world.addBackfill({ transferId, status: 'COMPLETED' });
     sandbox.faults.add({ when: { id: '1007' }, answer: { kind: 'status', status: 500 } });
@@ -79,7 +79,7 @@ describe('a page of 50 transfers', () => {
 });
 
 describe('the same id', () => {
-  it('asked for by aliases, repeats and nesting costs one call', async () => {
+  it('costs one call however often aliases, lists and nesting repeat it', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const { data, errors } = await query(`{
@@ -99,16 +99,16 @@ describe('the same id', () => {
     );
   });
 
-  it('costs one call for 200 requests at once', async () => {
+  it('costs one call for 200 concurrent requests', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const answers = Array.from({ length: 200 }, () =>
       query(`{ backfill(id: "${id}") { status fetchedAt } }`),
     );
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
-    gate.open();
+    latch.open();
     const bodies = new Set((await Promise.all(answers)).map(({ body }) => body));
     expect([...bodies]).toEqual([
       '{"data":{"backfill":{"status":"RUNNING","fetchedAt":"2026-03-02T10:00:00Z"}}}',
@@ -118,7 +118,7 @@ describe('the same id', () => {
 });
 
 describe('MAX_UPSTREAM_CALLS_PER_OPERATION', () => {
-  it('answers what its calls paid for and refuses the rest', async () => {
+  it('answers the reads within the limit and refuses the rest', async () => {
     const { world, sandbox, query } = await startStack({ MAX_UPSTREAM_CALLS_PER_OPERATION: '3' });
     for (const transferId of IDS) world.addBackfill({ transferId, status: 'RUNNING' });
     const ids = IDS.slice(0, 5);

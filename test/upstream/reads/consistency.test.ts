@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { NewBackfill } from '../../../src/sandbox/world/plans.ts';
-import { codesOf, startStack } from '../../harness.ts';
+import { codesOf, type Stack, startStack } from '../../harness.ts';
+import { type Created, isIncomplete, type Truth, truthOf } from './truth.ts';
 
-/** As configured for the property: short, so that much of what can happen happens. */
+/** The lifetimes of the property. They are short, so that as much as possible happens within a script. */
 const TTL_MS = 2_000;
 const FINAL_TTL_MS = 15_000;
 const TRANSFERS = ['11', '12', '13', '14'];
-const INCOMPLETE: ReadonlySet<unknown> = new Set(['CREATED', 'SCHEDULED', 'RUNNING', 'FAILED']);
 const SELECTION =
   'id status transferRunsCompleted transferRunsFailed startTime endTime removedTime fetchedAt isStale';
 
@@ -60,117 +60,134 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/**
- * The consistency that src/upstream/team-feed.ts states, against the truth of the sandbox. Whoever asks at `t`:
+/*
+ * The consistency that src/upstream/reads/team-list.ts states, held against the truth of the sandbox. For every read:
  *
- * 1. What an answer says was true at its `fetchedAt`, to the last field.
- * 2. Of an incomplete backfill that was at most CACHE_TTL_MS ago, of a completed or cancelled one CACHE_FINAL_TTL_MS.
- * 3. A backfill that an answer does not know of (a newer one of the transfer, or the one asked for) was created at most
- *    CACHE_TTL_MS ago; or at most CACHE_FINAL_TTL_MS ago, and was incomplete at no reading of the team's list since, nor
- *    at the moment CACHE_TTL_MS ago.
+ * 1. Each answer was true at its `fetchedAt`, to the last field.
+ * 2. For an incomplete backfill that was at most CACHE_TTL_MS ago; for a completed or cancelled one CACHE_FINAL_TTL_MS.
+ * 3. An answer may miss a backfill (a newer one of the transfer, or the one asked for) that was created at most
+ *    CACHE_TTL_MS ago. It may miss one created at most CACHE_FINAL_TTL_MS ago if that one was incomplete at no reading
+ *    of the team list since.
  * 4. The latest backfill of a transfer never goes back to an older one.
  */
-it('answers every read with what is true, within the stated consistency, whatever becomes of the backfills', async () => {
+
+/** Rule 1. */
+function expectTrue(truth: Truth, { fetchedAt, isStale, ...state }: Backfill): void {
+  expect(isStale).toBe(false);
+  expect(state).toEqual(truth.stateAt(Date.parse(fetchedAt), state.id));
+}
+
+/** Rule 2. */
+function expectFresh(now: number, { fetchedAt, status }: Backfill): void {
+  const lifetime = isIncomplete(status) ? TTL_MS : FINAL_TTL_MS;
+  expect(now - Date.parse(fetchedAt)).toBeLessThanOrEqual(lifetime);
+}
+
+/** Rule 3. */
+function expectMayBeMissing(
+  truth: Truth,
+  now: number,
+  readings: readonly number[],
+  { id, at }: Created,
+): void {
+  const age = now - at;
+  if (age <= TTL_MS) return;
+  expect(age).toBeLessThanOrEqual(FINAL_TTL_MS);
+  for (const reading of readings) {
+    if (reading >= at) expect(truth.wasIncompleteAt(reading, id)).toBe(false);
+  }
+}
+
+/** Rule 4. `newest` has the place of the newest backfill that each transfer was seen with. */
+function expectNoOlder(newest: Map<string, number>, transferId: string, place: number): void {
+  expect(place).toBeGreaterThanOrEqual(newest.get(transferId) ?? -1);
+  newest.set(transferId, place);
+}
+
+interface Reader {
+  page(ids: readonly string[]): Promise<void>;
+  backfills(which: readonly number[]): Promise<void>;
+}
+
+/** Reads by GraphQL and holds what comes back to the rules. */
+function createReader({ sandbox, clock, query }: Stack, truth: Truth, crowded: boolean): Reader {
+  const newest = new Map<string, number>();
+  const checkFound = (backfill: Backfill): void => {
+    expectTrue(truth, backfill);
+    expectFresh(clock.now(), backfill);
+  };
+  const checkMissing = (missing: readonly Created[]): void => {
+    // Absence from a full list proves nothing.
+    const readings = crowded
+      ? []
+      : sandbox.calls.all.filter((call) => call.operation === 'listIncompleteBackfills').map(({ at }) => at);
+    for (const one of missing) expectMayBeMissing(truth, clock.now(), readings, one);
+  };
+
+  return {
+    async page(ids: readonly string[]): Promise<void> {
+      const { data, errors } = await query(
+        `query ($ids: [ID!]!) { transfers(ids: $ids) { id latestBackfill { ${SELECTION} } } }`,
+        { variables: { ids } },
+      );
+      expect(errors).toBeUndefined();
+      const { transfers } = data as { transfers: { id: string; latestBackfill: Backfill | null }[] };
+      for (const { id, latestBackfill } of transfers) {
+        if (latestBackfill !== null) checkFound(latestBackfill);
+        const place = truth.created.findIndex((one) => one.id === latestBackfill?.id);
+        expectNoOlder(newest, id, place);
+        checkMissing(truth.created.filter((one, n) => one.transferId === id && n > place));
+      }
+    },
+    async backfills(which: readonly number[]): Promise<void> {
+      const fields = which.map((n) => `b${n}: backfill(id: ${truth.idOf(n)}) { ${SELECTION} }`);
+      const result = await query(`{ ${fields.join(' ')} }`);
+      const found = result.data as Readonly<Record<string, Backfill | null>>;
+      expect(new Set(codesOf(result))).toEqual(
+        new Set(Object.values(found).includes(null) ? ['NOT_FOUND'] : []),
+      );
+      for (const [name, backfill] of Object.entries(found)) {
+        const id = truth.idOf(Number(name.slice(1)));
+        if (backfill === null) checkMissing(truth.created.filter((one) => one.id === id));
+        else checkFound(backfill);
+      }
+    },
+  };
+}
+
+async function startScene(crowded: boolean): Promise<Stack> {
+  const stack = await startStack({
+    CACHE_TTL_MS: String(TTL_MS),
+    CACHE_FINAL_TTL_MS: String(FINAL_TTL_MS),
+  });
+  for (const id of TRANSFERS) stack.world.addTransfer('1', id);
+  for (let n = 0; crowded && n < 97; n++) {
+    stack.world.addBackfill({ id: String(900 + n), transferId: String(2_000 + n), status: 'RUNNING' });
+  }
+  return stack;
+}
+
+it('answers every read with what is true within the stated consistency, whatever happens to the backfills', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(steps, { minLength: 20, maxLength: 70 }),
+      // Whether so many backfills run that the team list is full at times.
       fc.boolean(),
       async (script, crowded) => {
-        const { world, sandbox, clock, query } = await startStack({
-          CACHE_TTL_MS: String(TTL_MS),
-          CACHE_FINAL_TTL_MS: String(FINAL_TTL_MS),
-        });
-        for (const id of TRANSFERS) world.addTransfer('1', id);
-        // With these the list is full at times, and absence from it proves nothing.
-        if (crowded) {
-          for (let n = 0; n < 97; n++) {
-            world.addBackfill({ id: String(900 + n), transferId: String(2_000 + n), status: 'RUNNING' });
-          }
-        }
-        const created: { readonly id: string; readonly transferId: string; readonly at: number }[] = [];
-        // One after the other, so that some are asked for before they exist.
-        const idAt = (which: number): string => String(1_001 + which);
-        /** The truth at each moment at which the upstream can have been asked. */
-        const truths = new Map<number, ReadonlyMap<string, Readonly<Record<string, unknown>>>>();
-        const newest = new Map<string, number>();
-
-        const note = (): void => {
-          const truth = new Map<string, Readonly<Record<string, unknown>>>();
-          for (const { id } of created) {
-            const found = world.getBackfill('1', id);
-            if (found === undefined) continue;
-            truth.set(id, {
-              id,
-              status: found.status,
-              transferRunsCompleted: found.transfer_runs_completed,
-              transferRunsFailed: found.transfer_runs_failed,
-              startTime: found.start_time ?? null,
-              endTime: found.end_time ?? null,
-              removedTime: found.removed_time ?? null,
-            });
-          }
-          truths.set(clock.now(), truth);
-        };
-        const isIncompleteAt = (id: string, at: number): boolean =>
-          INCOMPLETE.has(truths.get(at)?.get(id)?.['status']);
-        const checkTrue = ({ fetchedAt, isStale, ...found }: Backfill): void => {
-          const at = Date.parse(fetchedAt);
-          expect(isStale).toBe(false);
-          expect(found).toEqual(truths.get(at)?.get(found.id));
-          const limit = INCOMPLETE.has(found.status) ? TTL_MS : FINAL_TTL_MS;
-          expect(clock.now() - at).toBeLessThanOrEqual(limit);
-        };
-        const checkUnknown = ({ id, at }: { readonly id: string; readonly at: number }): void => {
-          const age = clock.now() - at;
-          if (age <= TTL_MS) return;
-          expect(age).toBeLessThanOrEqual(FINAL_TTL_MS);
-          if (crowded) return;
-          const readings = sandbox.calls.all
-            .filter((call) => call.operation === 'listIncompleteBackfills' && call.at >= at)
-            .map((call) => call.at);
-          for (const reading of readings) expect(isIncompleteAt(id, reading)).toBe(false);
-        };
+        const stack = await startScene(crowded);
+        const { world, sandbox, clock } = stack;
+        const truth = truthOf(stack);
+        const read = createReader(stack, truth, crowded);
 
         for (const step of script) {
-          // So that no moment has two truths.
+          // Without this a moment could have two truths.
           clock.advance(1);
           if (step.kind === 'wait') clock.advance(step.ms);
-          if (step.kind === 'create') {
-            const transferId = TRANSFERS[step.transfer] ?? '';
-            const id = idAt(created.length);
-            world.addBackfill({ ...step.plan, id, transferId });
-            created.push({ id, transferId, at: clock.now() });
-          }
-          if (step.kind === 'cancel') world.cancelBackfill('1', idAt(step.which));
-          note();
-          if (step.kind === 'page') {
-            const ids = step.transfers.map((n) => TRANSFERS[n] ?? '');
-            const { data, errors } = await query(
-              `query ($ids: [ID!]!) { transfers(ids: $ids) { id latestBackfill { ${SELECTION} } } }`,
-              { variables: { ids } },
-            );
-            expect(errors).toBeUndefined();
-            const { transfers } = data as { transfers: { id: string; latestBackfill: Backfill | null }[] };
-            for (const { id, latestBackfill } of transfers) {
-              if (latestBackfill !== null) checkTrue(latestBackfill);
-              const place = created.findIndex((one) => one.id === latestBackfill?.id);
-              expect(place).toBeGreaterThanOrEqual(newest.get(id) ?? -1);
-              newest.set(id, place);
-              created.filter((one, n) => one.transferId === id && n > place).forEach(checkUnknown);
-            }
-          }
-          if (step.kind === 'backfills') {
-            const fields = step.which.map((n) => `b${n}: backfill(id: ${idAt(n)}) { ${SELECTION} }`);
-            const result = await query(`{ ${fields.join(' ')} }`);
-            const found = result.data as Readonly<Record<string, Backfill | null>>;
-            expect(new Set(codesOf(result))).toEqual(
-              new Set(Object.values(found).includes(null) ? ['NOT_FOUND'] : []),
-            );
-            for (const [name, backfill] of Object.entries(found)) {
-              if (backfill !== null) checkTrue(backfill);
-              else created.filter(({ id }) => id === idAt(Number(name.slice(1)))).forEach(checkUnknown);
-            }
-          }
+          if (step.kind === 'create') truth.create(TRANSFERS[step.transfer] ?? '', step.plan);
+          if (step.kind === 'cancel') world.cancelBackfill('1', truth.idOf(step.which));
+          truth.record();
+          if (step.kind === 'page') await read.page(step.transfers.map((n) => TRANSFERS[n] ?? ''));
+          if (step.kind === 'backfills') await read.backfills(step.which);
         }
         expect(sandbox.calls.all.filter(({ status }) => status !== 200 && status !== 404)).toEqual([]);
       },

@@ -22,7 +22,7 @@ function latestOf(result: Result): readonly unknown[] {
   return transfers.map(({ latestBackfill }) => latestBackfill);
 }
 
-/** Calls since the last look, by operation. */
+/** The calls since the last time, by operation. */
 function callsOf({ sandbox }: Stack): Partial<Record<Operation, number>> {
   const operations: Operation[] = ['listIncompleteBackfills', 'getBackfillById', 'getLatestBackfill'];
   const counts = operations.map((operation) => [operation, sandbox.calls.count(operation)] as const);
@@ -31,7 +31,7 @@ function callsOf({ sandbox }: Stack): Partial<Record<Operation, number>> {
 }
 
 describe('several backfills by id in one operation', () => {
-  it('ask the list of the team first, and only what it does not contain by id', async () => {
+  it('are read from the team list first, and by id only if the list does not contain them', async () => {
     const stack = await startStack();
     const { world } = stack;
     const running = ['5', '6', '7'].map((transferId) => world.addBackfill({ transferId, status: 'RUNNING' }));
@@ -44,7 +44,7 @@ describe('several backfills by id in one operation', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getBackfillById: 1 });
   });
 
-  it('do not ask it again while it is fresh, for what it did not contain', async () => {
+  it('are read by id without a second team list while the first one is fresh', async () => {
     const stack = await startStack();
     const completed = ['5', '6', '7', '8'].map((transferId) =>
       stack.world.addBackfill({ transferId, status: 'COMPLETED' }),
@@ -55,7 +55,7 @@ describe('several backfills by id in one operation', () => {
     expect(callsOf(stack)).toEqual({ getBackfillById: 2 });
   });
 
-  it('each fail by themselves', async () => {
+  it('fail one by one', async () => {
     const stack = await startStack();
     const running = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const { data, errors } = await byIds(stack, [running, '404']);
@@ -63,7 +63,7 @@ describe('several backfills by id in one operation', () => {
     expect(errors).toMatchObject([{ path: ['b1'], extensions: { code: 'NOT_FOUND' } }]);
   });
 
-  it('of several teams ask the list of each', async () => {
+  it('are read from one team list per team', async () => {
     const stack = await startStack();
     const ids = ['1', '2'].map((teamId) =>
       ['5', '6'].map((transferId) => stack.world.addBackfill({ teamId, transferId, status: 'RUNNING' })),
@@ -80,7 +80,7 @@ describe('several backfills by id in one operation', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 2 });
   });
 
-  it('that are asked for past the cache are each asked for by id', async () => {
+  it('are each read by id with Cache-Control: no-cache', async () => {
     const stack = await startStack();
     const ids = ['5', '6'].map((transferId) => stack.world.addBackfill({ transferId, status: 'RUNNING' }));
     await byIds(stack, ids, { 'cache-control': 'no-cache' });
@@ -88,8 +88,8 @@ describe('several backfills by id in one operation', () => {
   });
 });
 
-describe('a cold page', () => {
-  it('asks for each latest backfill: a row of the list is no proof of being the latest', async () => {
+describe('a page of cache misses', () => {
+  it('reads each latest backfill at its own endpoint, because a row of the team list need not be the latest', async () => {
     const stack = await startStack();
     for (const transferId of ['5', '6']) stack.world.addBackfill({ transferId, status: 'RUNNING' });
     await dashboard(stack, ['5', '6']);
@@ -97,9 +97,9 @@ describe('a cold page', () => {
   });
 });
 
-describe('one key alone', () => {
+describe('a single key', () => {
   it.each(['{ transfer(id: "5") { latestBackfill { id } } }', '{ backfill(id: "77") { id } }'])(
-    'never pays for the list: %s',
+    'is never read by the team list: %s',
     async (text) => {
       const stack = await startStack();
       stack.world.addBackfill({ id: '77', transferId: '5', status: 'RUNNING' });
@@ -113,8 +113,8 @@ describe('one key alone', () => {
   );
 });
 
-describe('widgets that each poll one backfill', () => {
-  it('share one call for all of them, although none asks for two', async () => {
+describe('widgets that each refresh one backfill', () => {
+  it('share one team list, although none of them reads two backfills', async () => {
     const stack = await startStack();
     const ids = ['5', '6', '7', '8'].map((transferId) =>
       stack.world.addBackfill({ transferId, status: 'RUNNING' }),
@@ -134,8 +134,8 @@ describe('widgets that each poll one backfill', () => {
   });
 });
 
-describe('a page after its time', () => {
-  it('is refreshed by one call, with the moment at which each was given', async () => {
+describe('a page whose values have expired', () => {
+  it("is refreshed by one team list, and each fetchedAt is the time of the value's own reading", async () => {
     const stack = await startStack();
     const { world, clock } = stack;
     const running = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -150,7 +150,7 @@ describe('a page after its time', () => {
     const result = await dashboard(stack, ids);
     expect(latestOf(result)).toMatchObject([
       { id: running, status: 'RUNNING', transferRunsCompleted: 17, fetchedAt: LATER },
-      // Confirmed, not given anew.
+      // Confirmed by absence, which does not change fetchedAt.
       { id: completed, status: 'COMPLETED', fetchedAt: AT_START, isStale: false },
       { id: cancelled, status: 'CANCELLED', fetchedAt: AT_START, isStale: false },
       null,
@@ -159,7 +159,7 @@ describe('a page after its time', () => {
     expect(result.headers.get('cache-control')).toBe('private, max-age=2');
   });
 
-  it('has the backfill that newly began as the latest', async () => {
+  it('shows a newly created backfill as the latest', async () => {
     const stack = await startStack();
     const { world, clock } = stack;
     world.addBackfill({ transferId: '5', status: 'COMPLETED' });
@@ -175,7 +175,7 @@ describe('a page after its time', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
 
-  it('does not take an older one that failed for the latest', async () => {
+  it('does not show an older failed backfill as the latest', async () => {
     const stack = await startStack();
     const { world, clock } = stack;
     const at = clock.now();
@@ -188,7 +188,7 @@ describe('a page after its time', () => {
     expect(latestOf(await dashboard(stack, ['5', '6']))).toMatchObject(completed.map((id) => ({ id })));
   });
 
-  it('asks once at its own endpoint for what is gone from the list', async () => {
+  it('reads a backfill once at its own endpoint after it left the team list', async () => {
     const stack = await startStack();
     const { world, clock } = stack;
     const ids = ['5', '6', '7'];
@@ -206,12 +206,12 @@ describe('a page after its time', () => {
     clock.advance(2_001);
     await dashboard(stack, ids);
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
-    // The end that was read as the latest answers by id too.
+    // The ended backfill was read as the latest; that answers the read by id too.
     await byIds(stack, [ends ?? '']);
     expect(callsOf(stack)).toEqual({});
   });
 
-  it('is verified at its own endpoints after CACHE_FINAL_TTL_MS, and sees then what no list has shown', async () => {
+  it('is resynced at its own endpoints after CACHE_FINAL_TTL_MS, and then shows a backfill that no team list had', async () => {
     const stack = await startStack({ CACHE_FINAL_TTL_MS: '10000' });
     const { world, clock } = stack;
     const old = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
@@ -219,7 +219,7 @@ describe('a page after its time', () => {
     await dashboard(stack, ['5', '6']);
     callsOf(stack);
     clock.advance(100);
-    // Created and ended between two readings of the list.
+    // Created and ended between two readings of the team list.
     const unseen = world.addBackfill({
       transferId: '5',
       createdAt: clock.now(),
@@ -237,7 +237,7 @@ describe('a page after its time', () => {
     expect(callsOf(stack)).toEqual({ getLatestBackfill: 2 });
   });
 
-  it('is not taken for verified longer than that because a list confirmed it meanwhile', async () => {
+  it('is resynced after CACHE_FINAL_TTL_MS even if a team list has confirmed its values since', async () => {
     const stack = await startStack({ CACHE_FINAL_TTL_MS: '10000' });
     for (const transferId of ['5', '6']) stack.world.addBackfill({ transferId, status: 'COMPLETED' });
     await dashboard(stack, ['5', '6']);
@@ -250,7 +250,7 @@ describe('a page after its time', () => {
     expect(callsOf(stack)).toEqual({ getLatestBackfill: 2 });
   });
 
-  it('is asked for one by one where 100 rows came back: then absence proves nothing', async () => {
+  it('is refreshed one by one if the team list is full, because absence from a full list proves nothing', async () => {
     const stack = await startStack();
     const { world, clock } = stack;
     const completed = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
@@ -270,7 +270,7 @@ describe('a page after its time', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getLatestBackfill: 2 });
   });
 
-  it('asks at its own endpoint for a status that nobody knows', async () => {
+  it('reads a backfill with an unknown status at its own endpoint', async () => {
     const stack = await startStack();
     const { world, clock } = stack;
     const odd = world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -285,7 +285,7 @@ describe('a page after its time', () => {
   });
 });
 
-describe('the list of a team', () => {
+describe('the team list', () => {
   async function knownPage(): Promise<Stack> {
     const stack = await startStack();
     for (const transferId of ['5', '6']) stack.world.addBackfill({ transferId, status: 'RUNNING' });
@@ -300,7 +300,7 @@ describe('the list of a team', () => {
     [403, 15],
     [404, 15],
     [500, 0.5],
-  ])('that is refused with %d is left alone for %d minutes, and fails nobody', async (status, minutes) => {
+  ])('refused with %d is not read for %d minutes, and fails no read', async (status, minutes) => {
     const stack = await knownPage();
     stack.sandbox.faults.add(list({ kind: 'status', status, body: envelope('SOME_CODE', 'No') }));
     const result = await dashboard(stack, ['5', '6']);
@@ -321,7 +321,7 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
 
-  it('that is refused does not cost an operation any of its calls', async () => {
+  it('does not count towards the call limit of an operation if it is refused', async () => {
     const stack = await startStack({ MAX_UPSTREAM_CALLS_PER_OPERATION: '2' });
     const ids = ['5', '6'].map((transferId) => stack.world.addBackfill({ transferId, status: 'RUNNING' }));
     stack.sandbox.faults.add(list({ kind: 'status', status: 403 }));
@@ -332,7 +332,7 @@ describe('the list of a team', () => {
   it.each([
     ['is no list', (): string => '{"meta":{"request_id":"01892A4D-7586-7000-8000-000000000000"},"data":{}}'],
     ['is no JSON', (): string => '<html>'],
-  ])('that %s fails nobody', async (_what, edit) => {
+  ])('fails no read if it %s', async (_what, edit) => {
     const stack = await knownPage();
     stack.sandbox.faults.add(list({ kind: 'edit', edit }));
     const result = await dashboard(stack, ['5', '6']);
@@ -340,7 +340,7 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getLatestBackfill: 2 });
   });
 
-  it('that comes wrapped once more is read all the same', async () => {
+  it('is understood inside an items object too', async () => {
     const stack = await knownPage();
     stack.sandbox.faults.add(
       list({ kind: 'edit', edit: (json) => json.replace(/"data":(\[.*\])/, '"data":{"items":$1}') }),
@@ -352,7 +352,7 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
 
-  it('that holds a row which makes no sense is used without it, and not for what is absent', async () => {
+  it('is used without a row of the wrong shape, and then proves nothing by absence', async () => {
     const stack = await knownPage();
     stack.sandbox.faults.add(
       list({
@@ -372,7 +372,7 @@ describe('the list of a team', () => {
     );
   });
 
-  it('that is out of quota is not made up for by other calls: what is known stands in', async () => {
+  it('is not replaced by other calls if it is rate limited: stale values stand in', async () => {
     const stack = await knownPage();
     stack.sandbox.faults.add(list({ kind: 'status', status: 429 }));
     expect(latestOf(await dashboard(stack, ['5', '6']))).toMatchObject([
@@ -382,7 +382,7 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
 
-  it('that refuses the credential ends everything kept for it', async () => {
+  it('drops every cached value of a credential that it refuses', async () => {
     const stack = await knownPage();
     stack.sandbox.faults.add({ ...list({ kind: 'status', status: 401, body: envelope('X', 'No') }) });
     expect(codesOf(await dashboard(stack, ['5', '6']))).toEqual(['UNAUTHENTICATED', 'UNAUTHENTICATED']);
@@ -390,42 +390,42 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getLatestBackfill: 2 });
   });
 
-  it('is read once for all who ask at the same time', async () => {
+  it('is read once for all concurrent operations', async () => {
     const stack = await knownPage();
-    const gate = createLatch();
-    stack.sandbox.faults.add(list({ kind: 'hold', until: gate.opened }));
+    const latch = createLatch();
+    stack.sandbox.faults.add(list({ kind: 'hold', until: latch.opened }));
     const answers = Array.from({ length: 50 }, () => dashboard(stack, ['5', '6']));
     await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
-    gate.open();
+    latch.open();
     for (const answer of await Promise.all(answers)) expect(answer.errors).toBeUndefined();
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
 
-  it('does not undo what an endpoint of its own said after it was asked for', async () => {
+  it('does not overwrite a value that was read at its own endpoint after the list was requested', async () => {
     const stack = await knownPage();
     const { world, sandbox, clock } = stack;
     const id = world.addBackfill({ transferId: '7', status: 'RUNNING' });
     world.set(id, { transfer_runs_completed: 3 });
-    const gate = createLatch();
-    sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
+    const latch = createLatch();
+    sandbox.faults.add(list({ kind: 'hold', until: latch.opened, answerFrom: 'request' }));
     const page = dashboard(stack, ['5', '6']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.advance(1);
     world.set(id, { transfer_runs_completed: 5 });
     await dashboard(stack, ['7']);
     clock.advance(500);
-    gate.open();
+    latch.open();
     await page;
-    // The list came later, so it counts for longer, but it was asked for before.
+    // The list arrived later and stays fresh for longer, but it was requested earlier.
     clock.advance(1_600);
     expect(latestOf(await dashboard(stack, ['7']))).toMatchObject([{ transferRunsCompleted: 5 }]);
   });
 
-  it('does not stand in for what is asked for past the cache while it is read', async () => {
+  it('does not answer a read with no-cache that arrives while it is in flight', async () => {
     const stack = await knownPage();
     const { world, sandbox, clock } = stack;
-    const gate = createLatch();
-    sandbox.faults.add(list({ kind: 'hold', until: gate.opened, answerFrom: 'request' }));
+    const latch = createLatch();
+    sandbox.faults.add(list({ kind: 'hold', until: latch.opened, answerFrom: 'request' }));
     const page = dashboard(stack, ['5', '6']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.advance(1);
@@ -434,15 +434,15 @@ describe('the list of a team', () => {
       variables: { ids: ['5', '9'] },
       headers: { 'cache-control': 'no-cache' },
     });
-    // Once the one is asked for, the other has joined what is under way.
+    // One call in flight means that the other read has joined the list in flight.
     await expect.poll(() => sandbox.calls.count('getLatestBackfill')).toBe(1);
-    gate.open();
+    latch.open();
     await page;
     expect(latestOf(await refreshed)).toMatchObject([{ id: newer }, null]);
     expect(latestOf(await dashboard(stack, ['5']))).toMatchObject([{ id: newer }]);
   });
 
-  it('of one credential serves no other', async () => {
+  it('serves its own credential only', async () => {
     const stack = await knownPage();
     await dashboard(stack, ['5', '6']);
     callsOf(stack);
@@ -450,7 +450,7 @@ describe('the list of a team', () => {
     expect(callsOf(stack)).toEqual({ getLatestBackfill: 2 });
   });
 
-  it('does not paper over a refusal that came after it', async () => {
+  it('does not hide a refusal that came after it', async () => {
     const stack = await knownPage();
     const id = stack.world.latest('1', '5')?.transfer_backfill_id ?? '';
     const other = stack.world.addBackfill({ transferId: '7', status: 'RUNNING' });
@@ -459,7 +459,7 @@ describe('the list of a team', () => {
     await byIds(stack, [id], { 'cache-control': 'no-cache' });
     expect(codesOf(await byIds(stack, [id]))).toEqual(['FORBIDDEN']);
     callsOf(stack);
-    // Nor forget what it told of others.
+    // The refusal does not drop the list's other rows.
     expect((await byIds(stack, [other])).errors).toBeUndefined();
     expect(callsOf(stack)).toEqual({});
   });

@@ -8,17 +8,17 @@ import { type Caller, createBackfillsClient } from '../../../src/upstream/rest/c
 import { backfillRecord } from '../../../src/upstream/rest/records.ts';
 import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createManualClock, type Result, startStack } from '../../harness.ts';
-import { listen } from '../../support/listen.ts';
+import { serve } from '../../support/serve.ts';
 import { id, RECORD } from '../../support/records.ts';
 
-/** Longer than a property should take on a machine that is busy. */
+/** Longer than a property takes on a busy machine. */
 const PATIENCE = 60_000;
 const SECRET = 'SECRET_TOKEN_1';
 const HOST = 'rest.internal:8443';
-/** Put into everything that an answer can say, so that it shows wherever any of it is passed on. */
+/** Part of every text of the upstream, so that it shows if any of that text is passed on. */
 const MARK = 'uPsTrEaM';
 
-/** The codes that an answer of the upstream's can have, after the contract's table. */
+/** The codes of the contract's table that an HTTP response of the upstream can lead to. */
 const CODES: ReadonlySet<unknown> = new Set([
   'BAD_USER_INPUT',
   'UNAUTHENTICATED',
@@ -32,7 +32,7 @@ const CODES: ReadonlySet<unknown> = new Set([
   'UPSTREAM_TIMEOUT',
   'UPSTREAM_INVALID_RESPONSE',
 ]);
-/** Statuses that say for themselves what they mean, whatever else is in the answer. */
+/** Statuses that decide the code by themselves, whatever the body is. */
 const CODE_OF_STATUS: Readonly<Partial<Record<number, readonly string[]>>> = {
   400: ['BAD_USER_INPUT'],
   401: ['UNAUTHENTICATED'],
@@ -50,7 +50,7 @@ function codesFor(status: number): readonly string[] | undefined {
   return CODE_OF_STATUS[status] ?? (status >= 300 ? ['UPSTREAM_INVALID_RESPONSE'] : undefined);
 }
 
-/** JSON with the keys that matter among others, and those that prototypes have. */
+/** JSON whose keys include those that matter and those of prototypes. */
 const keys = fc.oneof(
   fc.constantFrom('data', 'error', 'code', 'message', 'description', 'meta', 'request_id', 'items'),
   fc.constantFrom('__proto__', 'constructor', 'toString', 'prototype', ''),
@@ -84,7 +84,7 @@ const { json } = fc.letrec((tie) => ({
   ),
 }));
 
-/** JSON text; bigints are written as the integers they are. */
+/** JSON text. A bigint becomes a bare integer. */
 function write(value: unknown): string {
   if (typeof value === 'bigint') return String(value);
   if (Array.isArray(value)) return `[${value.map(write).join(',')}]`;
@@ -94,7 +94,7 @@ function write(value: unknown): string {
     .join(',')}}`;
 }
 
-/** A good answer with one to three of its fields other than they should be, missing, or left as they are. */
+/** A good body with up to three of its fields replaced or removed. */
 const mutated = fc
   .array(fc.tuple(fc.constantFrom(...Object.keys(RECORD)), fc.option(json, { nil: undefined })), {
     maxLength: 3,
@@ -110,7 +110,7 @@ const errorBody = fc
     error: fc.record({ code: json, message: json, description: json }, { requiredKeys: [] }),
   })
   .map(write);
-/** Some of its characters put elsewhere, doubled or left out. */
+/** A body with some of its characters replaced or removed. */
 const broken = fc
   .tuple(fc.oneof(mutated, errorBody), fc.nat(), fc.nat(40), fc.string({ unit: 'binary', maxLength: 5 }))
   .map(([text, at, length, put]) => {
@@ -122,7 +122,7 @@ const bodies: fc.Arbitrary<Buffer> = fc.oneof(
   fc.oneof(json.map(write), mutated, mutated, errorBody, errorBody, broken).map((text) => Buffer.from(text)),
   fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
 );
-/** The usual ones more often, but each. */
+/** Every status, the usual ones more often. */
 const statuses = fc.oneof(
   { arbitrary: fc.constant(200), weight: 4 },
   {
@@ -142,7 +142,7 @@ const headerTexts = fc.oneof(
 );
 const headers = fc.dictionary(
   fc.constantFrom('retry-after', 'x-request-id', 'content-type', '__proto__'),
-  // Sent more than once, a header is a list.
+  // A header that is sent more than once is a list.
   fc.oneof(headerTexts, fc.array(headerTexts, { minLength: 2, maxLength: 3 })),
   { maxKeys: 3 },
 );
@@ -153,7 +153,7 @@ function callerWith(authorization: string): Caller {
   return { credential, requestId: 'fuzz', traceparent: undefined };
 }
 
-/** What every client may rely on of one error, and what may never be in it. */
+/** Checks what a client may rely on in an error, and what an error may never contain. */
 function checkError(error: unknown, status: number): void {
   const { message, extensions } = toPublicError(error);
   expect(CODES).toContain(extensions['code']);
@@ -173,9 +173,9 @@ function checkError(error: unknown, status: number): void {
   if (status >= 500) expect(shown.replace(/"requestId":"[\w-]*"/, '')).not.toContain(MARK);
 }
 
-describe('any answer of the upstream', () => {
+describe('any HTTP response of the upstream', () => {
   it(
-    'is data of the right shape, or one error of the table that says no more than it may',
+    'is data of the right shape, or one error of the table without anything secret',
     async () => {
       const clock = createManualClock();
       let answer: HttpResponse = { status: 200, headers: {}, text: '' };
@@ -203,7 +203,7 @@ describe('any answer of the upstream', () => {
             good++;
             expect(status).toBe(200);
             expect(record.transfer_backfill_id).toBe('17');
-            // What was read is itself of the shape, and reading it once more changes nothing.
+            // The parsed record has the documented shape itself, and parsing it again changes nothing.
             expect(backfillRecord.parse(record)).toEqual(record);
           }
           expect(logged.join('')).not.toContain(SECRET);
@@ -211,17 +211,17 @@ describe('any answer of the upstream', () => {
         }),
         { numRuns: 5_000 },
       );
-      // The property would hold for a client that never understands anything, too.
+      // Without this the property would hold for a client that rejects everything.
       expect(good).toBeGreaterThan(50);
     },
     PATIENCE,
   );
 
   it(
-    'is answered over HTTP with the field or one error',
+    'becomes the field or one error in the GraphQL result',
     async () => {
       let raw = Buffer.alloc(0);
-      const origin = await listen(({ socket }) => {
+      const origin = await serve(({ socket }) => {
         socket.on('error', () => undefined);
         socket.end(raw);
       });
@@ -236,7 +236,7 @@ describe('any answer of the upstream', () => {
             Buffer.from(`HTTP/1.1 ${status} X\r\ncontent-length: ${bodiless ? 0 : bytes.length}\r\n\r\n`),
             bodiless ? Buffer.alloc(0) : bytes,
           ]);
-          // What one run did to the circuit, the gate and the cache is over by the next.
+          // By then the circuit breaker, the retry-after gate and the cache have forgotten the run before.
           clock.advance(1_000_000);
           const result = await query('{ backfill(id: "17") { id status createdTime } }', { token: SECRET });
           checkResult(result, status);
@@ -265,7 +265,7 @@ function checkResult({ status: httpStatus, data, errors, body }: Result, status:
   expect(data).toEqual({ backfill: null });
   expect(errors).toHaveLength(1);
   const extensions = errors[0]?.extensions;
-  // 1xx is no answer: with it, the connection ends without one.
+  // 1xx is not a final HTTP response: the connection ends without one.
   if (status < 200) expect(extensions?.code).toBe('UPSTREAM_UNAVAILABLE');
   else expect(codesFor(status) ?? [...CODES]).toContain(extensions?.code);
   if (status >= 500)

@@ -8,7 +8,7 @@ interface Row {
   readonly extensions: Readonly<Record<string, unknown>>;
 }
 
-/** Every answer of the sandbox has one, in its body or as X-Request-Id. */
+/** Every HTTP response of the sandbox has a request id, in its body or as X-Request-Id. */
 const REQUEST_ID: unknown = expect.stringMatching(/^[\w-]{8,64}$/);
 
 const json = (status: number, code: string, headers: Readonly<Record<string, string>> = {}): FaultAnswer => ({
@@ -95,7 +95,7 @@ const ROWS: readonly Row[] = [
     },
   },
   ...[500, 501, 507].map((status) => ({
-    name: `${status}, of whose text nothing is shown`,
+    name: `${status} without any of its text`,
     answer: json(status, 'INTERNAL_SERVER_ERROR'),
     extensions: {
       code: 'UPSTREAM_ERROR',
@@ -118,7 +118,7 @@ const ROWS: readonly Row[] = [
     },
   })),
   {
-    name: '503 that says when to come back',
+    name: '503 with Retry-After',
     answer: { kind: 'status', status: 503, body: '', headers: { 'retry-after': '30' } },
     extensions: {
       code: 'UPSTREAM_UNAVAILABLE',
@@ -128,17 +128,17 @@ const ROWS: readonly Row[] = [
     },
   },
   {
-    name: 'a connection that ends without an answer',
+    name: 'a connection that ends without an HTTP response',
     answer: { kind: 'reset', at: 'before-headers' },
     extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true },
   },
   {
-    name: 'no answer in time',
+    name: 'no HTTP response in time',
     answer: { kind: 'hang' },
     extensions: { code: 'UPSTREAM_TIMEOUT', retryable: true },
   },
   {
-    name: 'an answer that never ends',
+    name: 'a body that never ends',
     answer: { kind: 'drip', everyMs: 5, bytes: 10 },
     extensions: { code: 'UPSTREAM_TIMEOUT', retryable: true },
   },
@@ -211,16 +211,16 @@ const ROWS: readonly Row[] = [
     text.replace(/(created_time":)"[^"]*"/, '$1"2026-02-03T04:05:06"'),
   ),
   misshapen('an id beyond int64', (text) => text.replace(/(created_user_id":)\d+/, '$19223372036854775808')),
-  misshapen('a number that is no id', (text) => text.replace(/(created_user_id":)\d+/, '$11.5')),
+  misshapen('an id that is a fraction', (text) => text.replace(/(created_user_id":)\d+/, '$11.5')),
   misshapen('another backfill of another transfer', (text) => text.replace(/(_id":)\d/g, '$14')),
 ];
 
-/** In every place a read can fail: by id, nested, and one of fifty in a list. */
+/** A read can fail in three places: by id, nested, and as one of fifty in a list. */
 describe.each(ROWS)('$name', ({ answer, extensions }) => {
   const env = { UPSTREAM_TIMEOUT_MS: '100' };
   const expected = { ...extensions, requestId: expect.any(String) };
 
-  it('at backfill', async () => {
+  it('is the error of backfill', async () => {
     const { world, sandbox, query } = await startStack(env);
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ times: Infinity, answer });
@@ -239,7 +239,7 @@ describe.each(ROWS)('$name', ({ answer, extensions }) => {
     ]);
   });
 
-  it('at transfer.latestBackfill', async () => {
+  it('is the error of transfer.latestBackfill', async () => {
     const { world, sandbox, query } = await startStack(env);
     world.addBackfill({ transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ times: Infinity, answer });
@@ -249,7 +249,7 @@ describe.each(ROWS)('$name', ({ answer, extensions }) => {
     expect(errors).toMatchObject([{ path: ['transfer', 'latestBackfill'], extensions: expected }]);
   });
 
-  it('at one of 50 in a list, without losing the others', async () => {
+  it('is the error of one of 50 transfers in a list, and the others have their values', async () => {
     const { world, sandbox, query } = await startStack({ UPSTREAM_TIMEOUT_MS: '1000' });
     const ids = Array.from({ length: 50 }, (_, n) => String(100 + n));
     for (const transferId of ids) world.addBackfill({ transferId, status: 'RUNNING' });
@@ -295,7 +295,7 @@ describe('an enveloped 404', () => {
   });
 });
 
-describe('an upstream that nobody listens at', () => {
+describe('an upstream that accepts no connection', () => {
   it('is UPSTREAM_UNAVAILABLE', async () => {
     const { query } = await startStack({ SUPERMETRICS_API_URL: 'http://127.0.0.1:1/v1' });
     expect(codesOf(await query('{ backfill(id: "1") { id } }'))).toEqual(['UPSTREAM_UNAVAILABLE']);
@@ -303,7 +303,7 @@ describe('an upstream that nobody listens at', () => {
 });
 
 describe('a wrong base URL', () => {
-  it('is no "not found": it is answered as an invalid response and logged with a hint', async () => {
+  it('is UPSTREAM_INVALID_RESPONSE instead of NOT_FOUND, and is logged with a hint', async () => {
     const { sandbox, logLines, query } = await startStack();
     const wrong = await startStack({ SUPERMETRICS_API_URL: sandbox.url.replace('/v1', '/v2') });
     expect(codesOf(await wrong.query('{ transfer(id: "5") { latestBackfill { id } } }'))).toEqual([
@@ -317,7 +317,7 @@ describe('a wrong base URL', () => {
   });
 });
 
-describe('what the upstream says about a 4xx', () => {
+describe('the upstream description of a 4xx', () => {
   it.each([
     { name: 'its description', body: { code: 'BAD_REQUEST', message: 'M', description: 'D' }, shown: 'D' },
     { name: 'its message without a description', body: { code: 'BAD_REQUEST', message: 'M' }, shown: 'M' },
@@ -345,7 +345,7 @@ describe('what the upstream says about a 4xx', () => {
     });
   });
 
-  it('never holds the upstream host', async () => {
+  it('never contains the upstream host', async () => {
     const { sandbox, query } = await startStack();
     const { host } = new URL(sandbox.url);
     sandbox.faults.add({
@@ -362,7 +362,7 @@ describe('what the upstream says about a 4xx', () => {
 });
 
 describe('the request id', () => {
-  it('is in every error, whatever kind of request it belongs to', async () => {
+  it('is in every error of every kind of request', async () => {
     const { query } = await startStack();
     const requests = [
       '{ backfill(id: "404") { id } }',
@@ -380,18 +380,18 @@ describe('the request id', () => {
   });
 });
 
-describe('a bug of ours', () => {
-  it('is INTERNAL_SERVER_ERROR with nothing of its text, which only the log has', async () => {
+describe('a bug of the gateway', () => {
+  it('is INTERNAL_SERVER_ERROR, and only the log has its text', async () => {
     const { clock, world, sandbox, query, logLines } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened, answerFrom: 'request' } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' } });
     const answer = query(`{ broken: backfill(id: "${id}") { id } transfer(id: "5") { id } }`);
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     clock.now = () => {
       throw new TypeError('cannot read secrets of undefined');
     };
-    gate.open();
+    latch.open();
     const { status, data, errors, body } = await answer;
     expect(status).toBe(200);
     expect(data).toEqual({ broken: null, transfer: { id: '5' } });

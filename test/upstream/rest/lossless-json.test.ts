@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseJson } from '../../../src/upstream/rest/lossless-json.ts';
 
 describe('parseJson', () => {
-  /** Whether a JavaScript number says exactly what the digits say. */
+  /** Replaces integers that a JavaScript number cannot hold exactly. */
   const exact = (value: unknown): unknown => {
     if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) ? 0 : value;
     if (Array.isArray(value)) return value.map(exact);
@@ -19,7 +19,7 @@ describe('parseJson', () => {
   };
   const LONG = '12345678901234567890';
 
-  it('keeps integers that a number cannot hold as their digits, and others as numbers', () => {
+  it('keeps an integer beyond 2^53 as its digits, and any other as a number', () => {
     expect(
       parseJson('{"a":9007199254740993,"b":[9223372036854775807],"c":9007199254740991,"d":1.5,"e":-1}'),
     ).toEqual({
@@ -31,12 +31,12 @@ describe('parseJson', () => {
     });
   });
 
-  it('throws on what is not JSON, with long digits or without', () => {
+  it('throws on a text that is not JSON, with long digits or without', () => {
     expect(() => parseJson('{"a":')).toThrow(SyntaxError);
     expect(() => parseJson('{"a":9007199254740993')).toThrow(SyntaxError);
   });
 
-  it('agrees with JSON.parse wherever a number can hold what is written, with long digits elsewhere or not', () => {
+  it('agrees with JSON.parse on every text whose numbers are exact, also beside long digits', () => {
     fc.assert(
       fc.property(
         fc.jsonValue({ stringUnit: 'binary', maxDepth: 4 }).map(exact),
@@ -52,7 +52,7 @@ describe('parseJson', () => {
     );
   });
 
-  it('takes for JSON what JSON.parse does, and the same for the value of a key that comes twice', () => {
+  it('accepts the same texts as JSON.parse, and takes the same value for a repeated key', () => {
     const tokens = fc.constantFrom(
       ...[
         '{',

@@ -38,7 +38,7 @@ describe('toUtc', () => {
     expect(toUtc(given)).toBe(utc);
   });
 
-  it('denotes the same moment as what it was given, in any valid form', () => {
+  it('denotes the same moment as its input in every valid form', () => {
     fc.assert(
       fc.property(moments, offsets, styles, (date, offset, { separator, zulu, colon, fraction }) => {
         const moment = fraction === 'none' ? new Date(Math.floor(date.getTime() / 1000) * 1000) : date;
@@ -63,11 +63,11 @@ describe('toUtc', () => {
     );
   });
 
-  it('takes nothing that is no moment, and never throws', () => {
+  it('accepts only texts that denote a moment, and never throws', () => {
     const near = fc
       .array(fc.constantFrom('0', '1', '2', '3', '9', '-', ':', 'T', 'Z', '.', '+', ' '), { maxLength: 25 })
       .map((parts) => parts.join(''));
-    // The 24th hour, which RFC 3339 does not have, is taken for the first of the next day.
+    // Hour 24 is not in RFC 3339 and is accepted as hour 0 of the next day.
     const hours = fc.nat(25).filter((hour) => hour !== 24);
     const calendar = fc
       .tuple(fc.nat(9999), fc.nat(14), fc.nat(32), hours, fc.nat(61), fc.nat(61))
@@ -80,7 +80,7 @@ describe('toUtc', () => {
         const utc = toUtc(text);
         if (utc === undefined) return;
         expect(new Date(utc).toISOString().replace('.000Z', 'Z')).toBe(utc);
-        // Whatever day was named is the day that is meant.
+        // The day of the input is the day of the result.
         if (text.endsWith('Z') && text.length === 20)
           expect(utc.slice(0, 19)).toBe(text.slice(0, 19).replace(' ', 'T'));
       }),

@@ -9,17 +9,17 @@ import { codesOf, createLatch, type Result, type Stack, startStack } from '../..
 
 const latest = (transferId: string): string => `{ transfer(id: "${transferId}") { latestBackfill { id } } }`;
 
-/** That many reads of different transfers, one after another. */
+/** Reads `count` different transfers one after another. */
 async function readMany({ query }: Stack, count: number, firstId: number): Promise<readonly Result[]> {
   const results: Result[] = [];
   for (let n = 0; n < count; n++) results.push(await query(latest(String(firstId + n))));
   return results;
 }
 
-/** Before a first retry, where chance has it so. */
+/** The wait before the first retry, as `random` below makes it. */
 const DELAY_MS = 20;
 
-/** On fake time: what each attempt brings within the time that it is given is the test's to say. */
+/** Runs on fake time. `attempt` decides how each attempt ends within its time. */
 function resilientOver(
   attempt: (timeoutMs: number) => Promise<HttpResponse>,
   limits: { readonly timeoutMs: number; readonly maxConcurrency: number },
@@ -44,7 +44,7 @@ const answerAfter = (ms: number): Promise<HttpResponse> =>
 const lateAfter = (ms: number): Promise<never> =>
   new Promise((_resolve, reject) => setTimeout(() => reject(new UpstreamError('timeout', 'late')), ms));
 
-/** The status of the answer, or the kind of the error; and the milliseconds that it took. */
+/** The status of the HTTP response or the kind of the error, and the milliseconds until then. */
 async function ended(call: Promise<HttpResponse>): Promise<readonly [number | string, number]> {
   const startedAt = Date.now();
   const outcome = await call.then(
@@ -75,12 +75,12 @@ describe('a retry', () => {
     { name: 'a 429', answer: { kind: 'status', status: 429 }, code: 'RATE_LIMITED' },
     { name: 'a 400', answer: { kind: 'status', status: 400 }, code: 'BAD_USER_INPUT' },
     {
-      name: 'a 503 that says when to come back',
+      name: 'a 503 with Retry-After',
       answer: { kind: 'status', status: 503, headers: { 'retry-after': '9' } },
       code: 'UPSTREAM_UNAVAILABLE',
     },
     {
-      name: 'an answer that makes no sense',
+      name: 'a body that is not JSON',
       answer: { kind: 'raw', bytes: '{' },
       code: 'UPSTREAM_INVALID_RESPONSE',
     },
@@ -91,7 +91,7 @@ describe('a retry', () => {
     expect(sandbox.calls.count()).toBe(1);
   });
 
-  it('is made once for no answer in time, with what is left of the deadline', async () => {
+  it('is made once after a timeout, with the rest of the deadline', async () => {
     const given: number[] = [];
     const resilient = resilientOver(
       (timeoutMs) => {
@@ -106,7 +106,7 @@ describe('a retry', () => {
     expect(given).toEqual([500, 500 - DELAY_MS]);
   });
 
-  it('waits for a random time, for twice as long the second time, and not past the deadline', async () => {
+  it('waits a random time, twice as long the second time, and never past the deadline', async () => {
     const lost = (): Promise<never> => Promise.reject(new UpstreamError('unavailable', 'lost'));
     const retries = async (timeoutMs: number): Promise<readonly [number | string, number]> => {
       let answer = (): Promise<HttpResponse> => answerAfter(0);
@@ -123,7 +123,7 @@ describe('a retry', () => {
     expect(await retries(2 * DELAY_MS)).toEqual(['unavailable', DELAY_MS]);
   });
 
-  it('is made at most twice for one call, and for a tenth of the calls and one', async () => {
+  it('is made at most twice for one call, within a retry budget of a tenth of all calls', async () => {
     const stack = await startStack();
     const { sandbox } = stack;
     await readMany(stack, 60, 1);
@@ -132,7 +132,7 @@ describe('a retry', () => {
     expect(codesOf(await stack.query(latest('1000')))).toEqual(['UPSTREAM_UNAVAILABLE']);
     expect(sandbox.calls.count() - before).toBe(3);
 
-    // Failures keep apart, so that the circuit stays closed: 80 calls may save up 8 retries, 5 were left.
+    // A good call between two failures keeps the circuit closed. 80 calls earn 8 retries; 5 were left.
     sandbox.faults.add({ when: { id: '2000' }, times: Infinity, answer: { kind: 'status', status: 503 } });
     let retries = 0;
     for (let n = 0; n < 40; n++) {
@@ -146,10 +146,10 @@ describe('a retry', () => {
   });
 });
 
-describe('the circuit', () => {
+describe('the circuit breaker', () => {
   const away: FaultAnswer = { kind: 'status', status: 500 };
 
-  it('opens after ten failures in a row and answers at once without a call, with when to come back', async () => {
+  it('opens after ten failures in a row, and then fails at once without a call, with retryAfterSeconds', async () => {
     const stack = await startStack();
     const { sandbox } = stack;
     sandbox.faults.add({ times: Infinity, answer: away });
@@ -164,7 +164,7 @@ describe('the circuit', () => {
     expect(sandbox.calls.count()).toBe(10);
   });
 
-  it('lets one probe through after a second, without anybody waiting for it, and closes when it succeeds', async () => {
+  it('lets one probe through after a second while other calls fail at once, and closes when it succeeds', async () => {
     const stack = await startStack();
     const { sandbox, clock, query } = stack;
     const restore = sandbox.faults.add({ times: Infinity, answer: away });
@@ -176,18 +176,18 @@ describe('the circuit', () => {
 
     restore();
     clock.advance(1_000);
-    const gate = createLatch();
-    sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const latch = createLatch();
+    sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const probe = query(latest('52'));
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     expect(codesOf(await query(latest('53')))).toEqual(['UPSTREAM_UNAVAILABLE']);
-    gate.open();
+    latch.open();
     expect((await probe).errors).toBeUndefined();
     expect((await readMany(stack, 20, 60)).flatMap(codesOf)).toEqual([]);
     expect(sandbox.calls.count()).toBe(12 + 20);
   });
 
-  it('opens for no answer of the upstream that is not its own trouble', async () => {
+  it('does not open for 4xx, redirects or bodies that are not JSON', async () => {
     const stack = await startStack();
     for (const status of [400, 401, 403, 404, 409, 422, 429, 302, 418]) {
       stack.sandbox.faults.add({
@@ -201,7 +201,7 @@ describe('the circuit', () => {
     expect((await readMany(stack, 5, 100)).flatMap(codesOf)).toEqual([]);
   });
 
-  it('leaves what is under way when it opens no more time than a probe', async () => {
+  it('shortens the deadline of calls in flight to that of a probe when it opens', async () => {
     const stack = await startStack({ UPSTREAM_TIMEOUT_MS: '600000' });
     const { sandbox, query } = stack;
     sandbox.faults.add({ when: { id: '1' }, answer: { kind: 'hang' } });
@@ -209,12 +209,12 @@ describe('the circuit', () => {
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     sandbox.faults.add({ times: 10, answer: { kind: 'status', status: 500 } });
     await readMany(stack, 10, 100);
-    // In a second instead of five minutes.
+    // It fails after a second instead of five minutes.
     expect(codesOf(await hung)).toEqual(['UPSTREAM_UNAVAILABLE']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(0);
   });
 
-  it('opens for an upstream that hangs after half of UPSTREAM_TIMEOUT_MS', async () => {
+  it('opens after half of UPSTREAM_TIMEOUT_MS for an upstream that hangs', async () => {
     const resilient = resilientOver((timeoutMs) => lateAfter(timeoutMs), {
       timeoutMs: 10_000,
       maxConcurrency: 64,
@@ -265,13 +265,13 @@ describe('the circuit', () => {
   });
 });
 
-describe('turns', () => {
-  it('go around the credentials, so that one who asks for much does not keep another waiting', async () => {
+describe('the bulkhead', () => {
+  it('takes turns among the credentials, so that many calls of one do not keep another waiting', async () => {
     const { origin, world, sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '2' });
     world.addToken('greedy', { teams: 'all', permissions: 'view' });
     world.addToken('modest', { teams: 'all', permissions: 'view' });
-    const gates = Array.from({ length: 4 }, createLatch);
-    for (const gate of gates) sandbox.faults.add({ answer: { kind: 'hold', until: gate.opened } });
+    const latches = Array.from({ length: 4 }, createLatch);
+    for (const latch of latches) sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const ids = Array.from({ length: 100 }, (_, n) => String(n + 1));
     const greedy = query('query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id } } }', {
       token: 'greedy',
@@ -282,7 +282,7 @@ describe('turns', () => {
     await expect
       .poll(async () => (await fetch(`${origin}/metrics`)).text())
       .toContain('backfill_gateway_upstream_calls_waiting 99');
-    for (const gate of gates) gate.open();
+    for (const latch of latches) latch.open();
     expect((await modest).errors).toBeUndefined();
     expect((await greedy).errors).toBeUndefined();
     const order = sandbox.calls.all.map(({ authorization }) => authorization);
@@ -290,7 +290,7 @@ describe('turns', () => {
     expect(sandbox.calls.maxInFlight).toBe(2);
   });
 
-  it('are not waited for by more than 64 for each call: the one who waits with most makes room', async () => {
+  it('queues at most 64 calls per running call; the credential with most of them gives up its last for another', async () => {
     const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 100_000, maxConcurrency: 1 });
     const ask = (partition: string): Promise<readonly [number | string, number]> =>
       ended(resilient.get({ ...REQUEST, partition }));
@@ -298,14 +298,14 @@ describe('turns', () => {
     const modest = ask('modest');
     expect(resilient.load()).toMatchObject({ running: 1, waiting: 64 });
     await vi.advanceTimersByTimeAsync(100_000);
-    // The last found no room, the one before it made some.
+    // The last one found the queue full. The one before it gave up its place to `modest`.
     expect((await Promise.all(greedy)).flatMap(([outcome], n) => (outcome === 200 ? [] : [n]))).toEqual([
       64, 65,
     ]);
     expect(await modest).toEqual([200, 300]);
   });
 
-  it('are waited for through half of the deadline at most, so that no call begins without time to be answered', async () => {
+  it('queues a call for at most half of its deadline', async () => {
     const resilient = resilientOver(() => answerAfter(400), { timeoutMs: 1_000, maxConcurrency: 1 });
     const outcomes = [1, 2, 3].map(() => ended(resilient.get(REQUEST)));
     await vi.advanceTimersByTimeAsync(2_000);
@@ -314,5 +314,23 @@ describe('turns', () => {
       [200, 800],
       ['timeout', 500],
     ]);
+  });
+});
+
+describe('more calls than the upstream can answer in time', () => {
+  it('time out in the bulkhead without opening the circuit breaker', async () => {
+    const resilient = resilientOver(
+      (timeoutMs) => (timeoutMs < 300 ? lateAfter(timeoutMs) : answerAfter(300)),
+      { timeoutMs: 1_000, maxConcurrency: 20 },
+    );
+    // Three rounds of twenty fit into the second. A fourth would start with hardly any time left.
+    const rush = Promise.allSettled(Array.from({ length: 100 }, () => resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(1500);
+    const outcomes = await rush;
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(40);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'timeout' });
+    }
+    expect(resilient.load()).toEqual({ running: 0, waiting: 0, circuitClosed: true });
   });
 });

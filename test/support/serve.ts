@@ -5,8 +5,8 @@ import type { Handlers } from '../../src/server/listener.ts';
 import type { Duplex } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
-/** Serves on a free port of this machine until the test ends; gives the origin. */
-export async function listen(handle: RequestListener, upgrade?: Handlers['upgrade']): Promise<string> {
+/** Serves on a free port of this machine until the test ends. Returns the origin. */
+export async function serve(handle: RequestListener, upgrade?: Handlers['upgrade']): Promise<string> {
   const server = createServer(handle);
   const upgraded: Duplex[] = [];
   if (upgrade !== undefined) {
