@@ -10,6 +10,7 @@ import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { type Handlers, listen } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
+import { beginState } from './server/plugins/request-state.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createAdmission } from './upstream/quota/admission.ts';
 import { createWebSockets } from './server/websocket.ts';
@@ -132,7 +133,10 @@ export function createGateway({
 
   const shedding = shedLoad(
     (request, response, becomesStream) => {
-      void server(request, response, { becomesStream });
+      void server(request, response, {
+        state: beginState(request.headers, clock.monotonic()),
+        becomesStream,
+      });
     },
     { metrics },
   );

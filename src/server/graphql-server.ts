@@ -19,7 +19,7 @@ import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
 import { useOperationalEndpoints } from './plugins/operational-endpoints.ts';
 import { useRequestLog } from './plugins/request-log.ts';
-import { stateOf, type ServerContext } from './plugins/request-state.ts';
+import type { ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
@@ -50,9 +50,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
-    context(initial) {
-      const { request } = initial;
-      const { requestId, traceparent } = stateOf(initial, request, clock.monotonic());
+    context({ request, state: { requestId, traceparent } }) {
       const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST) ?? costAnsweredUnasked);
       return createContext({
         requestId,
@@ -105,7 +103,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       // One or the other: both take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
       useCostReport(),
-      useErrorResults(finishResult, clock),
+      useErrorResults(finishResult),
       useSubscriptionLog({ clock, log }),
       !introspection && useNoIntrospection(),
       // Suggestions spell out the schema, one guess after the other.

@@ -85,8 +85,7 @@ export function shedLoad(
 }
 
 function refuse({ headers }: IncomingMessage, response: ServerResponse): void {
-  const given = headers['x-request-id'];
-  const requestId = requestIdFrom(typeof given === 'string' ? given : null);
+  const requestId = requestIdFrom(headers);
   response.writeHead(503, { ...REFUSAL_HEADERS, 'X-Request-Id': requestId });
   response.end(
     JSON.stringify({

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
-import { stateOf, type ServerContext } from './plugins/request-state.ts';
+import { beginState } from './plugins/request-state.ts';
 
 /** What is known of a socket: the request that it was upgraded from. */
 export interface SocketFacts {
@@ -46,12 +46,9 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     { extra, connectionParams, subscriptions }: Context<ConnectionParams, SocketFacts>,
     params: GraphQLParams,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-    const request = new server.fetchAPI.Request('ws://localhost/graphql', {
-      method: 'POST',
-      headers: headersOf(extra.request, connectionParams),
-    });
-    const context: ServerContext = {};
-    const record = stateOf(context, request, clock.monotonic());
+    const headers = headersOf(extra.request, connectionParams);
+    const request = new server.fetchAPI.Request('ws://localhost/graphql', { method: 'POST', headers });
+    const state = beginState(headers, clock.monotonic());
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
@@ -60,16 +57,16 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       const done = admit();
       if (done === undefined) throw overloaded('The gateway is overloaded at the moment.');
       try {
-        return (await server.getResultForParams({ params, request }, context)) ?? {};
+        return (await server.getResultForParams({ params, request }, { state })) ?? {};
       } finally {
         done();
       }
     }
 
     const result = await ask().catch((error: unknown) => ({ errors: [error as GraphQLError] }));
-    const finished = isAsyncIterable(result) ? result : forMessages(finishResult(result, record));
-    logRequest(log, record, { method: 'WS' }, clock.monotonic());
-    const wasRun = record.operation !== undefined;
+    const finished = isAsyncIterable(result) ? result : forMessages(finishResult(result, state));
+    logRequest(log, state, { method: 'WS' }, clock.monotonic());
+    const wasRun = state.operation !== undefined;
     if (!isAsyncIterable(finished) && !wasRun && hasErrors(finished)) return finished.errors;
     return { schema, document: SOME_OPERATION, rootValue: finished };
   }

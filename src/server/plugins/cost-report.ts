@@ -18,10 +18,10 @@ export function useCostReport(): GatewayPlugin {
     },
 
     onExecute({ args: { contextValue } }) {
-      const { costQuestion, state: record } = contextValue;
+      const { costQuestion, state } = contextValue;
       if (costQuestion === 'none') return undefined;
       // Given out again from a browser's cache, the same answer would have cost nothing.
-      if (record !== undefined) record.mustNotBeKept = true;
+      state.mustNotBeKept = true;
       return {
         onExecuteDone({ result, setResult }) {
           if (isAsyncIterable(result)) return;

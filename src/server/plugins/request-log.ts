@@ -1,13 +1,7 @@
 import { type DocumentNode, getOperationAST } from 'graphql';
 import type { GatewayContext } from '../../graphql/context.ts';
 import type { Log } from '../../log.ts';
-import {
-  type GatewayPlugin,
-  type RecordingDeps,
-  stateOf,
-  type RequestState,
-  type ServerContext,
-} from './request-state.ts';
+import type { GatewayPlugin, RecordingDeps, RequestState, ServerContext } from './request-state.ts';
 
 const MAX_NAME = 100;
 
@@ -17,23 +11,18 @@ const MAX_NAME = 100;
  */
 export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPlugin {
   return {
-    onRequest({ request, serverContext }) {
-      stateOf(serverContext, request, clock.monotonic());
-    },
-
     onExecute({ args }) {
-      noteOperation(args);
+      recordOperation(args);
     },
 
     onSubscribe({ args }) {
-      noteOperation(args);
+      recordOperation(args);
     },
 
-    onResponse({ request, response, serverContext }) {
+    onResponse({ request, response, serverContext: { state } }) {
       const now = clock.monotonic();
-      const record = stateOf(serverContext, request, now);
-      metrics.recordRequest(response.status, now - record.startedAt);
-      logRequest(log, record, { method: request.method, status: response.status }, now);
+      metrics.recordRequest(response.status, now - state.startedAt);
+      logRequest(log, state, { method: request.method, status: response.status }, now);
     },
   };
 }
@@ -44,7 +33,7 @@ export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPl
  */
 export function logRequest(
   log: Log,
-  { requestId, traceparent, startedAt, operation, cost: tally, codes }: RequestState,
+  { requestId, traceparent, startedAt, operation, cost, codes }: RequestState,
   by: { readonly method: string; readonly status?: number },
   now: number,
 ): void {
@@ -57,9 +46,9 @@ export function logRequest(
       ...by,
       durationMs: Math.round((now - startedAt) * 10) / 10,
       ...(operation === undefined ? {} : { operation: operation.type, operationName: operation.name }),
-      ...(tally === undefined
+      ...(cost === undefined
         ? {}
-        : { upstreamCalls: tally.calls, cacheHits: tally.cacheHits, staleReads: tally.staleReads }),
+        : { upstreamCalls: cost.calls, cacheHits: cost.cacheHits, staleReads: cost.staleReads }),
       ...(codes.size === 0 ? {} : { codes: [...codes] }),
     },
     'request',
@@ -72,13 +61,9 @@ interface OperationArgs {
   readonly contextValue: ServerContext & GatewayContext;
 }
 
-function noteOperation({
-  document,
-  operationName,
-  contextValue: { state: record, cost: tally },
-}: OperationArgs): void {
+function recordOperation({ document, operationName, contextValue: { state, cost } }: OperationArgs): void {
   const operation = getOperationAST(document as DocumentNode, operationName as string | undefined);
-  if (record === undefined || !operation) return;
-  record.operation = { type: operation.operation, name: operation.name?.value.slice(0, MAX_NAME) };
-  record.cost = tally;
+  if (!operation) return;
+  state.operation = { type: operation.operation, name: operation.name?.value.slice(0, MAX_NAME) };
+  state.cost = cost;
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Plugin } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { GatewayContext } from '../../graphql/context.ts';
@@ -6,7 +7,7 @@ import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
 
-/** What is known of one HTTP request, filled in as it goes on its way and read when its answer leaves. */
+/** The facts about one request, filled in by the plugins and read when its answer leaves. */
 export interface RequestState {
   /** The caller's `X-Request-Id`, or one made here. */
   readonly requestId: string;
@@ -22,9 +23,9 @@ export interface RequestState {
   readonly codes: Set<string>;
 }
 
-/** Travels with the request through every hook of the server. */
+/** Travels with the request through every hook of the server; made where the request comes in. */
 export interface ServerContext {
-  state?: RequestState;
+  readonly state: RequestState;
   /** To be told when the answer turns out to be a stream, which is under way for as long as its client stays. */
   readonly becomesStream?: () => void;
 }
@@ -38,30 +39,29 @@ export interface RecordingDeps {
   readonly metrics: Metrics;
 }
 
-interface RequestHeaders {
-  readonly headers: { get(name: string): string | null };
-}
-
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The record of this request, begun here if this is the first to ask for it. */
-export function stateOf(context: ServerContext, { headers }: RequestHeaders, now: number): RequestState {
-  context.state ??= {
-    requestId: requestIdFrom(headers.get('x-request-id')),
-    traceparent: matching(headers.get('traceparent'), TRACEPARENT),
+/**
+ * The state of a request that has just come in.
+ * @param headers by their names in lower case
+ * @param now monotonic milliseconds
+ */
+export function beginState(headers: Readonly<IncomingHttpHeaders>, now: number): RequestState {
+  return {
+    requestId: requestIdFrom(headers),
+    traceparent: matching(headers['traceparent'], TRACEPARENT),
     startedAt: now,
     codes: new Set(),
   };
-  return context.state;
 }
 
-/** The id in a caller's `X-Request-Id`, or one made here. */
-export function requestIdFrom(header: string | null): string {
-  return matching(header, REQUEST_ID) ?? randomUUID();
+/** The id in the caller's `X-Request-Id`, or a new one. */
+export function requestIdFrom(headers: Readonly<IncomingHttpHeaders>): string {
+  return matching(headers['x-request-id'], REQUEST_ID) ?? randomUUID();
 }
 
-/** Ids of a caller's are repeated in headers and logs: what could break out of either is replaced. */
-function matching(value: string | null, pattern: RegExp): string | undefined {
-  return value !== null && pattern.test(value) ? value : undefined;
+/** A caller's ids are repeated in headers and logs, so one with a character that could break out of either is dropped. */
+function matching(value: string | readonly string[] | undefined, pattern: RegExp): string | undefined {
+  return typeof value === 'string' && pattern.test(value) ? value : undefined;
 }

@@ -2,7 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { type GatewayPlugin, stateOf, type RequestState } from './request-state.ts';
+import type { GatewayPlugin, RequestState } from './request-state.ts';
 
 /** How a stream ended: by itself, with an error, or because its client went. */
 type Reason = 'completed' | 'failed' | 'left';
@@ -14,8 +14,8 @@ export interface SubscriptionLogDeps {
 
 /** One more log line for each subscription, when its stream has ended: how long, how many events, and why. */
 export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): GatewayPlugin {
-  function ended(record: RequestState, events: number, reason: Reason): void {
-    const { requestId, traceparent, startedAt, operation, codes } = record;
+  function logEnd(state: RequestState, events: number, reason: Reason): void {
+    const { requestId, traceparent, startedAt, operation, codes } = state;
     log.info(
       {
         requestId,
@@ -31,16 +31,15 @@ export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): Gateway
   }
 
   return {
-    onExecutionResult({ request, context, result, setResult }) {
+    onExecutionResult({ context: { state }, result, setResult }) {
       if (!isAsyncIterable(result)) return;
-      const record = stateOf(context, request, clock.monotonic());
-      setResult(watchEnd(result, (events, reason) => ended(record, events, reason)));
+      setResult(withEnd(result, (events, reason) => logEnd(state, events, reason)));
     },
   };
 }
 
 /** The same stream; says once how it ended. An event without data is the error that ends it. */
-function watchEnd(
+function withEnd(
   stream: AsyncIterable<ExecutionResult>,
   onEnd: (events: number, reason: Reason) => void,
 ): AsyncIterableIterator<ExecutionResult> {
