@@ -62,14 +62,12 @@ export function unauthenticated(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: byTable('UNAUTHENTICATED') });
 }
 
-/** More is asked of the gateway at the moment than it can bear. */
-export function overloaded(message: string): GraphQLError {
+/** The gateway itself has reached a limit, and takes requests again in a second or so. */
+export function overloaded(message = 'The gateway is overloaded at the moment.'): GraphQLError {
   return new GraphQLError(message, {
-    extensions: { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS },
+    extensions: { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: 1 },
   });
 }
-
-export const RETRY_AFTER_OVERLOAD_SECONDS = 1;
 
 function byTable(code: ErrorCode): Pick<GatewayErrorExtensions, 'code' | 'retryable'> {
   return { code, retryable: ERROR_CODES[code].retryable };

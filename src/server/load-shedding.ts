@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { RETRY_AFTER_OVERLOAD_SECONDS } from '../graphql/errors.ts';
+import { overloaded } from '../graphql/errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { SECURITY_HEADERS } from './plugins/response-headers.ts';
@@ -23,12 +23,12 @@ export interface LoadShedding {
 }
 
 const SAMPLE_MS = 500;
-const CODE = 'UPSTREAM_UNAVAILABLE';
+const { message, extensions } = overloaded();
 const REFUSAL_HEADERS = {
   ...Object.fromEntries(SECURITY_HEADERS),
   'Content-Type': 'application/json; charset=utf-8',
   'Cache-Control': 'no-store',
-  'Retry-After': String(RETRY_AFTER_OVERLOAD_SECONDS),
+  'Retry-After': String(extensions['retryAfterSeconds']),
 };
 
 /**
@@ -71,7 +71,7 @@ export function shedLoad(
         refuse(request, response);
         // Not logged: lines for requests that cost nothing would be most of what a flood costs.
         metrics.recordRequest(503, 0);
-        metrics.recordError(CODE);
+        metrics.recordError(String(extensions['code']));
         return;
       }
       response.once('close', done);
@@ -87,19 +87,5 @@ export function shedLoad(
 function refuse({ headers }: IncomingMessage, response: ServerResponse): void {
   const requestId = requestIdFrom(headers);
   response.writeHead(503, { ...REFUSAL_HEADERS, 'X-Request-Id': requestId });
-  response.end(
-    JSON.stringify({
-      errors: [
-        {
-          message: 'The gateway is overloaded at the moment.',
-          extensions: {
-            code: CODE,
-            retryable: true,
-            retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS,
-            requestId,
-          },
-        },
-      ],
-    }),
-  );
+  response.end(JSON.stringify({ errors: [{ message, extensions: { ...extensions, requestId } }] }));
 }

@@ -55,7 +55,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
         throw overloaded(`A socket takes at most ${MAX_OPERATIONS_PER_SOCKET} operations at once.`);
       }
       const done = admit();
-      if (done === undefined) throw overloaded('The gateway is overloaded at the moment.');
+      if (done === undefined) throw overloaded();
       try {
         return (await server.getResultForParams({ params, request }, { state })) ?? {};
       } finally {

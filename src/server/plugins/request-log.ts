@@ -1,7 +1,13 @@
 import { type DocumentNode, getOperationAST } from 'graphql';
 import type { GatewayContext } from '../../graphql/context.ts';
 import type { Log } from '../../log.ts';
-import type { GatewayPlugin, RecordingDeps, RequestState, ServerContext } from './request-state.ts';
+import {
+  type GatewayPlugin,
+  logFields,
+  type RecordingDeps,
+  type RequestState,
+  type ServerContext,
+} from './request-state.ts';
 
 const MAX_NAME = 100;
 
@@ -33,23 +39,21 @@ export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPl
  */
 export function logRequest(
   log: Log,
-  { requestId, traceparent, startedAt, operation, cost, codes }: RequestState,
+  state: RequestState,
   by: { readonly method: string; readonly status?: number },
   now: number,
 ): void {
+  const { operation, cost } = state;
   // Probes, scrapes and pages are not what operators look for.
   const level = operation === undefined && (by.status ?? 0) < 400 ? 'debug' : 'info';
   log[level](
     {
-      requestId,
-      ...(traceparent === undefined ? {} : { traceparent }),
+      ...logFields(state, now),
       ...by,
-      durationMs: Math.round((now - startedAt) * 10) / 10,
-      ...(operation === undefined ? {} : { operation: operation.type, operationName: operation.name }),
+      ...(operation === undefined ? {} : { operation: operation.type }),
       ...(cost === undefined
         ? {}
         : { upstreamCalls: cost.calls, cacheHits: cost.cacheHits, staleReads: cost.staleReads }),
-      ...(codes.size === 0 ? {} : { codes: [...codes] }),
     },
     'request',
   );

@@ -56,6 +56,23 @@ export function beginState(headers: Readonly<IncomingHttpHeaders>, now: number):
   };
 }
 
+/**
+ * The fields that every log line about a request has, as far as they are known.
+ * @param now monotonic milliseconds
+ */
+export function logFields(
+  { requestId, traceparent, startedAt, operation, codes }: RequestState,
+  now: number,
+): Readonly<Record<string, unknown>> {
+  return {
+    requestId,
+    ...(traceparent === undefined ? {} : { traceparent }),
+    durationMs: Math.round((now - startedAt) * 10) / 10,
+    ...(operation === undefined ? {} : { operationName: operation.name }),
+    ...(codes.size === 0 ? {} : { codes: [...codes] }),
+  };
+}
+
 /** The id in the caller's `X-Request-Id`, or a new one. */
 export function requestIdFrom(headers: Readonly<IncomingHttpHeaders>): string {
   return matching(headers['x-request-id'], REQUEST_ID) ?? randomUUID();

@@ -2,7 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import type { GatewayPlugin, RequestState } from './request-state.ts';
+import { type GatewayPlugin, logFields, type RequestState } from './request-state.ts';
 
 /** How a stream ended: by itself, with an error, or because its client went. */
 type Reason = 'completed' | 'failed' | 'left';
@@ -15,19 +15,7 @@ export interface SubscriptionLogDeps {
 /** One more log line for each subscription, when its stream has ended: how long, how many events, and why. */
 export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): GatewayPlugin {
   function logEnd(state: RequestState, events: number, reason: Reason): void {
-    const { requestId, traceparent, startedAt, operation, codes } = state;
-    log.info(
-      {
-        requestId,
-        ...(traceparent === undefined ? {} : { traceparent }),
-        ...(operation === undefined ? {} : { operationName: operation.name }),
-        durationMs: Math.round((clock.monotonic() - startedAt) * 10) / 10,
-        events,
-        reason,
-        ...(codes.size === 0 ? {} : { codes: [...codes] }),
-      },
-      'subscription ended',
-    );
+    log.info({ ...logFields(state, clock.monotonic()), events, reason }, 'subscription ended');
   }
 
   return {
