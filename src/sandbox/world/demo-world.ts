@@ -43,8 +43,6 @@ export const DEMO_TRANSFER_IDS = {
   ],
 } as const;
 
-export const NEVER_RUN_TRANSFER_ID = DEMO_TRANSFER_IDS.neverRun;
-
 /** Backfills of the demo team that are there from the start. */
 export const DEMO_BACKFILL_IDS = {
   running: '12345',
@@ -58,7 +56,7 @@ export const DEMO_BACKFILL_IDS = {
 } as const;
 
 /** Transfers of the other demo team. */
-export const OTHER_DEMO_TRANSFER_IDS = {
+const OTHER_DEMO_TRANSFER_IDS = {
   lively: '700001',
   running: '700002',
   completed: '700003',

@@ -23,7 +23,7 @@ export interface BackfillSeries {
 }
 
 /** With a backfill every second this is enough for three years. */
-export const SERIES_IDS = 100_000_000n;
+const SERIES_IDS = 100_000_000n;
 
 export function planOfSeries(series: BackfillSeries, n: number): BackfillPlan {
   const createdAt = series.firstCreatedAt + n * series.periodMs;
