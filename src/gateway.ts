@@ -30,8 +30,6 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** What GraphiQL opens with, where it is on. */
   readonly graphiqlDefaults?: GraphiqlDefaults;
-  /** Whether answers say what they cost without being asked. */
-  readonly alwaysReportCost?: boolean;
 }
 
 export interface Gateway extends Required<Handlers> {
@@ -52,7 +50,6 @@ export function createGateway({
   log,
   clock = systemClock,
   graphiqlDefaults,
-  alwaysReportCost = false,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
@@ -125,7 +122,6 @@ export function createGateway({
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
     corsOrigins: config.CORS_ORIGINS,
-    alwaysReportCost,
     clock,
     log,
     metrics,

@@ -34,8 +34,6 @@ export interface GraphqlServerDeps {
   /** All that may be asked, where that is limited. */
   readonly trustedDocuments: TrustedDocuments | undefined;
   readonly corsOrigins: readonly string[];
-  /** Whether answers say what they cost without being asked. */
-  readonly alwaysReportCost: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -46,12 +44,11 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
   const { finishResult, clock, log, metrics } = deps;
-  const costAnsweredUnasked = deps.alwaysReportCost ? '1' : null;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
     context({ request, state: { requestId, traceparent } }) {
-      const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST) ?? costAnsweredUnasked);
+      const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST));
       return createContext({
         requestId,
         traceparent,
