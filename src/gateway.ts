@@ -95,14 +95,14 @@ export function createGateway({
     staleMs: config.CACHE_STALE_MS,
     timeoutMs: config.UPSTREAM_TIMEOUT_MS,
   });
-  const watch = createBackfillUpdates({
+  const updates = createBackfillUpdates({
     client,
     clock,
     metrics,
     intervalMs: ({ partition }) => config.SUBSCRIPTION_POLL_MS * governor.stretch(partition).changing,
     staleMs: config.CACHE_STALE_MS,
   });
-  metrics.watchSubscriptions(() => watch.streams);
+  metrics.watchSubscriptions(() => updates.streams);
   const finishResult = createFinishResult({ log, metrics });
   let ready = false;
   const server = createGraphqlServer({
@@ -110,7 +110,7 @@ export function createGateway({
     createContext: createContextFactory({
       client,
       clock,
-      watch,
+      updates,
       credentials,
       quotaRemaining: governor.remaining,
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
@@ -155,7 +155,7 @@ export function createGateway({
       ready = value;
     },
     completeStreams() {
-      watch.close();
+      updates.close();
       sockets.close();
     },
     async close() {
