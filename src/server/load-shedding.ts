@@ -6,17 +6,17 @@ import { SECURITY_HEADERS } from './plugins/response-headers.ts';
 
 export interface LoadSheddingOptions {
   readonly metrics: Metrics;
-  /** Most requests under way at once; each holds memory until it is answered. */
+  /** The limit of requests under way at once, each of which holds memory until it is answered. */
   readonly maxUnderWay?: number;
-  /** Most milliseconds by which the event loop may be late. */
+  /** The limit of the event loop's lag, in milliseconds. */
   readonly maxLagMs?: number;
 }
 
 export interface LoadShedding {
   readonly handle: RequestListener;
   /**
-   * Lets in what does not come as a request.
-   * @returns what is called once when it is done; undefined when it is to be turned away
+   * Admits an operation that does not come as an HTTP request.
+   * @returns a function to call when it is done; undefined when it must be turned away
    */
   admit(): (() => void) | undefined;
   stop(): void;
@@ -32,9 +32,9 @@ const REFUSAL_HEADERS = {
 };
 
 /**
- * Turns GraphQL requests away with 503 before they cost anything, while more are under way than memory is planned for
- * or the event loop is late. Those who ask how the gateway is are always answered. Streams are under way for hours and
- * do next to nothing, so they count only until they are one; `watch.ts` bounds them.
+ * Turns GraphQL requests away with 503 before they cost anything, while too many are under way or the event loop is
+ * late. `/health`, `/ready` and `/metrics` are always answered. A stream lasts for hours and does next to nothing, so
+ * a request stops counting when it becomes one; `MAX_STREAMS` of backfill-updates.ts bounds streams.
  * @param handle calls `becomesStream` when it answers with a stream
  */
 export function shedLoad(
@@ -69,7 +69,7 @@ export function shedLoad(
       const done = admit();
       if (done === undefined) {
         refuse(request, response);
-        // Not logged: lines for requests that cost nothing would be most of what a flood costs.
+        // Not logged: under a flood the log lines would cost more than the refusals.
         metrics.recordRequest(503, 0);
         metrics.recordError(String(extensions['code']));
         return;

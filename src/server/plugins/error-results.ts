@@ -3,10 +3,10 @@ import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import { INTERNAL_SERVER_ERROR, toPublicError, withExtensions } from '../../graphql/errors.ts';
 import type { GatewayPlugin, RecordingDeps, RequestState } from './request-state.ts';
 
-/** Brings the errors of a result to the form in which they leave, and records them. */
+/** Makes the errors of a result public ones, with code and request id, and records them. */
 export type FinishResult = <Result extends ExecutionResult>(result: Result, state: RequestState) => Result;
 
-/** Each error gets its code and request id, is counted, and is logged whole if it is a bug of ours. */
+/** Errors are counted by code; a bug of the gateway is logged whole. */
 export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'>): FinishResult {
   function finish(thrown: unknown, state: RequestState): GraphQLError {
     const error = toPublicError(thrown);
@@ -24,8 +24,8 @@ export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'
 }
 
 /**
- * Every error that leaves passes here, those of unreadable requests and failed validation included, which execution
- * never sees, and those of each event of a stream, its end included.
+ * Every error that leaves passes here: also those of unreadable requests and failed validation, which execution never
+ * sees, and those of a stream's events and of its end.
  */
 export function useErrorResults(finish: FinishResult): GatewayPlugin {
   return {
@@ -35,7 +35,7 @@ export function useErrorResults(finish: FinishResult): GatewayPlugin {
     },
 
     onResultProcess({ serverContext: { state }, result, setResult }) {
-      // Batches are off, and streams are done above: what is left is one result.
+      // Batches are off and streams are handled above, so one result is left.
       if (isAsyncIterable(result) || Array.isArray(result)) return;
       setResult(finish(result, state));
     },

@@ -12,8 +12,8 @@ import {
 const MAX_NAME = 100;
 
 /**
- * One log line and one observation for each request: what was asked, what it cost and how it ended; never with what.
- * That of a subscription is about its start.
+ * Writes one log line and one metric for each request: its operation, cost and end, but never its text or variables.
+ * The line of a subscription is about its start.
  */
 export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPlugin {
   return {
@@ -34,8 +34,8 @@ export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPl
 }
 
 /**
- * @param by how it came and was answered
- * @param now of the monotonic clock
+ * @param by method and status; an operation over a WebSocket has no status
+ * @param now monotonic milliseconds
  */
 export function logRequest(
   log: Log,
@@ -44,7 +44,7 @@ export function logRequest(
   now: number,
 ): void {
   const { operation, cost } = state;
-  // Probes, scrapes and pages are not what operators look for.
+  // Probes, scrapes and pages would hide the operations.
   const level = operation === undefined && (by.status ?? 0) < 400 ? 'debug' : 'info';
   log[level](
     {

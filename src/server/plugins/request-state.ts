@@ -9,7 +9,7 @@ import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
 
 /** The facts about one request, filled in by the plugins and read when its answer leaves. */
 export interface RequestState {
-  /** The caller's `X-Request-Id`, or one made here. */
+  /** The caller's `X-Request-Id`, or a new one. */
   readonly requestId: string;
   /** The caller's W3C trace context, if it is well-formed. */
   readonly traceparent: string | undefined;
@@ -17,22 +17,22 @@ export interface RequestState {
   readonly startedAt: number;
   operation?: { readonly type: string; readonly name: string | undefined };
   cost?: OperationCost;
-  /** Whether the answer is true of this request only. */
+  /** Whether the answer describes this request only, so that a browser may not keep it. */
   mustNotBeKept?: boolean;
-  /** Every `extensions.code` among the errors answered. */
+  /** The `extensions.code` of every error in the answer. */
   readonly codes: Set<string>;
 }
 
 /** Travels with the request through every hook of the server; made where the request comes in. */
 export interface ServerContext {
   readonly state: RequestState;
-  /** To be told when the answer turns out to be a stream, which is under way for as long as its client stays. */
+  /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
 
-/** What plugins need that record what becomes of requests. */
+/** The dependencies of plugins that record requests. */
 export interface RecordingDeps {
   readonly clock: Clock;
   readonly log: Log;
@@ -78,7 +78,7 @@ export function requestIdFrom(headers: Readonly<IncomingHttpHeaders>): string {
   return matching(headers['x-request-id'], REQUEST_ID) ?? randomUUID();
 }
 
-/** A caller's ids are repeated in headers and logs, so one with a character that could break out of either is dropped. */
+/** Callers' ids are repeated in headers and logs, so one that could break out of either is dropped. */
 function matching(value: string | readonly string[] | undefined, pattern: RegExp): string | undefined {
   return typeof value === 'string' && pattern.test(value) ? value : undefined;
 }

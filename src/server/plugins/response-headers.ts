@@ -3,8 +3,8 @@ import { EXPLAIN_COST } from './cost-report.ts';
 import type { GatewayPlugin, RequestState } from './request-state.ts';
 
 /**
- * Tells the client which request this was and how long it may keep the answer: as long as everything in it is fresh.
- * The answer is the caller's alone, and differs by credential and team, so a shared cache may not keep it at all.
+ * Sets the request's id and how long the client may keep the answer: as long as everything in it is fresh. Answers
+ * differ by credential and team, so a shared cache may not keep them at all.
  */
 export function useResponseHeaders(clock: Clock): GatewayPlugin {
   return {
@@ -19,7 +19,7 @@ export function useResponseHeaders(clock: Clock): GatewayPlugin {
 
 const VARY = `Accept, Authorization, X-Team-Id, ${EXPLAIN_COST}`;
 
-/** An answer is data: not to be taken for anything else, framed, or told to other sites. */
+/** These keep browsers from interpreting, framing or passing on an answer, which is data and nothing else. */
 export const SECURITY_HEADERS = [
   ['Content-Security-Policy', "frame-ancestors 'none'"],
   ['Referrer-Policy', 'no-referrer'],

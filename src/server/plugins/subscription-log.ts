@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { type GatewayPlugin, logFields, type RequestState } from './request-state.ts';
 
-/** How a stream ended: by itself, with an error, or because its client went. */
+/** The end of a stream: by itself, with an error, or because its client left. */
 type Reason = 'completed' | 'failed' | 'left';
 
 export interface SubscriptionLogDeps {
@@ -12,7 +12,7 @@ export interface SubscriptionLogDeps {
   readonly log: Log;
 }
 
-/** One more log line for each subscription, when its stream has ended: how long, how many events, and why. */
+/** Writes a second log line for each subscription when its stream ends: how long, how many events, and why. */
 export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): GatewayPlugin {
   function logEnd(state: RequestState, events: number, reason: Reason): void {
     log.info({ ...logFields(state, clock.monotonic()), events, reason }, 'subscription ended');
@@ -26,7 +26,7 @@ export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): Gateway
   };
 }
 
-/** The same stream; says once how it ended. An event without data is the error that ends it. */
+/** The same stream, which calls `onEnd` once. A last event without data is the error that ended it. */
 function withEnd(
   stream: AsyncIterable<ExecutionResult>,
   onEnd: (events: number, reason: Reason) => void,
