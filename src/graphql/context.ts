@@ -9,7 +9,7 @@ import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import type { BackfillUpdates } from './live/backfill-updates.ts';
 
-/** What a request says about its caller: header values as they came. */
+/** The facts about a request's caller: header values as they came. */
 export interface CallerFacts {
   readonly requestId: string;
   readonly traceparent: string | undefined;
@@ -35,7 +35,7 @@ export interface CostReport {
   readonly quotaRemaining: number | null;
 }
 
-/** What resolvers work with; one for each operation. */
+/** The context of resolvers, one for each operation. */
 export interface GatewayContext {
   /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
   reader(): ReadContext;
