@@ -10,6 +10,7 @@ import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { type Handlers, listen } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
+import { beginState } from './server/plugins/request-state.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
@@ -21,8 +22,6 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** What GraphiQL opens with, where it is on. */
   readonly graphiqlDefaults?: GraphiqlDefaults;
-  /** Whether answers say what they cost without being asked. */
-  readonly alwaysReportCost?: boolean;
 }
 
 export interface Gateway extends Required<Handlers> {
@@ -43,7 +42,6 @@ export function createGateway({
   log,
   clock = systemClock,
   graphiqlDefaults,
-  alwaysReportCost = false,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
@@ -93,7 +91,6 @@ export function createGateway({
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
     corsOrigins: config.CORS_ORIGINS,
-    alwaysReportCost,
     clock,
     log,
     metrics,
@@ -101,7 +98,10 @@ export function createGateway({
 
   const shedding = shedLoad(
     (request, response, becomesStream) => {
-      void server(request, response, { becomesStream });
+      void server(request, response, {
+        state: beginState(request.headers, clock.monotonic()),
+        becomesStream,
+      });
     },
     { metrics },
   );

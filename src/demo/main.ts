@@ -14,7 +14,7 @@ import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 
 const DEFAULTS = {
   HOST: '127.0.0.1',
-  // Anything less would run into the text below.
+  // Lines of a lower level would run into the welcome text.
   LOG_LEVEL: 'warn',
   INTROSPECTION: 'true',
 };
@@ -32,10 +32,9 @@ await runAsProcess(async (env) => {
         ...DEMO_GRAPHIQL,
         moreTabs: () => [demoProgress(newbornBackfillId(sandbox.world))],
       },
-      alwaysReportCost: true,
     };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
-    console.log(welcome(`http://${nameOf(config.HOST)}:${gateway.port}/graphql`, sandbox.url));
+    console.log(welcome(`http://${browserHost(config.HOST)}:${gateway.port}/graphql`, sandbox.url));
     return {
       ...gateway,
       async stop() {
@@ -49,7 +48,7 @@ await runAsProcess(async (env) => {
   }
 });
 
-/** On the usual port, or on any free one where that is taken. */
+/** Starts on the usual port, or on any free one if that is taken. */
 async function startAnywhere(options: GatewayOptions): Promise<RunningGateway> {
   try {
     return await startGateway(options);
@@ -81,8 +80,8 @@ function isPortTaken(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }
 
-/** How a browser on this machine names it. */
-function nameOf(host: string): string {
+/** The host as a browser on this machine writes it. */
+function browserHost(host: string): string {
   if (['127.0.0.1', '0.0.0.0', '::1', '::'].includes(host)) return 'localhost';
   return host.includes(':') ? `[${host}]` : host;
 }

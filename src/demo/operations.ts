@@ -1,6 +1,6 @@
 import type { GraphiqlDefaults } from '../server/graphiql.ts';
 
-/** What GraphiQL opens with: one of each thing that can be said of a transfer, with a caller the sandbox knows. */
+/** The demo's GraphiQL opens with one transfer in each state, as a caller that the sandbox knows. */
 export const DEMO_GRAPHIQL: GraphiqlDefaults = {
   query: `# Backfills of a sandbox that never stands still:
 # press the button, and again a few seconds later.
@@ -35,7 +35,7 @@ fragment Latest on Transfer {
   headers: { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '936506', 'X-Explain-Cost': '1' },
 };
 
-/** A backfill as it goes on, for a tab of its own. */
+/** A subscription to one backfill, for a tab of its own. */
 export function demoProgress(backfillId: string): string {
   return `# A backfill that has just begun, for a minute and a half
 # up to its end: press the button and look on.
@@ -53,7 +53,7 @@ subscription Progress {
 `;
 }
 
-/** Operations to paste into GraphiQL; each says in its first line what its answer shows. */
+/** Operations to paste into GraphiQL; the first line of each says what its answer shows. */
 export const DEMO_OPERATIONS = [
   `# A dashboard: six transfers, one of them without any backfill
 query Dashboard {
@@ -77,7 +77,7 @@ query NoSuchBackfill {
 
 export const DEMO_CURL_QUERY = '{ transfer(id: 456841) { latestBackfill { status errorReport { error } } } }';
 
-/** Tokens that the sandbox refuses, and the code that the gateway makes of it. */
+/** Tokens that the sandbox refuses, with its status and the gateway's error code. */
 export const DEMO_REFUSALS = {
   'sandbox-noaccess': '403, so FORBIDDEN',
   'sandbox-exhausted': '429, so RATE_LIMITED',

@@ -9,50 +9,51 @@ import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import type { BackfillUpdates } from './live/backfill-updates.ts';
 
-/** What the HTTP request says about its caller, header values as they came. */
+/** The facts about a request's caller: header values as they came. */
 export interface CallerFacts {
   readonly requestId: string;
   readonly traceparent: string | undefined;
   readonly authorization: string | null;
   /** The header `X-Team-Id`. */
   readonly teamId: string | null;
-  /** Whether `Cache-Control: no-cache` asks to read past the cache. */
+  /** `Cache-Control: no-cache`: reads go past the cache. */
   readonly noCache: boolean;
   readonly costQuestion: CostQuestion;
 }
 
-/** Whether the operation's cost is asked for: that which it has, or that which it would have. */
+/** The header `X-Explain-Cost`: `report` what the operation cost, or `estimate` what it would cost and read nothing. */
 export type CostQuestion = 'none' | 'report' | 'estimate';
 
 /** `extensions.upstream` */
 export interface CostReport {
-  /** Calls to the REST API made, or that would be made at most, at this operation's expense. */
+  /** Calls to the REST API that the operation made; of an estimate, the most that it would make. */
   readonly calls: number;
-  /** Reads answered by what is kept, by a call that somebody else made, or by one call for several. */
+  /** Reads answered from the cache, by another operation's call, or by one call for several reads. */
   readonly cacheHits: number;
   readonly staleReads: number;
-  /** Calls left in the credential's hour, as far as is known here; null without a usable credential. */
+  /** Calls left in the credential's hour, as far as the gateway knows; null without a usable credential. */
   readonly quotaRemaining: number | null;
 }
 
-/** What resolvers may use; made anew for each operation. */
+/** The context of resolvers, one for each operation. */
 export interface GatewayContext {
   /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
   reader(): ReadContext;
   /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
   loaders(): Loaders;
   /**
-   * The team to read for: the argument, else the header `X-Team-Id`, else the gateway's default.
-   * @throws {GraphQLError} `BAD_USER_INPUT` when there is none, or the one that counts is malformed
+   * The team to read for: the argument, else the header `X-Team-Id`, else the setting `SUPERMETRICS_TEAM_ID`.
+   * @throws {GraphQLError} `BAD_USER_INPUT` when all three are missing, or the first one given is malformed
    */
   teamId(argument: string | null | undefined): ResourceId;
   readonly updates: Pick<BackfillUpdates, 'open'>;
   /**
-   * Forgets what was read and what it cost. The context of a subscription lives as long as its stream, so without this
-   * each event would be answered with what was read for the first one, and all events together would share one limit.
+   * Gives the next event of a subscription loaders and an operation cost of its own. The context lives as long as the
+   * stream: without this each event would be answered with what was read for the first one, and all events would share
+   * one limit of calls.
    */
   beginEvent(): void;
-  /** Of this operation; of a subscription, of its start. */
+  /** The cost of this operation; for a subscription, the cost of its start without its events. */
   readonly cost: OperationCost;
   readonly costQuestion: CostQuestion;
   costReport(): CostReport;
@@ -73,27 +74,27 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
   const { backfills, estimate, credentials, quota } = upstream;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
-    let tally = new OperationCost(maxCallsPerOperation);
+    const cost = new OperationCost(maxCallsPerOperation);
+    let currentCost = cost;
     let loaders: Loaders | undefined;
 
     function reader(): ReadContext {
       return {
         caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
         mode: { kind: noCache ? 'noCache' : 'fresh' },
-        cost: tally,
+        cost: currentCost,
       };
     }
 
     return {
       updates,
       reader,
-
-      cost: tally,
+      cost,
       costQuestion,
       now: clock.now,
 
       costReport() {
-        const { calls, cacheHits, staleReads } = tally;
+        const { calls, cacheHits, staleReads } = currentCost;
         const credential = authorization === null ? undefined : credentials.parse(authorization);
         const left = credential === undefined ? null : Math.floor(quota.remaining(credential.partition));
         return { calls, cacheHits, staleReads, quotaRemaining: left };
@@ -105,7 +106,7 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
       },
 
       beginEvent() {
-        tally = new OperationCost(maxCallsPerOperation);
+        currentCost = new OperationCost(maxCallsPerOperation);
         loaders = undefined;
       },
 

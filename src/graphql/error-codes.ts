@@ -1,7 +1,7 @@
 /**
- * The table of error codes: every `errors[].extensions.code` that a client can get, whether sending the same operation
- * again may help, and what it means. The gateway answers by it, the README is checked against it, and frontends import
- * it as `backfill-gateway/error-codes`. It imports nothing, so that nothing of the server comes along.
+ * The table of error codes: every `errors[].extensions.code` that a client can get, its meaning, and whether sending
+ * the same operation again may help. The gateway answers by it, the README is tested against it, and frontends import
+ * it as `backfill-gateway/error-codes`. The file imports nothing, so that frontends get nothing of the server.
  */
 export const ERROR_CODES = {
   BAD_USER_INPUT: {
@@ -17,8 +17,7 @@ export const ERROR_CODES = {
   CONFLICT: { retryable: false, meaning: 'The request conflicts with the current state of the resource.' },
   RATE_LIMITED: {
     retryable: true,
-    meaning:
-      'The rate limit of the REST API is reached; `retryAfterSeconds` says when to come back, where known.',
+    meaning: 'The rate limit of the REST API is reached; `retryAfterSeconds` is sent if known.',
   },
   QUOTA_EXCEEDED: {
     retryable: false,
@@ -47,8 +46,7 @@ export const ERROR_CODES = {
   },
   PERSISTED_QUERY_NOT_FOUND: {
     retryable: false,
-    meaning:
-      'The gateway does not know the text of this hash; send both once, which Apollo clients do by themselves.',
+    meaning: 'The gateway does not know this hash: send the text too. Apollo clients do so themselves.',
   },
   PERSISTED_QUERY_MISMATCH: { retryable: false, meaning: 'The hash is not that of the text sent with it.' },
   PERSISTED_QUERY_NOT_IN_LIST: { retryable: false, meaning: 'No trusted document has this id.' },
@@ -60,21 +58,23 @@ export const ERROR_CODES = {
 } as const satisfies Readonly<Record<string, ErrorCodeRow>>;
 
 interface ErrorCodeRow {
-  /** Whether the same operation may succeed when it is sent again, after `retryAfterSeconds` where told. */
+  /** Whether the same operation may succeed when sent again, after `retryAfterSeconds` if given. */
   readonly retryable: boolean;
-  /** One sentence. */
+  /** One sentence of at most 90 characters. */
   readonly meaning: string;
 }
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** `errors[].extensions`. Some routers keep nothing of it but `code`; straight from the gateway the first three are always there. */
+/**
+ * `errors[].extensions`. The gateway always sends the first three fields; some routers keep nothing but `code`.
+ */
 export interface GatewayErrorExtensions {
   readonly code: ErrorCode;
   readonly retryable?: boolean;
   readonly requestId?: string;
   readonly retryAfterSeconds?: number;
-  /** What the REST API said, where it said something. */
+  /** The REST API's answer, if there was one. */
   readonly upstream?: {
     readonly status: number;
     readonly code?: string;
@@ -94,7 +94,7 @@ export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
 }
 
-/** Whether an error has a code of this table: routers and proxies answer errors of their own, later gateways further codes. */
+/** Whether an error has a code of this table. Routers and proxies send others, and so do later gateways. */
 export function isGatewayError(error: unknown): error is GatewayError {
   return (
     hasKey(error, 'extensions') && hasKey(error.extensions, 'code') && isErrorCode(error.extensions.code)

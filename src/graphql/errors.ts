@@ -2,7 +2,7 @@ import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream/errors.ts';
 import { ERROR_CODES, type ErrorCode, type GatewayErrorExtensions } from './error-codes.ts';
 
-/** What clients see of each way in which the REST API can fail. The codes' own table is error-codes.ts. */
+/** The code and message for each kind of upstream failure; error-codes.ts has the codes' meanings. */
 const UPSTREAM_ERRORS = {
   badRequest: {
     code: 'BAD_USER_INPUT',
@@ -53,7 +53,7 @@ const UPSTREAM_ERRORS = {
 
 export const INTERNAL_SERVER_ERROR = 'INTERNAL_SERVER_ERROR' satisfies ErrorCode;
 
-/** An argument or header that cannot be right, told before any upstream call is made. */
+/** An argument or header that is malformed, reported before any upstream call. */
 export function badUserInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: byTable('BAD_USER_INPUT') });
 }
@@ -62,22 +62,20 @@ export function unauthenticated(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: byTable('UNAUTHENTICATED') });
 }
 
-/** More is asked of the gateway at the moment than it can bear. */
-export function overloaded(message: string): GraphQLError {
+/** The gateway itself has reached a limit, and takes requests again in a second or so. */
+export function overloaded(message = 'The gateway is overloaded at the moment.'): GraphQLError {
   return new GraphQLError(message, {
-    extensions: { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS },
+    extensions: { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: 1 },
   });
 }
-
-export const RETRY_AFTER_OVERLOAD_SECONDS = 1;
 
 function byTable(code: ErrorCode): Pick<GatewayErrorExtensions, 'code' | 'retryable'> {
   return { code, retryable: ERROR_CODES[code].retryable };
 }
 
 /**
- * The one seam between errors and clients: whatever was thrown becomes an error with a code of the table. What is no
- * known error becomes `INTERNAL_SERVER_ERROR` with nothing of its text; the thrown one stays its `originalError`,
+ * The one seam between errors and clients: whatever was thrown becomes an error with a code of {@link ERROR_CODES}. An
+ * unknown error becomes `INTERNAL_SERVER_ERROR` without any of its text. The thrown error stays the `originalError`,
  * which is never serialised.
  */
 export function toPublicError(error: unknown): GraphQLError {
@@ -93,8 +91,8 @@ export function toPublicError(error: unknown): GraphQLError {
   }
   if (error instanceof GraphQLError && root instanceof GraphQLError && isAboutTheRequest(error, root)) {
     const { originalError: unreadable, ...extensions } = error.extensions;
-    // Of a body that is not JSON yoga shows the runtime's own error; that it is there also keeps the status at 400,
-    // which without it depends on the media type that the client accepts.
+    // For a body that is not JSON yoga puts the runtime's own error here, which must not leave. Its presence also fixes
+    // the status at 400; without it the status would depend on the media type that the client accepts.
     const http = unreadable === undefined ? {} : { http: { status: 400 } };
     return located(error, root, error.message, {
       ...byTable('BAD_USER_INPUT'),
@@ -105,10 +103,10 @@ export function toPublicError(error: unknown): GraphQLError {
   return located(error, root, 'Internal server error.', byTable(INTERNAL_SERVER_ERROR));
 }
 
-/** The same error with other words about itself. */
+/** The same error with other extensions. */
 export function withExtensions(error: GraphQLError, extensions: GraphQLErrorExtensions): GraphQLError {
-  // Yoga answers 500 where nothing but an error with another inside comes, as when the field of a subscription fails
-  // at its start. Errors of fields answer 200.
+  // Yoga answers 500 to a result of nothing but an error with an `originalError`, as when a subscription fails at its
+  // start. Errors of fields answer 200, so they lose theirs here.
   const inside = error.path === undefined ? error.originalError : undefined;
   return located(error, inside, error.message, extensions);
 }
@@ -118,7 +116,7 @@ function isAboutTheRequest(error: GraphQLError, root: GraphQLError): boolean {
   return 'code' in root.extensions || root.nodes !== undefined || error.path === undefined;
 }
 
-/** Execution wraps what a resolver threw once for each place it passes. */
+/** The error that was thrown first; execution wraps it once for each place that it passes. */
 function rootOf(error: unknown): unknown {
   let root = error;
   while (root instanceof GraphQLError && root.originalError !== undefined) root = root.originalError;

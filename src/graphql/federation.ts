@@ -11,10 +11,10 @@ import { badUserInput } from './errors.ts';
 import { resourceId } from './input.ts';
 
 /**
- * What the `@link` of schema.graphql stands for, spelled out for graphql-js, and the two fields by which a router
- * speaks to a subgraph (Apollo Federation 2 subgraph specification). This is all of it that the gateway needs;
- * `@apollo/subgraph` would take most of the start-up time, and answers nothing at all where one representation names
- * an unknown type.
+ * The definitions behind the `@link` of schema.graphql, written out for graphql-js, and the two fields through which a
+ * router talks to a subgraph (Apollo Federation 2 subgraph specification). The gateway needs no more of it.
+ * `@apollo/subgraph` would take most of the start-up time, and nulls the whole answer when one representation names an
+ * unknown type.
  */
 export const FEDERATION_SDL = /* GraphQL */ `
   directive @link(url: String!, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA
@@ -44,14 +44,14 @@ export const FEDERATION_SDL = /* GraphQL */ `
   }
 `;
 
-/** A key as given, under the type's name, which is how execution learns the type. */
+/** A key as given, with the `__typename` from which graphql-js resolves the type of the union. */
 interface Reference {
   readonly __typename: 'Transfer' | 'Backfill';
   readonly teamId: ResourceId;
   readonly id: ResourceId;
 }
 
-/** Resolves `Query._entities`. Each entity is a promise of its own, so that what is thrown for one nulls that one only. */
+/** Resolves `Query._entities`. Each entity is a promise of its own, so that an error nulls that entity only. */
 export function resolveEntities(
   _query: unknown,
   { representations }: { readonly representations: readonly unknown[] },
@@ -63,7 +63,7 @@ export function resolveEntities(
     const reference = readReference(representation, context);
     const { __typename } = reference;
     if (readsNothing[__typename]) return reference;
-    // A copy: what the loader gives is the cache's.
+    // A copy, because the loader's value belongs to the cache.
     return { __typename, ...(await context.loaders().backfill.load(reference)) };
   });
 }
@@ -84,7 +84,7 @@ function readReference(representation: unknown, context: GatewayContext): Refere
   };
 }
 
-/** Ids may come as numbers; those that JavaScript rounds have lost their digits by now, so they are refused. */
+/** Ids may come as numbers, but one beyond 2^53 has been rounded by JSON.parse, so it is refused. */
 function keyText(value: unknown, name: string): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
@@ -93,9 +93,9 @@ function keyText(value: unknown, name: string): string {
 
 const KEY_FIELDS: ReadonlySet<string> = new Set(['__typename', 'id', 'teamId']);
 
-/** Whether nothing is asked of the entity that its key does not say, so that no read is needed. */
+/** Whether the operation selects nothing but fields of the entity's key, so that no read is needed. */
 function selectsKeyOnly({ fieldNodes, fragments }: GraphQLResolveInfo, typename: string): boolean {
-  // Fragments that spread each other twice would otherwise be walked a number of times that doubles with each.
+  // Without this, a chain of fragments that each spread the next one twice would be walked exponentially often.
   const seen = new Set<string>();
   const keyOnly = ({ selections }: SelectionSetNode): boolean =>
     selections.every((selection) => {

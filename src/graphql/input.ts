@@ -2,15 +2,15 @@ import { isResourceId, RESOURCE_ID_RULE, type ResourceId } from '../ids.ts';
 import { badUserInput } from './errors.ts';
 
 /**
- * @param what where the text came from, to begin the sentence with: `The argument "id"`
- * @throws {GraphQLError} `BAD_USER_INPUT` naming what is malformed and what would be right
+ * @param what the place of the text, which begins the error message: `The argument "id"`
+ * @throws {GraphQLError} `BAD_USER_INPUT` with the malformed text and the rule for ids
  */
 export function resourceId(text: string, what: string): ResourceId {
   if (isResourceId(text)) return text;
   throw badUserInput(`${what} must be ${RESOURCE_ID_RULE}; got ${quote(text)}.`);
 }
 
-/** @throws {GraphQLError} `BAD_USER_INPUT` naming the places that are malformed, or the limit that is exceeded */
+/** @throws {GraphQLError} `BAD_USER_INPUT` with the malformed ids and their indexes, or with the exceeded `max` */
 export function resourceIds(texts: readonly string[], argument: string, max: number): readonly ResourceId[] {
   if (texts.length > max) {
     throw badUserInput(`The argument "${argument}" takes at most ${max} ids; got ${texts.length}.`);
@@ -29,7 +29,7 @@ export function resourceIds(texts: readonly string[], argument: string, max: num
 
 const MAX_SHOWN = 10;
 
-/** Long or unprintable input is shown only as far as it helps to find it. */
+/** The text escaped and cut, so that an error message stays short and printable. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

@@ -10,8 +10,9 @@ export interface ResourceKey {
 }
 
 /**
- * One loader for each resource, made anew for each operation: the same id asked for by aliases, in lists or from both
- * ends is read once, and one read that fails rejects its own key only.
+ * The operation's memo: an id that aliases, lists or both ends of the graph ask for is read once, and a failed read
+ * rejects its own key only. The reads of several operations are batched below, by the DataLoader of a team in
+ * `upstream/reads/team-batches.ts`.
  */
 export interface Loaders {
   readonly backfill: DataLoader<ResourceKey, BackfillSnapshot, string>;
@@ -29,13 +30,13 @@ function createLoader<Value>(
   read: (key: ResourceKey) => Promise<Value>,
 ): DataLoader<ResourceKey, Value, string> {
   return new DataLoader<ResourceKey, Value, string>(
-    // The REST API has no read of many: a batch is as many reads side by side.
+    // Passed on one by one: the team's batch puts them together, with those of other operations.
     (keys) => Promise.all(keys.map((key) => read(key).catch(toError))),
     { cacheKeyFn: ({ teamId, id }) => `${teamId}/${id}` },
   );
 }
 
-/** DataLoader rejects a key whose value is an Error, and the whole batch when the batch rejects. */
+/** DataLoader rejects one key for an Error among the values, and all keys when the batch itself rejects. */
 function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error('a read rejected without an error', { cause: reason });
 }

@@ -1,11 +1,11 @@
 import type { ResourceId } from '../ids.ts';
 import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 
-/** What resolvers of `Transfer` get: all that is known of a transfer without asking for it. */
+/** The parent of `Transfer` resolvers. Its key is all there is, since the REST API has no endpoint for transfers. */
 export interface TransferParent {
   readonly teamId: ResourceId;
   readonly id: ResourceId;
 }
 
-/** What resolvers of `Backfill` get: the REST API's record as it came; they rename. */
+/** The parent of `Backfill` resolvers: the REST API's record, whose fields they rename. */
 export type BackfillParent = BackfillSnapshot;

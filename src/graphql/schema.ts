@@ -11,8 +11,8 @@ import type { Resolvers } from './types.generated.ts';
 
 const SCHEMA_FILE = new URL('../../schema.graphql', import.meta.url);
 
-/** Dates and times are brought to their form where they enter, in `upstream/records.ts`; here they pass. */
-const passing = (name: string): GraphQLScalarType => new GraphQLScalarType<string, unknown>({ name });
+/** A scalar without checks: `upstream/rest/records.ts` has brought dates and times to their form. */
+const unchecked = (name: string): GraphQLScalarType => new GraphQLScalarType<string, unknown>({ name });
 
 const resolvers: Resolvers = {
   Query,
@@ -20,11 +20,11 @@ const resolvers: Resolvers = {
   Transfer,
   Backfill,
   BackfillRunError,
-  Date: passing('Date'),
-  DateTime: passing('DateTime'),
+  Date: unchecked('Date'),
+  DateTime: unchecked('DateTime'),
 };
 
-/** The schema of schema.graphql as a Federation 2 subgraph; routers and composition tools are given it verbatim. */
+/** The schema of schema.graphql as a Federation 2 subgraph; `_service` gives routers its text verbatim. */
 export function createGatewaySchema(): GraphQLSchema {
   const sdl = readFileSync(SCHEMA_FILE, 'utf8');
   return createSchema<GatewayContext>({

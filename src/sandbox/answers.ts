@@ -2,7 +2,7 @@ import { freshRequestId } from './request-ids.ts';
 import { wireJson } from './world/wire.ts';
 import type { WireBackfill } from './world/wire.ts';
 
-/** A whole answer, before it goes on the wire. */
+/** A whole HTTP answer, before it goes on the wire. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export function errorAnswer(
   return jsonAnswer(status, body.meta.request_id, JSON.stringify(body), headers);
 }
 
-/** What stands in front of the API and knows no such path says so in its own way, without the envelope. */
+/** The answer of a proxy in front of the API to an unknown path or method: HTML without the envelope. */
 export function strangerAnswer(status: 404 | 405): Answer {
   const title = status === 404 ? '404 Not Found' : '405 Method Not Allowed';
   return {

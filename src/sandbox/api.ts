@@ -17,10 +17,10 @@ export interface ApiRequest {
 export type Api = (request: ApiRequest) => Answer;
 
 const HOUR_SECONDS = 3_600;
-/** The longest wait that the API documents: rows come back with the plan's next period, not with the hour. */
+/** The longest wait that the API documents, because rows come back with the plan's next period, not with the hour. */
 const ROW_QUOTA_RETRY_SECONDS = 86_400;
 
-/** The API itself: a request in, an answer out, and no socket anywhere. */
+/** The API itself, without sockets: a function from a request to its answer. */
 export function createApi({ world, quota }: { readonly world: World; readonly quota: Quota }): Api {
   // The order of checks: authentication, quota, path parameters, permission, existence, body.
   function answer(request: ApiRequest): Answer {
@@ -50,7 +50,7 @@ export function createApi({ world, quota }: { readonly world: World; readonly qu
     return perform(world, route, grant, body);
   }
 
-  // Without a good credential nothing is counted, so all of the quota is left.
+  // Requests without a valid credential are not counted, so all of the quota is left.
   function unauthenticated(code: string, message: string): Answer {
     const headers = { 'www-authenticate': 'Bearer', ...rateHeaders(quota.limit) };
     return errorAnswer(401, envelope(code, message), headers);
@@ -67,7 +67,7 @@ export function createApi({ world, quota }: { readonly world: World; readonly qu
     return errorAnswer(429, body, headers);
   }
 
-  // A quota without end has no number to tell.
+  // An unlimited quota has no number to send.
   function rateHeaders(remaining: number): Readonly<Record<string, string>> {
     if (quota.limit === Infinity) return {};
     return { 'x-ratelimit-limit': String(quota.limit), 'x-ratelimit-remaining': String(remaining) };

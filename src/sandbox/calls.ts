@@ -1,33 +1,33 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Operation } from './routes.ts';
 
-/** One request as it came, and what was said to it. */
+/** One request and the status of its answer. */
 export interface Call {
   readonly operation: Operation;
   readonly method: string;
   readonly path: string;
   readonly teamId: string | undefined;
-  /** The backfill or transfer id of the path, whichever the operation has. */
+  /** The backfill id or the transfer id of the path. */
   readonly id: string | undefined;
   readonly authorization: string | undefined;
   /** `X-Request-Id` of the request. */
   readonly requestId: string | undefined;
   readonly traceparent: string | undefined;
   readonly headers: Readonly<IncomingHttpHeaders>;
-  /** By the sandbox's clock. */
+  /** Epoch milliseconds of the sandbox's clock. */
   readonly at: number;
-  /** Undefined until answered, and for ever when a fault keeps the answer back. */
+  /** Undefined until answered, so for ever when a fault withholds the answer. */
   readonly status: number | undefined;
 }
 
 export interface CallLog {
-  /** The most recent calls, oldest first; counts know the others too. */
+  /** The latest calls, at most `CALLS_KEPT`, oldest first; the counts include older ones. */
   readonly all: readonly Call[];
   readonly inFlight: number;
-  /** The most requests that were under way at once. */
+  /** The highest `inFlight` so far. */
   readonly maxInFlight: number;
   count(operation?: Operation): number;
-  /** By method and path, such as `GET /v1/teams/1/backfills/2`. */
+  /** Counts by method and path, such as `GET /v1/teams/1/backfills/2`. */
   countByPath(): ReadonlyMap<string, number>;
   reset(): void;
 }
@@ -38,11 +38,11 @@ export interface CallRecorder extends CallLog {
 
 export interface CallInProgress {
   answered(status: number): void;
-  /** No longer under way; only the first time counts. */
+  /** The call is no longer in flight; repeated calls do nothing. */
   ended(): void;
 }
 
-/** Headers make a call some 2 kB: enough to look at, not enough to fill the memory of a benchmark or a demo. */
+/** With its headers a call takes some 2 kB, so a long benchmark or demo may not keep them all. */
 const CALLS_KEPT = 20_000;
 const DROPPED_AT_ONCE = 2_000;
 const PATHS_KEPT = 100_000;

@@ -7,10 +7,10 @@ import { freshRequestId } from './request-ids.ts';
 
 export interface Exchange {
   readonly response: ServerResponse;
-  /** Makes the answer that the request would have had. It counts and changes the world, so at most once. */
+  /** Makes the answer without the fault. It counts against the quota and changes the world, so call it at most once. */
   ordinary(): Answer;
   send(answer: Answer): void;
-  /** Writes the status and headers alone; the body is up to the caller. */
+  /** Writes the status and headers; the caller writes the body. */
   begin(status: number, headers: Readonly<Record<string, string>>): void;
 }
 
@@ -18,7 +18,7 @@ const JSON_HEADERS = { 'content-type': 'application/json', 'access-control-allow
 const FLOOD_CHUNK = Buffer.alloc(64 * 1024, 'x');
 const MISSING_BYTES = 64;
 
-/** Does to one exchange what the fault says. */
+/** Plays the fault on one exchange. */
 export async function playFault(fault: FaultAnswer, exchange: Exchange): Promise<void> {
   const { response } = exchange;
   switch (fault.kind) {
@@ -80,7 +80,7 @@ function statusAnswer(fault: Extract<FaultAnswer, { kind: 'status' }>): Answer {
   };
 }
 
-/** The header and the envelope of one answer tell the same id. */
+/** The request id of the envelope, so that the header can carry the same. */
 function requestIdOf(body: string | object): string | undefined {
   if (typeof body !== 'object' || !('meta' in body)) return undefined;
   const { meta } = body;
@@ -115,13 +115,13 @@ function reset(at: 'before-headers' | 'after-headers' | 'in-body', exchange: Exc
 function drip({ everyMs, bytes }: { everyMs: number; bytes: number }, { response, begin }: Exchange): void {
   begin(200, JSON_HEADERS);
   response.write('{');
-  // White space is good JSON wherever it comes: a reader cannot give up because of what it has read.
+  // White space is valid JSON, so a reader cannot give up because of what it has read.
   const timer = setInterval(() => response.write(' '.repeat(bytes)), everyMs);
   response.once('close', () => clearInterval(timer));
 }
 
 async function flood(bytes: number, { response, begin }: Exchange): Promise<void> {
-  // No length is announced, so that whoever limits bodies must count.
+  // Without a Content-Length a client that limits bodies has to count.
   begin(200, JSON_HEADERS);
   await pipeline(floodOf(bytes), response);
 }

@@ -2,10 +2,10 @@ import type { Operation } from './routes.ts';
 
 export { envelope } from './answers.ts';
 
-/** What to do instead of, or to, the ordinary answer. */
+/** A fault: an answer in place of the ordinary one, or a change to it. */
 export type FaultAnswer =
   | {
-      /** This status and body. An object is sent as JSON; see `envelope` for the documented error body. */
+      /** Answers this status and body. An object is sent as JSON; `envelope` makes the documented error body. */
       readonly kind: 'status';
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ export type FaultAnswer =
       readonly contentType?: string;
     }
   | {
-      /** These bytes, and no header but those given and the length. */
+      /** Answers these bytes, with the given headers and a length only. */
       readonly kind: 'raw';
       readonly status?: number;
       readonly headers?: Readonly<Record<string, string>>;
@@ -21,24 +21,24 @@ export type FaultAnswer =
     }
   /** Takes the request and never answers. */
   | { readonly kind: 'hang' }
-  /** Answers after so many milliseconds of real time. */
+  /** Answers after `ms` milliseconds of real time. */
   | { readonly kind: 'delay'; readonly ms: number; readonly answerFrom?: AnswerMoment }
   /** Answers when the promise is fulfilled. */
   | { readonly kind: 'hold'; readonly until: Promise<unknown>; readonly answerFrom?: AnswerMoment }
   /** Destroys the connection. */
   | { readonly kind: 'reset'; readonly at: 'before-headers' | 'after-headers' | 'in-body' }
-  /** Status 200 and a body that never ends: so many bytes at once, over and over. */
+  /** Answers 200 with a body that never ends: `bytes` bytes every `everyMs` milliseconds. */
   | { readonly kind: 'drip'; readonly everyMs: number; readonly bytes: number }
-  /** Status 200 and so many bytes of good JSON in the documented envelope. */
+  /** Answers 200 with `bytes` bytes of valid JSON in the documented envelope. */
   | { readonly kind: 'flood'; readonly bytes: number }
-  /** Announces more than the ordinary body, sends that, and closes the connection. */
+  /** Announces a longer body than the ordinary one, sends the ordinary one, and closes the connection. */
   | { readonly kind: 'truncate' }
-  /** Sends the ordinary answer with its JSON text changed. It is text because ids do not survive `JSON.parse`. */
+  /** Sends the ordinary answer with its JSON text changed; text, because ids do not survive `JSON.parse`. */
   | { readonly kind: 'edit'; readonly edit: (json: string) => string };
 
 /**
- * Whether a late answer is made when it is sent (the default), or when the request came: then it tells what was
- * true before everything that happened meanwhile, as an answer that is long on its way does.
+ * The moment at which a late answer is made: when it is sent (the default), or when the request came. The latter shows
+ * a state before everything that happened meanwhile, like an answer delayed on its way.
  */
 export type AnswerMoment = 'sending' | 'request';
 
@@ -49,17 +49,20 @@ export interface FaultTarget {
 }
 
 export interface Fault {
-  /** All of it must match; left out, every request does. */
+  /** All given fields must match; without it every request matches. */
   readonly when?: FaultTarget;
-  /** For how many requests, 1 unless told; `Infinity` until removed. */
+  /** Number of requests to play the fault for, 1 by default; `Infinity` until removed. */
   readonly times?: number;
   readonly answer: FaultAnswer;
 }
 
 export interface FaultScript {
-  /** Of several faults that match a request, the one added first is played. Gives back what removes it. */
+  /**
+   * Queues a fault. Of several that match a request, the one added first is played.
+   * @returns a function that removes it
+   */
   add(fault: Fault): () => void;
-  /** What has been scripted for a number of requests and not been asked for that often yet, in words. */
+  /** A line for each fault with a finite `times` that has not been played as often yet. */
   pending(): readonly string[];
   clear(): void;
 }

@@ -15,7 +15,7 @@ const NO_TRANSFER = 'The requested transfer could not be found or you do not hav
 const NO_LATEST =
   'No backfill has been created for this transfer yet, or the transfer does not exist or belong to your team.';
 
-/** What an operation says once the caller is known and may call it: existence first, then the body. */
+/** Performs an operation for a caller who may call it. It checks existence first, then the body. */
 export function perform(world: World, route: KnownRoute, grant: TokenGrant, body: string): Outcome {
   const { teamId } = route;
   const teamIsTheirs = world.hasTeam(grant, teamId);
@@ -35,7 +35,7 @@ export function perform(world: World, route: KnownRoute, grant: TokenGrant, body
   }
 }
 
-/** The published documents name several codes for one status; so does the sandbox. */
+/** The published documents name several codes for this status, so the sandbox uses both. */
 export function forbidden(code: 'FORBIDDEN' | 'ACCESS_DENIED' = 'FORBIDDEN', why?: string): Outcome {
   return refused(403, envelope(code, 'You do not have access to this resource.', why));
 }

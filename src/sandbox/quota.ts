@@ -6,13 +6,14 @@ export type QuotaVerdict =
 
 export interface Quota {
   readonly limit: number;
-  /** Counts one call of the token, unless its hour is spent. */
+  /** Counts one call of the token, unless the quota of its hour is spent. */
   take(token: string): QuotaVerdict;
 }
 
 /**
- * Calls per token in a fixed window: an hour that begins with the token's first call, then with the first call
- * after that hour. Refused calls are not counted.
+ * Counts calls per token in a fixed window: an hour that begins with the token's first call, or with its first call
+ * after the last window. Refused calls are not counted.
+ * @param now epoch milliseconds
  */
 export function createQuota({ limit, now }: { readonly limit: number; readonly now: () => number }): Quota {
   const windows = new Map<string, { readonly since: number; used: number }>();

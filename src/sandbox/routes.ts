@@ -1,4 +1,4 @@
-/** `operationId`s of the vendor's OpenAPI document, and everything else. */
+/** The `operationId`s of the vendor's OpenAPI document, and `unknown` for everything else. */
 export type Operation =
   | 'getBackfillById'
   | 'getLatestBackfill'
@@ -7,7 +7,7 @@ export type Operation =
   | 'updateBackfillStatus'
   | 'unknown';
 
-/** Where a request goes. The ids are as they stand in the path, right or wrong. */
+/** The operation and ids of a path; the ids may be malformed. */
 export type Route =
   | { readonly operation: 'listIncompleteBackfills'; readonly teamId: string; readonly id: undefined }
   | { readonly operation: KnownWithId; readonly teamId: string; readonly id: string }
@@ -15,7 +15,7 @@ export type Route =
       readonly operation: 'unknown';
       readonly teamId: undefined;
       readonly id: undefined;
-      /** The path is right and the method is not. */
+      /** True for a known path with a method that it does not have. */
       readonly pathExists: boolean;
     };
 

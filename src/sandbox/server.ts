@@ -17,16 +17,16 @@ import type { Route } from './routes.ts';
 import type { World } from './world/world.ts';
 
 export interface SandboxOptions {
-  /** 0, the default, takes any free one. */
+  /** 0, the default, takes any free port. */
   readonly port?: number;
   readonly host?: string;
-  /** Epoch milliseconds; the world's clock unless told, else `Date.now`. */
+  /** Epoch milliseconds; by default the world's clock, without a world `Date.now`. */
   readonly now?: () => number;
-  /** A demo world unless told. */
+  /** A demo world by default. */
   readonly world?: World;
-  /** How long every ordinary answer takes, in real milliseconds. */
+  /** Delay of every ordinary answer, in milliseconds of real time. */
   readonly latencyMs?: number;
-  /** Calls per token in an hour that begins with the token's first call; `Infinity` for no quota. */
+  /** Calls per token in an hour that begins with its first call; 5,000 by default, `Infinity` for no quota. */
   readonly hourlyQuota?: number;
 }
 
@@ -36,13 +36,13 @@ export interface Sandbox {
   readonly world: World;
   readonly calls: CallLog;
   readonly faults: FaultScript;
-  /** Stops it at once, with all connections, answered or not. */
+  /** Stops the server at once and closes all connections, answered or not. */
   close(): Promise<void>;
 }
 
 const DEFAULT_QUOTA = 5_000;
 const MAX_BODY_BYTES = 64 * 1024;
-/** Longer than the tests of a client that reuses connections: an idle one should not vanish under it. */
+/** Longer than any test of a client that reuses connections, so that none closes while idle. */
 const KEEP_ALIVE_MS = 60_000;
 
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
@@ -87,7 +87,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     serve(request, response).catch((error: unknown) => {
-      // Either the client has left, or a script of the test is at fault and should hear of it.
+      // The client has left, or the test's own script threw and should see its error.
       if (response.headersSent || response.destroyed) response.destroy();
       else response.writeHead(500, { 'content-type': 'text/plain' }).end(`Sandbox: ${String(error)}`);
     });
@@ -125,14 +125,14 @@ function createExchange(response: ServerResponse, call: CallInProgress, ordinary
     send({ status, headers, body }) {
       if (response.destroyed) return;
       begin(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
-      // Before the client can know: its next request must not look as if it came on top of this one.
+      // Ended before the client sees the answer: its next request must not count as concurrent with this one.
       call.ended();
       response.end(body);
     },
   };
 }
 
-/** The body as text; what is too long is read and forgotten, and then is not JSON. */
+/** The body as text; empty, and so no JSON, when it is too long. */
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;

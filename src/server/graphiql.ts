@@ -1,10 +1,10 @@
 import type { GraphiQLOptions } from 'graphql-yoga';
 
-/** What GraphiQL shows when it opens. */
+/** The operation and headers with which GraphiQL opens. */
 export interface GraphiqlDefaults {
   readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Queries of further tabs, asked for each time the page is opened. */
+  /** Queries of further tabs; called each time the page is opened. */
   readonly moreTabs?: () => readonly string[];
 }
 
@@ -29,7 +29,7 @@ query LatestBackfills {
   headers: { Authorization: 'Bearer <token>', 'X-Team-Id': '<team>', 'X-Explain-Cost': '1' },
 };
 
-/** @returns the options of a page, by the URL of the request for it */
+/** @returns the options of a page from the URL of its request */
 export function graphiqlOptions({
   query,
   headers: byName,
@@ -40,18 +40,18 @@ export function graphiqlOptions({
     title: 'Backfill gateway',
     defaultQuery: query,
     headers,
-    // Nothing works without them, so they are in view.
+    // In view, because no operation works without a token and a team.
     defaultEditorToolsVisibility: 'headers',
-    // A token typed into GraphiQL is not to be found in the browser's storage later. Nothing else is kept there
-    // either: tabs kept without their headers come back as an empty tab, and this query is never seen again. What
-    // was typed survives a reload in the page's URL.
+    // A token typed into GraphiQL must not stay in the browser's storage. Nothing else is kept there either: GraphiQL
+    // restores tabs without their headers as one empty tab, and the default query would never be seen again. The
+    // typed query survives a reload in the page's URL.
     shouldPersistHeaders: false,
     storage: null,
   };
 
   return ({ url }) => {
     const queries = [query, ...moreTabs()];
-    // GraphiQL writes what was typed into the page's URL, and does not look there where there are tabs.
+    // GraphiQL writes the typed query into the page's URL, but ignores the URL when it is given default tabs.
     const typed = new URL(url, 'http://localhost').searchParams.get('query');
     const isTyped = typed !== null && !queries.map(shapeOf).includes(shapeOf(typed));
     if (queries.length === 1 || isTyped) return common;
@@ -59,12 +59,12 @@ export function graphiqlOptions({
   };
 }
 
-/** Ids differ from one time to the next. */
+/** The query without its ids, which differ each time the page is opened. */
 function shapeOf(query: string): string {
   return query.replaceAll(/\d+/g, '0');
 }
 
-/** Its scripts take 34 MiB of memory, so they are loaded when somebody opens it: in production nobody does. */
+/** Loads GraphiQL's scripts, 34 MiB of memory, when somebody opens it: in production nobody does. */
 export async function renderGraphiQL(options: GraphiQLOptions): Promise<string> {
   return (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options);
 }

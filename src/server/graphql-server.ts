@@ -19,7 +19,7 @@ import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
 import { useOperationalEndpoints } from './plugins/operational-endpoints.ts';
 import { useRequestLog } from './plugins/request-log.ts';
-import { stateOf, type ServerContext } from './plugins/request-state.ts';
+import type { ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
@@ -31,11 +31,9 @@ export interface GraphqlServerDeps {
   readonly finishResult: FinishResult;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
-  /** All that may be asked, where that is limited. */
+  /** The only documents that run; undefined where any document may. */
   readonly trustedDocuments: TrustedDocuments | undefined;
   readonly corsOrigins: readonly string[];
-  /** Whether answers say what they cost without being asked. */
-  readonly alwaysReportCost: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -46,20 +44,17 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
   const { finishResult, clock, log, metrics } = deps;
-  const costAnsweredUnasked = deps.alwaysReportCost ? '1' : null;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
-    context(initial) {
-      const { request } = initial;
-      const { requestId, traceparent } = stateOf(initial, request, clock.monotonic());
-      const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST) ?? costAnsweredUnasked);
+    context({ request, state: { requestId, traceparent } }) {
+      const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST));
       return createContext({
         requestId,
         traceparent,
         authorization: request.headers.get('authorization'),
         teamId: request.headers.get('x-team-id'),
-        // One that says neither was refused before, see useCostReport.
+        // Any other value was refused before, see useCostReport.
         costQuestion: costQuestion ?? 'none',
         noCache: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
       });
@@ -86,13 +81,14 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     },
     multipart: false,
     parserAndValidationCache: createDocumentCaches(),
-    // Both are done by plugins below; yoga's own take any URL that ends so, and every body through a stream.
+    // Plugins below do both: yoga's health check takes any URL with that ending, and its body limit copies every body
+    // through a stream.
     healthCheckEndpoint: '/ ',
     maxRequestBodySize: false,
-    // What goes wrong is logged with its request, see useRequestLog and useErrorResults.
+    // useRequestLog and useErrorResults log what goes wrong, with its request.
     logging: false,
     plugins: [
-      // Responses pass these in their order: tagged by their Cache-Control, logged with what became of them.
+      // Responses pass these in this order: useEtag needs Cache-Control, and the log needs the final status.
       useResponseHeaders(clock),
       useEtag(),
       useEventStreams(),
@@ -102,13 +98,13 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useJsonRequests(),
       useExactIntegers(),
       useOperationLimits(),
-      // One or the other: both take the id of a document from the same place.
+      // Never both: they take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
       useCostReport(),
-      useErrorResults(finishResult, clock),
+      useErrorResults(finishResult),
       useSubscriptionLog({ clock, log }),
       !introspection && useNoIntrospection(),
-      // Suggestions spell out the schema, one guess after the other.
+      // Suggestions give the schema away, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),
     ],
   });

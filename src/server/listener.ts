@@ -2,10 +2,10 @@ import { createServer, IncomingMessage, type RequestListener, type Server } from
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** What becomes of what comes in. */
+/** Handlers of what comes in on the port. */
 export interface Handlers {
   readonly handle: RequestListener;
-  /** Takes over a connection that asks to go on as a WebSocket. */
+  /** Takes over a connection that asks to become a WebSocket. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
@@ -18,13 +18,13 @@ export interface Listener {
   close(graceMs: number): Promise<boolean>;
 }
 
-/** Who is slower than this in sending what is waited for, or never sends it, is cut off; in milliseconds. */
+/** Timeouts in milliseconds, after which the connection of a slow or silent client is closed. */
 export interface ListenerLimits {
   readonly headersTimeout: number;
   /** Headers and body together. */
   readonly requestTimeout: number;
   readonly connectionsCheckingInterval: number;
-  /** Between an answer and the next request. */
+  /** From an answer to the next request. */
   readonly keepAliveTimeout: number;
 }
 
@@ -32,14 +32,14 @@ const LIMITS: ListenerLimits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
-  // Longer than load balancers keep theirs (60 s is usual), so that none sends into a connection just closed.
+  // Longer than the usual 60 s of load balancers, so that none sends into a connection that was just closed.
   keepAliveTimeout: 65_000,
 };
 
-/** Connections that may wait to be accepted: a fleet that comes back all at once should not find a closed door. */
+/** Connections that may wait to be accepted, enough for a fleet of clients that reconnects all at once. */
 const BACKLOG = 4_096;
 
-/** Rejects with the system's error, such as `EADDRINUSE`, when it cannot listen. */
+/** @throws the system's error, such as `EADDRINUSE`, when it cannot listen */
 export async function listen(
   { handle, upgrade }: Handlers,
   port: number,
@@ -52,13 +52,13 @@ export async function listen(
   const server = createServer({ ...limits, IncomingMessage: WebSocketsOnly }, (request, response) => {
     silent.delete(request.socket);
     response.once('close', () => {
-      // A connection kept alive past the last answer would hold the process for its idle time.
+      // A connection kept alive after the last answer would keep the process running for `keepAliveTimeout`.
       if (closing) server.closeIdleConnections();
     });
     if (closing) response.setHeader('Connection', 'close');
     handle(request, response);
   });
-  // Node takes connections that have not sent a request yet for busy ones.
+  // Node counts connections that have not sent a request yet as busy, so `closeIdleConnections` leaves them open.
   server.on('connection', (socket: Socket) => {
     silent.add(socket);
     socket.once('close', () => silent.delete(socket));
@@ -82,7 +82,7 @@ export async function listen(
         const cutOff = setTimeout(() => {
           finished = false;
           server.closeAllConnections();
-          // Node has let go of these.
+          // Node no longer tracks upgraded connections.
           for (const socket of upgraded) socket.destroy();
         }, graceMs);
         server.close(() => {
@@ -97,11 +97,11 @@ export async function listen(
 }
 
 /**
- * Some clients, Java's among them, ask with each request to go on in HTTP/2 and mean it as an offer. Node takes every
- * such request from `request` listeners as soon as there is one for `upgrade`, and asks here whether it is one.
+ * Some clients, Java's among them, offer with each request to go on in HTTP/2. As soon as there is an `upgrade`
+ * listener, Node sends every such request there instead of to the `request` listener. It reads this property to decide.
  */
 class WebSocketsOnly extends IncomingMessage {
-  // Not #private: the setter is called before this class can have fields.
+  // Not #private: the base constructor calls the setter before this class has fields.
   private asksForUpgrade = false;
 
   get upgrade(): boolean {

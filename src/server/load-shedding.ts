@@ -1,40 +1,40 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { RETRY_AFTER_OVERLOAD_SECONDS } from '../graphql/errors.ts';
+import { overloaded } from '../graphql/errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { SECURITY_HEADERS } from './plugins/response-headers.ts';
 
 export interface LoadSheddingOptions {
   readonly metrics: Metrics;
-  /** Most requests under way at once; each holds memory until it is answered. */
+  /** The limit of requests under way at once, each of which holds memory until it is answered. */
   readonly maxUnderWay?: number;
-  /** Most milliseconds by which the event loop may be late. */
+  /** The limit of the event loop's lag, in milliseconds. */
   readonly maxLagMs?: number;
 }
 
 export interface LoadShedding {
   readonly handle: RequestListener;
   /**
-   * Lets in what does not come as a request.
-   * @returns what is called once when it is done; undefined when it is to be turned away
+   * Admits an operation that does not come as an HTTP request.
+   * @returns a function to call when it is done; undefined when it must be turned away
    */
   admit(): (() => void) | undefined;
   stop(): void;
 }
 
 const SAMPLE_MS = 500;
-const CODE = 'UPSTREAM_UNAVAILABLE';
+const { message, extensions } = overloaded();
 const REFUSAL_HEADERS = {
   ...Object.fromEntries(SECURITY_HEADERS),
   'Content-Type': 'application/json; charset=utf-8',
   'Cache-Control': 'no-store',
-  'Retry-After': String(RETRY_AFTER_OVERLOAD_SECONDS),
+  'Retry-After': String(extensions['retryAfterSeconds']),
 };
 
 /**
- * Turns GraphQL requests away with 503 before they cost anything, while more are under way than memory is planned for
- * or the event loop is late. Those who ask how the gateway is are always answered. Streams are under way for hours and
- * do next to nothing, so they count only until they are one; `watch.ts` bounds them.
+ * Turns GraphQL requests away with 503 before they cost anything, while too many are under way or the event loop is
+ * late. `/health`, `/ready` and `/metrics` are always answered. A stream lasts for hours and does next to nothing, so
+ * a request stops counting when it becomes one; `MAX_STREAMS` of backfill-updates.ts bounds streams.
  * @param handle calls `becomesStream` when it answers with a stream
  */
 export function shedLoad(
@@ -69,9 +69,9 @@ export function shedLoad(
       const done = admit();
       if (done === undefined) {
         refuse(request, response);
-        // Not logged: lines for requests that cost nothing would be most of what a flood costs.
+        // Not logged: under a flood the log lines would cost more than the refusals.
         metrics.recordRequest(503, 0);
-        metrics.recordError(CODE);
+        metrics.recordError(String(extensions['code']));
         return;
       }
       response.once('close', done);
@@ -85,22 +85,7 @@ export function shedLoad(
 }
 
 function refuse({ headers }: IncomingMessage, response: ServerResponse): void {
-  const given = headers['x-request-id'];
-  const requestId = requestIdFrom(typeof given === 'string' ? given : null);
+  const requestId = requestIdFrom(headers);
   response.writeHead(503, { ...REFUSAL_HEADERS, 'X-Request-Id': requestId });
-  response.end(
-    JSON.stringify({
-      errors: [
-        {
-          message: 'The gateway is overloaded at the moment.',
-          extensions: {
-            code: CODE,
-            retryable: true,
-            retryAfterSeconds: RETRY_AFTER_OVERLOAD_SECONDS,
-            requestId,
-          },
-        },
-      ],
-    }),
-  );
+  response.end(JSON.stringify({ errors: [{ message, extensions: { ...extensions, requestId } }] }));
 }

@@ -8,9 +8,9 @@ import type { Log } from '../log.ts';
 import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
-import { stateOf, type ServerContext } from './plugins/request-state.ts';
+import { beginState } from './plugins/request-state.ts';
 
-/** What is known of a socket: the request that it was upgraded from. */
+/** The facts about a socket: the request that it was upgraded from. */
 export interface SocketFacts {
   readonly request: IncomingMessage;
 }
@@ -19,25 +19,25 @@ export interface WebSocketOperationsDeps {
   readonly server: GraphqlServer;
   readonly schema: GraphQLSchema;
   readonly finishResult: FinishResult;
-  /** What lets an operation in, see {@link LoadShedding.admit}. */
+  /** Admits an operation, see {@link LoadShedding.admit}. */
   readonly admit: () => (() => void) | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** A dashboard that watches each of its transfers by an operation of its own fits twice. */
+/** Twice a dashboard that subscribes to each of its 50 backfills. */
 const MAX_OPERATIONS_PER_SOCKET = 100;
 
-/** Stands for whatever operation it is: graphql-ws asks for a document, which yoga has parsed by then. */
+/** A placeholder: graphql-ws wants a document to execute, but yoga has executed the operation by then. */
 const SOME_OPERATION = parse('{ __typename }');
 
 type Params = ConnectionParams | undefined;
 type ConnectionParams = Readonly<Record<string, unknown>>;
 
 /**
- * The protocol `graphql-transport-ws`. Each operation goes the way of a POST from its parameters on, so that whatever
- * holds for those, from the nesting of brackets to trusted documents, holds here. What is wrong with the operation
- * itself is answered by an `error` message, everything else by a result like any other.
+ * The protocol `graphql-transport-ws`. From its parameters on each operation is handled like a POST, so that every
+ * limit of a POST, from the nesting of brackets to trusted documents, holds here too. An operation that cannot run is
+ * answered by an `error` message, any other failure by a result with errors.
  */
 export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
   const { server, schema, finishResult, admit, clock, log } = deps;
@@ -46,30 +46,27 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     { extra, connectionParams, subscriptions }: Context<ConnectionParams, SocketFacts>,
     params: GraphQLParams,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-    const request = new server.fetchAPI.Request('ws://localhost/graphql', {
-      method: 'POST',
-      headers: headersOf(extra.request, connectionParams),
-    });
-    const context: ServerContext = {};
-    const record = stateOf(context, request, clock.monotonic());
+    const headers = headersOf(extra.request, connectionParams);
+    const request = new server.fetchAPI.Request('ws://localhost/graphql', { method: 'POST', headers });
+    const state = beginState(headers, clock.monotonic());
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
         throw overloaded(`A socket takes at most ${MAX_OPERATIONS_PER_SOCKET} operations at once.`);
       }
       const done = admit();
-      if (done === undefined) throw overloaded('The gateway is overloaded at the moment.');
+      if (done === undefined) throw overloaded();
       try {
-        return (await server.getResultForParams({ params, request }, context)) ?? {};
+        return (await server.getResultForParams({ params, request }, { state })) ?? {};
       } finally {
         done();
       }
     }
 
     const result = await ask().catch((error: unknown) => ({ errors: [error as GraphQLError] }));
-    const finished = isAsyncIterable(result) ? result : forMessages(finishResult(result, record));
-    logRequest(log, record, { method: 'WS' }, clock.monotonic());
-    const wasRun = record.operation !== undefined;
+    const finished = isAsyncIterable(result) ? result : forMessages(finishResult(result, state));
+    logRequest(log, state, { method: 'WS' }, clock.monotonic());
+    const wasRun = state.operation !== undefined;
     if (!isAsyncIterable(finished) && !wasRun && hasErrors(finished)) return finished.errors;
     return { schema, document: SOME_OPERATION, rootValue: finished };
   }
@@ -80,9 +77,9 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
   });
 }
 
-/** What the upgrade may say of the caller. Not `Cache-Control`: browsers send `no-cache` with each, unasked. */
+/** Headers taken from the upgrade. Not `Cache-Control`: browsers send `no-cache` with every upgrade. */
 const FROM_UPGRADE = ['authorization', 'x-team-id', 'x-request-id', 'traceparent'] as const;
-/** What `connection_init` may say as well, since browsers set no headers at an upgrade. */
+/** Headers taken from `connection_init` too, because browsers cannot set them at an upgrade. */
 const FROM_PAYLOAD: ReadonlySet<string> = new Set(['authorization', 'x-team-id']);
 
 function headersOf({ headers }: IncomingMessage, params: Params): Record<string, string> {
@@ -97,13 +94,13 @@ function headersOf({ headers }: IncomingMessage, params: Params): Record<string,
   return Object.fromEntries([...given, ...sent]);
 }
 
-/** A number that JavaScript has rounded, or no text at all, is nothing that a header could say: it is refused there. */
+/** A rounded number or a value that is no text becomes an empty header, which is refused like any malformed one. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   return Number.isSafeInteger(value) ? String(value) : '';
 }
 
-/** Statuses and headers are for HTTP. */
+/** Removes the HTTP statuses and headers, which a message cannot carry. */
 function forMessages<Result extends ExecutionResult>(result: Result): Result {
   if (!hasErrors(result)) return result;
   const errors = result.errors.map((error) => {

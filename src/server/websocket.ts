@@ -10,7 +10,7 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 
 export interface WebSockets {
   readonly upgrade: UpgradeListener;
-  /** Takes no more sockets, and closes each when nothing is under way on it. */
+  /** Refuses new sockets, and closes each open one as soon as nothing is under way on it. */
   close(): void;
 }
 
@@ -18,31 +18,31 @@ export interface WebSocketsOptions {
   readonly operations: Server<SocketFacts>;
   readonly log: Log;
   readonly maxSockets?: number;
-  /** Between two looks at whether a socket's other end is still there. */
+  /** Milliseconds between two pings, each of which finds the sockets that left the last one unanswered. */
   readonly pingMs?: number;
 }
 
-/** As many as there may be streams. */
+/** As many as there may be streams, see `MAX_STREAMS` of backfill-updates.ts. */
 const MAX_SOCKETS = 10_000;
-/** What may wait to be sent to one client; who sends on without reading is not read from either. */
+/** The most bytes that may wait to be sent to one client; beyond them the gateway stops reading from it. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 const INTERNAL_ERROR = 4500;
 const GOING_AWAY = 1001;
 
 interface State {
-  /** Messages whose work is not done: an operation's is done when its last result is sent. */
+  /** Number of messages still worked on; an operation's is done when its last result is sent. */
   underWay: number;
-  /** Whether it has answered the last ping. */
+  /** Whether the client has answered the last ping. */
   alive: boolean;
 }
 
 /**
- * GraphQL over WebSocket, at the path of the endpoint. graphql-ws brings a server for `ws` as well, but that writes
- * whatever clients do wrong to the console, and has no end that lets operations finish.
+ * GraphQL over WebSocket, at the path of the endpoint. graphql-ws has a server for `ws` too, but that one writes
+ * clients' mistakes to the console, and its end does not let operations finish.
  *
- * `Origin` is not looked at. A page of another site may open a socket from a browser, but has nothing to say on it:
- * there are no cookies here, browsers add no bearer token, and who knows one needs no browser to use it.
+ * `Origin` is not checked. A page of another site may open a socket from a browser, but gains nothing: there are no
+ * cookies here, browsers add no bearer token, and whoever knows a token needs no browser to use it.
  */
 export function createWebSockets({
   operations,
@@ -96,7 +96,7 @@ export function createWebSockets({
     socket.on('pong', () => {
       state.alive = true;
     });
-    // It is closed by itself then: the other end broke the protocol, sent too much, or is gone.
+    // No handling needed: `ws` closes a socket whose client broke the protocol, sent too much, or is gone.
     socket.on('error', ({ message }) => log.debug({ reason: message }, 'socket failed'));
     socket.once('close', (code, reason) => {
       sockets.delete(socket);
@@ -123,7 +123,7 @@ export function createWebSockets({
   };
 }
 
-/** Fulfilled when it is on its way, which a slow client decides, or when there is nobody to send it to. */
+/** Resolves when the text has been handed to the network, which a slow client delays, or when the socket is closed. */
 function send(socket: WebSocket, text: string): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== socket.OPEN) {

@@ -12,18 +12,19 @@ import { overloaded } from '../errors.ts';
 import { createTickLimiter } from './tick-limiter.ts';
 import { createTeamPoller, type TeamPoller } from './team-poller.ts';
 
-/** Backfills as they go on. */
+/** Streams of the changes of backfills. */
 export interface BackfillUpdates {
   /**
-   * The state of a backfill now, then each change, up to a final status. While the REST API is in trouble the last
-   * state comes once more, as stale; the stream ends with an {@link UpstreamError} when that lasts, or at a refusal.
-   * Rejects as `Backfills.backfill` does when there is no first state, and when too many streams are open.
-   * Nothing is watched before the stream's first item is asked for. Who reads slowly gets the latest state only.
+   * Gives the state of a backfill now, then each change, up to a final status. While polls fail the last state comes
+   * once more, as stale; the stream ends with an {@link UpstreamError} when that lasts, or at a refusal. Polling begins
+   * when the first item is asked for. A slow reader gets the latest state only.
+   * @throws {UpstreamError} as `Backfills.backfill`, when there is no first state
+   * @throws {GraphQLError} `UPSTREAM_UNAVAILABLE` when too many streams are open
    */
   open(reader: ReadContext, teamId: ResourceId, id: ResourceId): Promise<AsyncIterable<BackfillSnapshot>>;
-  /** Streams under way. */
+  /** Number of streams under way. */
   readonly streams: number;
-  /** Completes all streams, and from now on each after its first state. */
+  /** Completes all streams; from now on each new one completes after its first state. */
   close(): void;
 }
 
@@ -31,40 +32,40 @@ export interface BackfillUpdatesDeps {
   readonly upstream: Pick<Upstream, 'backfills' | 'pollIntervalMs'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  /** How old the last good answer may get while polls fail; 0 ends a stream at the first failure. */
+  /** Milliseconds that the last good answer may age while polls fail; 0 ends a stream at the first failure. */
   readonly staleMs: number;
   readonly maxStreams?: number;
 }
 
-/** Each takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
+/** A stream takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
 const MAX_STREAMS = 10_000;
 
-/** Ten milliseconds of work or so. */
-const EVENTS_PER_TURN = 50;
+/** About ten milliseconds of work. */
+const EVENTS_PER_TICK = 50;
 
 export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
   const { upstream, clock, metrics, staleMs, maxStreams = MAX_STREAMS } = deps;
-  const groups = new Map<string, TeamPoller>();
+  const pollers = new Map<string, TeamPoller>();
   const streams = new Set<() => void>();
-  const pace = createTickLimiter(EVENTS_PER_TURN);
+  const tickLimiter = createTickLimiter(EVENTS_PER_TICK);
   let closed = false;
 
-  function groupOf(credential: Credential, teamId: ResourceId): TeamPoller {
+  function pollerOf(credential: Credential, teamId: ResourceId): TeamPoller {
     const key = teamKey(credential.partition, teamId);
-    const known = groups.get(key);
+    const known = pollers.get(key);
     if (known !== undefined) return known;
-    const group = createTeamPoller({
+    const poller = createTeamPoller({
       upstream,
       clock,
       metrics,
       credential,
       teamId,
       staleMs,
-      pace,
-      onEmpty: () => void groups.delete(key),
+      tickLimiter,
+      onEmpty: () => void pollers.delete(key),
     });
-    groups.set(key, group);
-    return group;
+    pollers.set(key, poller);
+    return poller;
   }
 
   return {
@@ -73,14 +74,15 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
       const first = await upstream.backfills.backfill(reader, teamId, id);
 
       return new Repeater<BackfillSnapshot>(async (push, stop) => {
-        const tell = (snapshot: BackfillSnapshot): void => {
+        const send = (snapshot: BackfillSnapshot): void => {
           void push(snapshot);
           if (isOver(snapshot)) stop();
         };
-        tell(first);
+        send(first);
         if (closed) stop();
         if (closed || isOver(first)) return;
-        const leave = groupOf(reader.caller.credential, teamId).join(id, { last: first, tell, end: stop });
+        const poller = pollerOf(reader.caller.credential, teamId);
+        const leave = poller.join(id, { last: first, send, end: stop });
         streams.add(stop);
         await stop;
         streams.delete(stop);

@@ -11,18 +11,18 @@ import type { Upstream } from '../../upstream/upstream.ts';
 import { OperationCost } from '../../upstream/reads/operation-cost.ts';
 import type { TickLimiter } from './tick-limiter.ts';
 
-/** Somebody who waits for news of one backfill. */
+/** One stream of one backfill's changes. */
 export interface Subscriber {
-  /** The last that was read for this watcher, whether it was told or not. */
+  /** The snapshot read last for this subscriber, sent or not. */
   last: BackfillSnapshot;
-  tell(snapshot: BackfillSnapshot): void;
+  send(snapshot: BackfillSnapshot): void;
   end(error: Error): void;
 }
 
-/** All backfills of one team that are watched with one credential, looked at together. */
+/** Polls the backfills of one team that are subscribed to with one credential, all at the same moment. */
 export interface TeamPoller {
-  /** @returns what ends the watching; the last to leave ends the group and its timer with it */
-  join(id: ResourceId, watcher: Subscriber): () => void;
+  /** @returns a function to leave again; when the last subscriber leaves, the poller and its timer end */
+  join(id: ResourceId, subscriber: Subscriber): () => void;
 }
 
 export interface TeamPollerDeps {
@@ -31,22 +31,22 @@ export interface TeamPollerDeps {
   readonly metrics: Metrics;
   readonly credential: Credential;
   readonly teamId: ResourceId;
-  /** How old the last good answer may get while polls fail. */
+  /** Milliseconds for which the last good answer may be sent as stale while polls fail; 0 for never. */
   readonly staleMs: number;
-  /** Before each event, since the operation is executed for it. */
-  readonly pace: TickLimiter;
+  /** Awaited before each event, because an event has its operation executed. */
+  readonly tickLimiter: TickLimiter;
   readonly onEmpty: () => void;
 }
 
-/** A group begins with its first watcher, whose value is new: its first poll comes after an interval. */
+/** A poller begins with its first subscriber, whose value is new, so the first poll comes after an interval. */
 export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
-  const { upstream, clock, metrics, credential, teamId, staleMs, pace, onEmpty } = deps;
-  const watched = new Map<ResourceId, Set<Subscriber>>();
+  const { upstream, clock, metrics, credential, teamId, staleMs, tickLimiter, onEmpty } = deps;
+  const subscribersById = new Map<ResourceId, Set<Subscriber>>();
   let cancelNext = schedule();
 
   function schedule(): () => void {
     const interval = upstream.pollIntervalMs(credential.partition);
-    // Half of the interval, so that what another read brought just now is not asked for again.
+    // An answer from the second half of the interval is new enough: another read has just paid for it.
     return clock.after(interval, () => void poll(clock.monotonic() - interval / 2));
   }
 
@@ -54,65 +54,67 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     const reader: ReadContext = {
       caller: { credential, requestId: randomUUID(), traceparent: undefined },
       mode: { kind: 'poll', since },
-      // It is for many operations, and bounded by what they watch.
+      // No limit: the poll serves many operations, and reads nothing but what they subscribed to.
       cost: new OperationCost(Infinity),
     };
-    // All in one go, so that the client can read them together.
-    const good = await Promise.all([...watched].map((each) => look(reader, ...each)));
+    // Started in the same turn of the event loop, so that one read of the team list can answer them all.
+    const good = await Promise.all([...subscribersById].map((each) => pollOne(reader, ...each)));
     metrics.recordPoll(good.every(Boolean) ? 'ok' : 'failed');
-    if (watched.size > 0) cancelNext = schedule();
+    if (subscribersById.size > 0) cancelNext = schedule();
   }
 
-  async function look(
+  /** @returns whether the REST API answered */
+  async function pollOne(
     reader: ReadContext,
     id: ResourceId,
-    watchers: ReadonlySet<Subscriber>,
+    subscribers: ReadonlySet<Subscriber>,
   ): Promise<boolean> {
     try {
       const snapshot = await upstream.backfills.backfill(reader, teamId, id);
-      await hear(watchers, snapshot);
+      await broadcast(subscribers, snapshot);
       return !snapshot.isStale;
     } catch (error) {
-      await fail(watchers, error);
+      await broadcastFailure(subscribers, error);
       return false;
     }
   }
 
-  async function fail(watchers: ReadonlySet<Subscriber>, reason: unknown): Promise<void> {
-    const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
-    const ends = !(error instanceof UpstreamError) || isRefusal(error);
-    await tell(watchers, (watcher) => {
-      const { last } = watcher;
-      if (ends || isTooOld(last)) return () => watcher.end(error);
-      return last.isStale ? undefined : newsFor(watcher, { ...last, isStale: true });
-    });
-  }
-
-  /** Tells each watcher to whom it is news; that it was asked for again later is none. */
-  async function hear(watchers: ReadonlySet<Subscriber>, snapshot: BackfillSnapshot): Promise<void> {
-    // Nearly all of them have the same snapshot from the time before.
+  /** Sends the snapshot to each subscriber whose last one differs; a later `fetchedAt` alone is no difference. */
+  async function broadcast(subscribers: ReadonlySet<Subscriber>, snapshot: BackfillSnapshot): Promise<void> {
+    // Nearly all subscribers share the snapshot of the poll before, so it is compared once for all of them.
     const verdicts = new Map<BackfillSnapshot, boolean>();
-    await tell(watchers, (watcher) => {
-      const { last } = watcher;
+    await notify(subscribers, (subscriber) => {
+      const { last } = subscriber;
       const isNews = verdicts.get(last) ?? differs(last, snapshot);
       verdicts.set(last, isNews);
-      if (isNews) return newsFor(watcher, snapshot);
-      watcher.last = snapshot;
+      if (isNews) return sending(subscriber, snapshot);
+      subscriber.last = snapshot;
       return undefined;
     });
   }
 
-  /** @param say what there is to say to a watcher, if anything */
-  async function tell(
-    watchers: ReadonlySet<Subscriber>,
-    say: (watcher: Subscriber) => (() => void) | undefined,
+  /** Ends each stream that may not go on, and sends the others their last snapshot once more, as stale. */
+  async function broadcastFailure(subscribers: ReadonlySet<Subscriber>, reason: unknown): Promise<void> {
+    const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
+    const ends = !(error instanceof UpstreamError) || isRefusal(error);
+    await notify(subscribers, (subscriber) => {
+      const { last } = subscriber;
+      if (ends || isTooOld(last)) return () => subscriber.end(error);
+      return last.isStale ? undefined : sending(subscriber, { ...last, isStale: true });
+    });
+  }
+
+  /** @param messageFor the delivery of a subscriber's message; undefined if there is none for it */
+  async function notify(
+    subscribers: ReadonlySet<Subscriber>,
+    messageFor: (subscriber: Subscriber) => (() => void) | undefined,
   ): Promise<void> {
-    for (const watcher of [...watchers]) {
-      const saying = say(watcher);
-      if (saying === undefined) continue;
-      await pace();
-      // Who has left meanwhile does not hear it: a stream that is over takes nothing.
-      saying();
+    for (const subscriber of [...subscribers]) {
+      const deliver = messageFor(subscriber);
+      if (deliver === undefined) continue;
+      await tickLimiter();
+      // A subscriber may have left meanwhile; its stream is over and ignores the message.
+      deliver();
     }
   }
 
@@ -121,12 +123,12 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   }
 
   return {
-    join(id, watcher) {
-      const watchers = watched.get(id) ?? new Set();
-      watched.set(id, watchers.add(watcher));
+    join(id, subscriber) {
+      const subscribers = subscribersById.get(id) ?? new Set();
+      subscribersById.set(id, subscribers.add(subscriber));
       return () => {
-        watchers.delete(watcher);
-        if (watchers.size > 0 || !watched.delete(id) || watched.size > 0) return;
+        subscribers.delete(subscriber);
+        if (subscribers.size > 0 || !subscribersById.delete(id) || subscribersById.size > 0) return;
         cancelNext();
         onEmpty();
       };
@@ -134,10 +136,10 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   };
 }
 
-function newsFor(watcher: Subscriber, snapshot: BackfillSnapshot): () => void {
+function sending(subscriber: Subscriber, snapshot: BackfillSnapshot): () => void {
   return () => {
-    watcher.last = snapshot;
-    watcher.tell(snapshot);
+    subscriber.last = snapshot;
+    subscriber.send(snapshot);
   };
 }
 
@@ -145,7 +147,7 @@ function differs(a: BackfillSnapshot, b: BackfillSnapshot): boolean {
   return a.isStale !== b.isStale || !isDeepStrictEqual(a.record, b.record);
 }
 
-/** After a refusal, whatever was seen before it may not be shown any longer. */
+/** A refusal ends a stream at once: its caller may not see the last snapshot any longer. */
 function isRefusal({ subject }: UpstreamError): boolean {
   return subject === 'credential' || subject === 'resource';
 }

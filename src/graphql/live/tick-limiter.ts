@@ -1,23 +1,24 @@
-/** @returns nothing to go on at once, else what is fulfilled when it is one's turn */
+/** @returns undefined to proceed now, else a promise of one's turn */
 export type TickLimiter = () => Promise<void> | undefined;
 
 /**
- * Lets so many through in one turn of the event loop, and the others in the turns after it, in their order. One answer
- * of the REST API can be news to thousands, and all that follows from it would be done before anything else is.
+ * Lets at most `perTick` callers through per turn of the event loop; the others wait for later turns, in their order.
+ * One answer of the REST API can be news to thousands of subscribers, and executing their operations in one go would
+ * hold up everything else.
  */
-export function createTickLimiter(perTurn: number): TickLimiter {
+export function createTickLimiter(perTick: number): TickLimiter {
   const waiting: (() => void)[] = [];
-  let left = perTurn;
+  let left = perTick;
 
-  function nextTurn(): void {
-    const released = waiting.splice(0, perTurn);
-    left = perTurn - released.length;
+  function nextTick(): void {
+    const released = waiting.splice(0, perTick);
+    left = perTick - released.length;
     for (const release of released) release();
-    if (released.length > 0) setImmediate(nextTurn);
+    if (released.length > 0) setImmediate(nextTick);
   }
 
   return () => {
-    if (left === perTurn) setImmediate(nextTurn);
+    if (left === perTick) setImmediate(nextTick);
     if (left > 0) {
       left--;
       return undefined;

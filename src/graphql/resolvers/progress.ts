@@ -10,18 +10,18 @@ export function progressOf(record: BackfillRecord): number {
 }
 
 /**
- * When the last run will end, RFC 3339 in UTC, if the runs go on at the pace of those done from the start to the moment
- * at which as many as now were first seen done: the time since then says nothing yet of the pace, and would push the
- * end away until the next run is done. Once that end is past, it does say something. Failed runs are done too: nothing
- * waits for them any more. Null where there is nothing to go by. Never before `now`.
+ * Estimates the end of the last run from the pace of the runs done so far. The pace is measured up to `progressedAt`,
+ * when this number of runs was first seen done: time since then would push the end away until the next run is done.
+ * Once the end estimated so is past, the time since then counts too. Failed runs are done as well.
  * @param now milliseconds since the epoch
+ * @returns RFC 3339 in UTC, never before `now`; null when the backfill is not running or has no pace yet
  */
 export function estimateEndTime({ record, progressedAt }: BackfillSnapshot, now: number): string | null {
   const done = runsDone(record);
   const total = record.transfer_runs_total;
   if (record.status !== 'RUNNING' || record.start_time === null || done === 0 || total === 0) return null;
   const start = Date.parse(record.start_time);
-  // The two clocks are not one: a start in our future says nothing about the pace.
+  // The REST API's clock may be ahead of ours, and a start in our future gives no pace.
   if (progressedAt <= start) return null;
   const endAtPace = (seenAt: number): number => start + (seenAt - start) * Math.max(1, total / done);
   const steady = endAtPace(progressedAt);
@@ -31,7 +31,7 @@ export function estimateEndTime({ record, progressedAt }: BackfillSnapshot, now:
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const STEPS = [1, 5, 10, 30].flatMap((step) => [step * SECOND, step * MINUTE]).sort((a, b) => b - a);
-/** Digits that change at each look, and mean nothing at this distance, are not worth showing. */
+/** Rounding step as a share of the time left: finer digits would change with each read and mean nothing. */
 const STEP_SHARE = 0.05;
 
 function roundUp(moment: number, now: number): number {

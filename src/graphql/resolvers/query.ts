@@ -10,8 +10,8 @@ export const Query: QueryResolvers = {
     return backfill.load({ teamId, id: resourceId(args.id, 'The argument "id"') });
   },
 
-  // The two below read nothing, but a caller without a credential or team is told so once, here, instead of once for
-  // each transfer.
+  // `transfer` and `transfers` read nothing. They call `loaders()` and `teamId()` to report a missing credential or
+  // team once, instead of once for each transfer.
   transfer(_query, args, context) {
     context.loaders();
     const teamId = context.teamId(args.teamId);

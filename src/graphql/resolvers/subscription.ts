@@ -11,6 +11,7 @@ export const Subscription: SubscriptionResolvers = {
       return context.updates.open(reader, teamId, resourceId(args.id, 'The argument "id"'));
     },
 
+    // Execution calls this once for each event and before the event's fields, so the event begins here.
     resolve(snapshot: BackfillParent, _args: unknown, context: GatewayContext) {
       context.beginEvent();
       return snapshot;

@@ -10,11 +10,11 @@ const LIVELY = ids(456789, 12);
 const RUNNING = ids(456801, 6);
 const COMPLETED = ids(456807, 34);
 
-/** Transfers of the demo team, by what their latest backfill is doing. */
+/** Transfers of the demo team, by the state of their latest backfill. */
 export const DEMO_TRANSFER_IDS = {
   /** A new backfill every few minutes, for ever. */
   lively: LIVELY,
-  /** In the middle of a long one, two to five hours after the start. */
+  /** RUNNING for two to five hours after the start. */
   running: RUNNING,
   completed: COMPLETED,
   /** COMPLETED with some failed runs. */
@@ -25,11 +25,11 @@ export const DEMO_TRANSFER_IDS = {
   /** SCHEDULED for hours, its runs being made one by one. */
   scheduled: '456844',
   neverRun: '456845',
-  /** COMPLETED, with a time written as the documents do not: `+0000` instead of `Z`. */
+  /** COMPLETED, with a time in an undocumented form: `+0000` instead of `Z`. */
   oddTime: '456846',
   /** The id does not survive as a JavaScript number. */
   huge: '9007199254740993',
-  /** Fifty for a dashboard. */
+  /** The fifty transfers of a dashboard. */
   dashboard: [
     ...LIVELY,
     ...RUNNING,
@@ -43,9 +43,7 @@ export const DEMO_TRANSFER_IDS = {
   ],
 } as const;
 
-export const NEVER_RUN_TRANSFER_ID = DEMO_TRANSFER_IDS.neverRun;
-
-/** Backfills of the demo team that are there from the start. */
+/** Backfills of the demo team that exist from the start. */
 export const DEMO_BACKFILL_IDS = {
   running: '12345',
   completed: '12307',
@@ -58,20 +56,20 @@ export const DEMO_BACKFILL_IDS = {
 } as const;
 
 /** Transfers of the other demo team. */
-export const OTHER_DEMO_TRANSFER_IDS = {
+const OTHER_DEMO_TRANSFER_IDS = {
   lively: '700001',
   running: '700002',
   completed: '700003',
   neverRun: '700004',
 } as const;
 
-/** The first of the ids that lively transfers give their backfills, each transfer a hundred million of them. */
+/** The first id of the lively transfers' backfills; each transfer owns a hundred million ids. */
 const FIRST_SERIES_ID = 7_000_000_001n;
 
-/** Of the lively transfers those whose backfills all end well, in {@link addLively}'s shared rhythm. */
+/** The lively transfers in {@link addLively}'s shared rhythm whose backfills never fail. */
 const NEVER_FAILING = [0, 1, 2, 4, 5, 6].map((n) => LIVELY[n] ?? '');
 
-/** The lively backfill of the demo team that was created last: at most half a minute ago, and never one that fails. */
+/** The lively backfill that was created last, at most half a minute ago, of those that never fail. */
 export function newbornBackfillId(world: World): string {
   const latest = NEVER_FAILING.flatMap((id) => world.latest(DEMO_TEAM_ID, id) ?? []);
   const [newest] = latest.sort((a, b) => b.created_time.localeCompare(a.created_time));
@@ -79,7 +77,7 @@ export function newbornBackfillId(world: World): string {
   return newest.transfer_backfill_id;
 }
 
-/** A world to look at: two teams, some sixty transfers, something always going on. */
+/** A world for demos: two teams and some sixty transfers, with something going on at any moment. */
 export function createDemoWorld({ now = Date.now }: { readonly now?: () => number } = {}): World {
   const world = createWorld({ now });
   const start = Math.floor(now() / SECOND_MS) * SECOND_MS;
@@ -126,7 +124,7 @@ function addLively(world: World, start: number): void {
       teamId: DEMO_TEAM_ID,
       transferId,
       firstId: seriesId(n),
-      // Two of each have been before the demo starts.
+      // Each has two backfills before the demo starts.
       firstCreatedAt: start - 2 * rhythm.periodMs + n * 15 * SECOND_MS,
       ...rhythm,
     });

@@ -1,6 +1,6 @@
 const MAX_INT64 = 9223372036854775807n;
 
-/** Whether `text` is an id as the API takes it: a positive int64 in plain digits. */
+/** Whether `text` is an id that the API accepts: a positive int64 in plain digits. */
 export function isInt64Id(text: string): boolean {
   return /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= MAX_INT64;
 }

@@ -6,9 +6,9 @@ export interface Cancellation {
 }
 
 /**
- * A backfill as a plan: everything that will ever happen to it. What it looks like at some moment is computed
- * from the plan and that moment, so nothing in the sandbox ticks, and a test moves a clock instead of waiting.
- * A delay of `Infinity` keeps the backfill in the status before it for ever.
+ * A backfill as a plan: everything that will ever happen to it. Its state at some moment is computed from the plan, so
+ * nothing in the sandbox ticks, and a test moves a clock instead of waiting. A delay of `Infinity` keeps the backfill
+ * in the status before it for ever. All moments are epoch milliseconds.
  */
 export interface BackfillPlan {
   readonly id: string;
@@ -18,18 +18,18 @@ export interface BackfillPlan {
   readonly rangeEnd: string;
   readonly createdAt: number;
   readonly createdUserId: string;
-  /** How long it stays CREATED. */
+  /** Time as CREATED. */
   readonly scheduleDelayMs: number;
-  /** How long it stays SCHEDULED, while its runs are being made. */
+  /** Time as SCHEDULED, in which its runs are created. */
   readonly startDelayMs: number;
-  /** Runs go one after another, each this long. */
+  /** Duration of each run; runs go one after another. */
   readonly msPerRun: number;
   readonly runs: number;
-  /** Which runs fail, counted from 0. */
+  /** The indexes of the runs that fail, from 0. */
   readonly failingRuns: readonly number[];
-  /** What the failing runs say, in turn; said again from the start when there are more failing runs. */
+  /** The errors of the failing runs, in turn; repeated from the start when there are more failing runs. */
   readonly errorTexts: readonly string[];
-  /** FAILED gives up right after the last failing run; COMPLETED goes through all runs whatever fails. */
+  /** FAILED ends right after the last failing run; COMPLETED goes through all runs whatever fails. */
   readonly outcome: 'COMPLETED' | 'FAILED';
   readonly cancelled?: Cancellation;
 }
@@ -41,13 +41,13 @@ export interface BackfillState {
   readonly cancelled: Cancellation | undefined;
   readonly runsCreated: number;
   readonly runsCompleted: number;
-  /** The runs that have failed so far, counted from 0. */
+  /** The indexes of the runs that have failed so far, from 0. */
   readonly failedRuns: readonly number[];
 }
 
 export function stateAt(plan: BackfillPlan, now: number): BackfillState {
   const cancelled = plan.cancelled !== undefined && plan.cancelled.at <= now ? plan.cancelled : undefined;
-  // Cancelling stops what has not begun; a run under way at that moment still ends, later than `end_time`.
+  // Cancelling stops runs that have not begun; one under way at that moment still ends, later than `end_time`.
   const workUntil = cancelled?.at ?? now;
   const ended = Math.min(runsEnded(plan, now), runsBegun(plan, workUntil));
   const failedRuns = plan.failingRuns.filter((run) => run < ended);
@@ -64,7 +64,7 @@ export function stateAt(plan: BackfillPlan, now: number): BackfillState {
   };
 }
 
-/** The moment it ends by itself. */
+/** The moment at which the backfill ends by itself. */
 export function endOf(plan: BackfillPlan): number {
   const attempted = runsAttempted(plan);
   return startOf(plan) + (attempted === 0 ? 0 : attempted * plan.msPerRun);

@@ -2,10 +2,10 @@ import { DAY_MS, MINUTE_MS, SECOND_MS, addDays, dateText, daysInRange } from './
 import { isInt64Id } from './int64.ts';
 import type { BackfillPlan, BackfillStatus } from './lifecycle.ts';
 
-/** A plan with the parts that a test does not care about left out. */
+/** A plan without the parts that a test does not care about. */
 export interface NewBackfill extends Partial<Omit<BackfillPlan, 'transferId'>> {
   readonly transferId: string;
-  /** Begins in this status and stays in it until cancelled, whatever the clock says. */
+  /** The backfill has this status from the start until it is cancelled, whatever the clock says. */
   readonly status?: BackfillStatus;
 }
 
@@ -40,7 +40,7 @@ export function completePlan(given: NewBackfill, id: string, now: number): Backf
   return plan;
 }
 
-/** What makes a plan be in `status` at `now` and never leave it. */
+/** The parts of a plan that is in `status` at `now` and never leaves it. */
 function steady(status: BackfillStatus, now: number): Partial<BackfillPlan> {
   const past = { createdAt: now - MINUTE_MS };
   switch (status) {

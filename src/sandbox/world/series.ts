@@ -4,13 +4,13 @@ import type { BackfillPlan } from './lifecycle.ts';
 import { completePlan } from './plans.ts';
 
 /**
- * A transfer that is backfilled again and again, for ever. Its n-th backfill is computed from n, and n from the
- * clock or from the id, so a demo that runs for days keeps nothing of the thousands of backfills gone by.
+ * A transfer that is backfilled again and again, for ever. Its n-th backfill is computed from n, and n from the clock
+ * or from the id, so a demo that runs for days stores none of its thousands of past backfills.
  */
 export interface BackfillSeries {
   readonly teamId: string;
   readonly transferId: string;
-  /** Id of backfill 0; the others follow, one by one. The next `SERIES_IDS` ids belong to this series. */
+  /** Id of backfill 0; the ids of the others count up from it. `SERIES_IDS` ids belong to this series. */
   readonly firstId: string;
   readonly firstCreatedAt: number;
   readonly periodMs: number;
@@ -18,12 +18,12 @@ export interface BackfillSeries {
   readonly startDelayMs: number;
   readonly msPerRun: number;
   readonly runs: number;
-  /** Every so many backfills one fails; it is cancelled when the next one is created. Never, if left out. */
+  /** Every `failEvery`-th backfill fails, and is cancelled when the next one is created; by default none fails. */
   readonly failEvery?: number;
 }
 
-/** With a backfill every second this is enough for three years. */
-export const SERIES_IDS = 100_000_000n;
+/** Enough for three years with a backfill every second. */
+const SERIES_IDS = 100_000_000n;
 
 export function planOfSeries(series: BackfillSeries, n: number): BackfillPlan {
   const createdAt = series.firstCreatedAt + n * series.periodMs;
@@ -53,12 +53,12 @@ export function planOfSeries(series: BackfillSeries, n: number): BackfillPlan {
   );
 }
 
-/** How many backfills of the series exist at `now`; the latest is the last of them. */
+/** Number of backfills of the series at `now`; the latest has the index one below. */
 export function sizeOfSeries(series: BackfillSeries, now: number): number {
   return now < series.firstCreatedAt ? 0 : Math.floor((now - series.firstCreatedAt) / series.periodMs) + 1;
 }
 
-/** The backfills that may still be incomplete, newest first. All before them have ended or been cancelled. */
+/** The backfills that may still be incomplete, newest first. All older ones have ended or been cancelled. */
 export function recentOfSeries(series: BackfillSeries, now: number): BackfillPlan[] {
   const first = planOfSeries(series, 0);
   const longest = Math.max(endOf(first) - first.createdAt, series.periodMs);

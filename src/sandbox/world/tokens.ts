@@ -8,12 +8,12 @@ export const DEMO_TOKENS = {
 } as const;
 
 export interface TokenGrant {
-  /** Ids of the teams it belongs to, or every team that the world has. */
+  /** Ids of the teams that the token may act for, or every team of the world. */
   readonly teams: readonly string[] | 'all';
   readonly permissions: 'edit' | 'view' | 'none';
-  /** Always refused with 429: the calls of the hour (`rate`) or the rows of the plan (`rows`) are used up. */
+  /** Every call is refused with 429: the hour's calls (`rate`) or the plan's rows (`rows`) are used up. */
   readonly limit?: 'rate' | 'rows';
-  /** Who it is: stands in `created_user_id` and `removed_user_id`. */
+  /** The user in `created_user_id` and `removed_user_id`. */
   readonly userId?: string;
 }
 

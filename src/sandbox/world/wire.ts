@@ -2,7 +2,7 @@ import { addDays, timeText } from './calendar.ts';
 import { stateAt } from './lifecycle.ts';
 import type { BackfillPlan } from './lifecycle.ts';
 
-/** A backfill as the API shows it, with ids as digits: they are int64 and would not survive as numbers. */
+/** A backfill as the API sends it, but with ids as strings of digits: int64 does not survive as a number. */
 export interface WireBackfill {
   readonly transfer_backfill_id: string;
   readonly transfer_id: string;
@@ -27,7 +27,7 @@ export interface WireRunError {
   readonly error: string;
 }
 
-/** Fields to show instead of the computed ones; `undefined` leaves the field out of the answer. */
+/** Fields to send instead of the computed ones; `undefined` leaves the field out of the answer. */
 export type WireOverride = { readonly [Key in keyof WireBackfill]?: WireBackfill[Key] | undefined };
 
 const ID_FIELDS: ReadonlySet<string> = new Set([
@@ -72,7 +72,7 @@ export function toWire(plan: BackfillPlan, now: number): WireBackfill {
   };
 }
 
-/** JSON text of a backfill. Ids are written as bare integers, which `JSON.stringify` could not do exactly. */
+/** The JSON text of a backfill. Ids are bare integers, which `JSON.stringify` could not write exactly. */
 export function wireJson(row: WireBackfill): string {
   const fields = Object.entries(row).map(
     ([name, value]) =>
@@ -84,12 +84,12 @@ export function wireJson(row: WireBackfill): string {
 export function withOverride(row: WireBackfill, override: WireOverride | undefined): WireBackfill {
   if (override === undefined) return row;
   const shown = Object.entries({ ...row, ...override }).filter(([, value]) => value !== undefined);
-  // A required field may be missing now, against the type, and on purpose: that is what overrides are for.
+  // A required field may be missing now, against the type: overrides exist for such answers.
   return Object.fromEntries<unknown>(shown) as Partial<WireBackfill> as WireBackfill;
 }
 
 /**
- * The API shows an optional field without a value as null or not at all, in no known order; a client must take
+ * The API sends an optional field without a value as null or not at all, by no known rule, so a client must accept
  * both. Here the id decides, so that one backfill always looks the same.
  */
 function emptyHabit(id: string): {

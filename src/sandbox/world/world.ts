@@ -27,26 +27,29 @@ export type CancelResult =
   | { readonly kind: 'no-such-backfill' }
   | { readonly kind: 'final'; readonly status: string };
 
-/** What the fake API knows: teams, transfers, backfills and tokens, all seen at the moment of the clock. */
+/** The data of the fake API: teams, transfers, backfills and tokens, all as of the clock's moment. */
 export interface World {
   now(): number;
   addToken(token: string, grant: TokenGrant): void;
   grantOf(token: string): TokenGrant | undefined;
-  /** Whether the token may act for the team; the world must have the team too. */
+  /** Whether the world has the team and the token may act for it. */
   hasTeam(grant: TokenGrant, teamId: string): boolean;
   hasTransfer(teamId: string, transferId: string): boolean;
   addTransfer(teamId: string, transferId: string): void;
-  /** Adds the transfer (of team 1 unless told) where needed; gives the id back. */
+  /**
+   * Adds a backfill, and its team (1 by default) and transfer if they are new.
+   * @returns the backfill's id
+   */
   addBackfill(backfill: NewBackfill): string;
   addSeries(series: BackfillSeries): void;
-  /** Shows these fields of a backfill instead of the computed ones, until it is cancelled or set again. */
+  /** Sends these fields of a backfill instead of the computed ones, until it is cancelled or set again. */
   set(id: string, fields: WireOverride): void;
   createBackfill(teamId: string, transferId: string, range: DateRange, userId?: string): CreateResult;
   cancelBackfill(teamId: string, id: string, userId?: string): CancelResult;
   getBackfill(teamId: string, id: string): WireBackfill | undefined;
   latest(teamId: string, transferId: string): WireBackfill | undefined;
   incomplete(teamId: string): readonly WireBackfill[];
-  /** How many backfills are kept in memory, those of series not among them. */
+  /** Number of backfills in memory; those of series are not. */
   readonly stored: number;
 }
 
@@ -59,7 +62,7 @@ const LIST_LIMIT = 100;
 const INCOMPLETE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING', 'FAILED']);
 const ACTIVE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING']);
 
-/** An empty world: no team, no transfer, and the tokens of the demo, which belong to every team added later. */
+/** A world without teams and transfers, and with the demo's tokens, which may act for every team added later. */
 export function createWorld({ now = Date.now }: { readonly now?: () => number } = {}): World {
   const teams = new Map<string, Map<string, Transfer>>();
   const plansById = new Map<string, BackfillPlan>();
@@ -106,7 +109,7 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
     return String(lastId);
   }
 
-  /** The plan as it turned out: a caller may have cancelled it. */
+  /** The plan with a caller's cancellation, if there was one. */
   function actual(plan: BackfillPlan): BackfillPlan {
     const cancelled = cancellations.get(plan.id);
     return cancelled === undefined ? plan : { ...plan, cancelled };
@@ -116,7 +119,7 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
     return withOverride(toWire(actual(plan), now()), overrides.get(plan.id));
   }
 
-  /** Plans that can matter for what is incomplete or active now. */
+  /** The plans among which the incomplete and active ones are. */
   function recentPlans(transfer: Transfer): BackfillPlan[] {
     const born = transfer.plans.filter((plan) => plan.createdAt <= now());
     return [...born, ...transfer.series.flatMap((series) => recentOfSeries(series, now()))];
@@ -209,7 +212,7 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
   };
 }
 
-/** By `created_time`, which has whole seconds; of two in one second the higher id is the newer. */
+/** Compares by `created_time`, which has whole seconds; within one second the higher id is newer. */
 function newestFirst(a: BackfillPlan, b: BackfillPlan): number {
   const seconds = Math.floor(b.createdAt / 1000) - Math.floor(a.createdAt / 1000);
   if (seconds !== 0) return seconds;

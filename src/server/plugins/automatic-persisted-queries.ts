@@ -7,12 +7,12 @@ const MAX_DOCUMENTS = 1_000;
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
- * Lets a client send the hash of a query instead of its text, which also makes queries short enough for GET; the text
- * comes along once, when the hash is not known here yet.
+ * Lets a client send the hash of a query instead of its text, which also makes queries short enough for GET. The client
+ * sends the text too when the gateway does not know the hash.
  *
- * Whoever reaches the gateway can register texts, with no credential, so what is kept has a limit: the plugin's own
- * store counts documents and not their size, and forgets each after 36 seconds. Here the longest unused go first, and
- * a client whose text went sends it once more.
+ * Anybody who reaches the gateway can register texts, without a credential, so the store is limited by size. The
+ * plugin's own store counts documents and not their size, and forgets each after 36 seconds. This one evicts the least
+ * recently used, and a client whose text is gone sends it again.
  */
 export function useAutomaticPersistedQueries(): Plugin {
   const { onParams } = useAPQ({
@@ -35,8 +35,8 @@ export function useAutomaticPersistedQueries(): Plugin {
 }
 
 /**
- * To miss is a step of the protocol, not a failure, and so answers 200 in whatever media type, as Apollo Server does:
- * Apollo's client for iOS gives up at any status but 2xx before it reads that it is to send the text.
+ * An unknown hash is a step of the protocol and no failure, so it answers 200 in any media type, as Apollo Server does:
+ * Apollo's client for iOS gives up at any status but 2xx, before it reads that it should send the text.
  */
 function withStatus(error: unknown): unknown {
   if (!(error instanceof GraphQLError) || error.extensions['code'] !== 'PERSISTED_QUERY_NOT_FOUND')

@@ -4,8 +4,8 @@ import type { Plugin } from 'graphql-yoga';
 export const MAX_BODY_BYTES = 256 * 1024;
 
 /**
- * Bounds what one request can make us hold. Yoga's own limit copies every body through a stream, at half the requests
- * a second; here a body that states its length costs a comparison, and only one that does not state it is counted.
+ * Bounds the memory that one request can take. Yoga's own limit copies every body through a stream, at half the
+ * requests a second. Here a body with a Content-Length costs a comparison, and only one without is counted.
  */
 export function useBodyLimit(): Plugin {
   return {
@@ -24,7 +24,10 @@ export function useBodyLimit(): Plugin {
   };
 }
 
-/** Undefined when there is more. What is too much is read to its end all the same: who still sends hears no answer. */
+/**
+ * The body, or undefined when it is too large. It is read to its end all the same, because a client that is still
+ * sending does not read the answer.
+ */
 async function readWithin(request: Request, max: number): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;

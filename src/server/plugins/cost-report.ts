@@ -6,22 +6,22 @@ import type { GatewayPlugin } from './request-state.ts';
 export const EXPLAIN_COST = 'X-Explain-Cost';
 
 /**
- * Tells what an operation cost the hourly quota, where the header {@link EXPLAIN_COST} is `1`, or what it would cost,
- * where it is `estimate`: then no upstream call is made, and the answer has no data. Who does not ask pays a comparison.
+ * Adds `extensions.upstream`: with the header {@link EXPLAIN_COST} at `1` what the operation cost the hourly quota, at
+ * `estimate` what it would cost, and then no upstream call is made and `data` is null. Other requests pay a comparison.
  */
 export function useCostReport(): GatewayPlugin {
   return {
     onParams({ request }) {
-      // A misspelled `estimate` would make the calls that somebody wanted to know of first.
+      // A misspelled `estimate` would otherwise make the very calls that it should only have counted.
       if (costQuestionOf(request.headers.get(EXPLAIN_COST)) !== undefined) return;
       throw badUserInput(`The header ${EXPLAIN_COST} must be "1", "estimate" or "0".`);
     },
 
     onExecute({ args: { contextValue } }) {
-      const { costQuestion, state: record } = contextValue;
+      const { costQuestion, state } = contextValue;
       if (costQuestion === 'none') return undefined;
-      // Given out again from a browser's cache, the same answer would have cost nothing.
-      if (record !== undefined) record.mustNotBeKept = true;
+      // The cost in a copy from the browser's cache would be wrong.
+      state.mustNotBeKept = true;
       return {
         onExecuteDone({ result, setResult }) {
           if (isAsyncIterable(result)) return;
@@ -40,7 +40,7 @@ export function useCostReport(): GatewayPlugin {
   };
 }
 
-/** Undefined where the header says something else. */
+/** @returns undefined for any other value of the header */
 export function costQuestionOf(header: string | null): CostQuestion | undefined {
   switch (header?.trim().toLowerCase() ?? '0') {
     case '0':

@@ -1,45 +1,43 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import { INTERNAL_SERVER_ERROR, toPublicError, withExtensions } from '../../graphql/errors.ts';
-import type { Clock } from '../../clock.ts';
-import { type GatewayPlugin, type RecordingDeps, stateOf, type RequestState } from './request-state.ts';
+import type { GatewayPlugin, RecordingDeps, RequestState } from './request-state.ts';
 
-/** Brings the errors of a result to the form in which they leave, and records them. */
-export type FinishResult = <Result extends ExecutionResult>(result: Result, record: RequestState) => Result;
+/** Makes the errors of a result public ones, with code and request id, and records them. */
+export type FinishResult = <Result extends ExecutionResult>(result: Result, state: RequestState) => Result;
 
-/** Each error gets its code and request id, is counted, and is logged whole if it is a bug of ours. */
+/** Errors are counted by code; a bug of the gateway is logged whole. */
 export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'>): FinishResult {
-  function finish(thrown: unknown, record: RequestState): GraphQLError {
+  function finish(thrown: unknown, state: RequestState): GraphQLError {
     const error = toPublicError(thrown);
     const code = String(error.extensions['code']);
     metrics.recordError(code);
     if (code === INTERNAL_SERVER_ERROR) {
-      log.error({ requestId: record.requestId, path: error.path, err: error.originalError }, 'bug');
+      log.error({ requestId: state.requestId, path: error.path, err: error.originalError }, 'bug');
     }
-    record.codes.add(code);
-    return withExtensions(error, { ...error.extensions, requestId: record.requestId });
+    state.codes.add(code);
+    return withExtensions(error, { ...error.extensions, requestId: state.requestId });
   }
 
-  return (result, record) =>
-    hasErrors(result) ? { ...result, errors: result.errors.map((error) => finish(error, record)) } : result;
+  return (result, state) =>
+    hasErrors(result) ? { ...result, errors: result.errors.map((error) => finish(error, state)) } : result;
 }
 
 /**
- * Every error that leaves passes here, those of unreadable requests and failed validation included, which execution
- * never sees, and those of each event of a stream, its end included.
+ * Every error that leaves passes here: also those of unreadable requests and failed validation, which execution never
+ * sees, and those of a stream's events and of its end.
  */
-export function useErrorResults(finish: FinishResult, clock: Clock): GatewayPlugin {
+export function useErrorResults(finish: FinishResult): GatewayPlugin {
   return {
-    onExecutionResult({ request, context, result, setResult }) {
+    onExecutionResult({ context: { state }, result, setResult }) {
       if (!isAsyncIterable(result)) return;
-      const record = stateOf(context, request, clock.monotonic());
-      setResult(mapAsyncIterator(result, (event) => finish(event, record)));
+      setResult(mapAsyncIterator(result, (event) => finish(event, state)));
     },
 
-    onResultProcess({ request, serverContext, result, setResult }) {
-      // Batches are off, and streams are done above: what is left is one result.
+    onResultProcess({ serverContext: { state }, result, setResult }) {
+      // Batches are off and streams are handled above, so one result is left.
       if (isAsyncIterable(result) || Array.isArray(result)) return;
-      setResult(finish(result, stateOf(serverContext, request, clock.monotonic())));
+      setResult(finish(result, state));
     },
   };
 }

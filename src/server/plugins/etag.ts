@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { Plugin } from 'graphql-yoga';
 
 /**
- * Spares a client that polls by GET the body that it has already: while nothing changed it is answered 304. What the
- * answer says is read all the same, so this saves bytes and parsing, not upstream calls.
+ * Answers 304 to a client that polls by GET and has the body already. The operation is executed all the same, so this
+ * saves bytes and parsing, not upstream calls.
  *
- * Only answers that may be kept get a tag, which {@link useResponseHeaders} has decided when it comes to this: of what
- * is `no-store`, failures included, a client has nothing to compare with. POSTs pay one comparison.
+ * Only answers that a client may keep get a tag; {@link useResponseHeaders} has decided that before. A client has no
+ * copy of a `no-store` answer, such as a failure, to compare with. POSTs pay one comparison.
  */
 export function useEtag(): Plugin {
   return {
@@ -31,7 +31,7 @@ function isKept({ headers }: Response): boolean {
   return headers.get('cache-control')?.startsWith('private') ?? false;
 }
 
-/** Streams are not for collecting. */
+/** False for event streams, whose body must not be collected. */
 function isJson({ headers }: Response): boolean {
   return /^application\/(?:graphql-response\+)?json\b/.test(headers.get('content-type') ?? '');
 }
@@ -41,7 +41,7 @@ function etagOf(body: string): string {
   return `W/"${createHash('sha256').update(body).digest('base64url')}"`;
 }
 
-/** RFC 9110, 13.1.2: a list of tags compared weakly, or `*` for whatever there is. */
+/** RFC 9110, 13.1.2: a list of tags compared weakly, or `*` for any. */
 function holds(ifNoneMatch: string | null, etag: string): boolean {
   const opaque = (tag: string): string => tag.trim().replace(/^W\//, '');
   const wanted = new Set(['*', opaque(etag)]);

@@ -2,8 +2,8 @@ import type { Plugin } from 'graphql-yoga';
 import { badUserInput } from '../../graphql/errors.ts';
 
 /**
- * JSON integers beyond 2^53 are rounded by the time anyone sees them, so an id sent as a bare number would silently
- * name another backfill. They are refused; as strings, or written in the query itself, they are exact.
+ * Refuses variables with numbers beyond 2^53. JSON.parse has rounded them, so an id sent as a bare number would
+ * silently name another backfill. Ids as strings, or written in the query itself, are exact.
  */
 export function useExactIntegers(): Plugin {
   return {
@@ -18,7 +18,7 @@ export function useExactIntegers(): Plugin {
   };
 }
 
-/** The dotted path of the first such number. Not by recursion: a body may nest deeper than the stack. */
+/** The dotted path of such a number. A loop and not a recursion, because a body may nest deeper than the stack. */
 function findUnsafe(variables: unknown): string | undefined {
   const places: { readonly value: unknown; readonly path: string }[] = [{ value: variables, path: '' }];
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
@@ -26,7 +26,7 @@ function findUnsafe(variables: unknown): string | undefined {
     if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) return path;
     if (typeof value !== 'object' || value === null) continue;
     for (const [key, item] of Object.entries(value)) {
-      // Strings, which nearly all values are, need no place.
+      // Nearly all values are strings, and need no check.
       if (typeof item === 'string') continue;
       places.push({ value: item, path: path === '' ? key : `${path}.${key}` });
     }

@@ -2,10 +2,10 @@ import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 
 /**
- * Takes no body but JSON. Yoga reads forms and plain text too, which any web page can make a browser send here without
- * asking first (CSRF); for JSON the browser asks, and is answered by CORS_ORIGINS.
+ * Accepts JSON bodies only. Yoga reads forms and plain text too, which any web page can make a browser send here
+ * without a preflight (CSRF). For JSON the browser sends a preflight, which the setting `CORS_ORIGINS` decides.
  *
- * What is JSON inside a URL is the client's as well: yoga takes a mistake in it for one of ours.
+ * Malformed JSON in the URL of a GET is the client's mistake; yoga would answer it as a bug of the server.
  */
 export function useJsonRequests(): Plugin {
   return {

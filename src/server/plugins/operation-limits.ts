@@ -7,8 +7,8 @@ import type { Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 
 /**
- * How large an operation may be. GraphiQL's introspection, a router's `_entities` and a wall of 100 aliased transfers
- * pass with room to spare; what one operation may cost the upstream is limited elsewhere, by calls.
+ * Limits of an operation's size. GraphiQL's introspection, a router's `_entities` and a wall of 100 aliased transfers
+ * pass with room to spare. MAX_UPSTREAM_CALLS_PER_OPERATION limits what an operation may cost the upstream.
  */
 const MAX_TOKENS = 5_000;
 const MAX_NESTING = 100;
@@ -17,7 +17,7 @@ const MAX_ALIASES = 300;
 const MAX_DIRECTIVES = 50;
 const MAX_COST = 20_000;
 
-/** Reported like any fault of the document instead of thrown, so that the answer is a 400 that says all of them. */
+/** Reports a violation as a validation error instead of throwing it, so that the 400 lists all of them. */
 const reported = {
   propagateOnRejection: false,
   onReject: [
@@ -27,7 +27,7 @@ const reported = {
   ],
 };
 
-/** Refuses operations that would cost us more than any client of ours needs: before they are parsed, or executed. */
+/** Refuses operations larger than any client needs, before they are parsed or executed. */
 export function useOperationLimits(): Plugin {
   return {
     onPluginInit({ addPlugin }) {
@@ -45,7 +45,7 @@ export function useOperationLimits(): Plugin {
   };
 }
 
-/** The parser of graphql-js goes down one bracket after the other on the stack, which ends before its token limit. */
+/** graphql-js parses brackets by recursion, and the stack ends before the token limit does. */
 function assertNotTooNested(query: string): void {
   let depth = 0;
   for (const [bracket] of query.matchAll(/[{}[\]()]/g)) {
@@ -60,12 +60,12 @@ function tooNested(): GraphQLError {
   });
 }
 
-/** Of all documents kept parsed; a parsed one takes some thirty times its text. */
+/** Total length of the texts of the documents kept parsed; a parsed one takes some thirty times its text. */
 const MAX_CHARACTERS_KEPT = 2_000_000;
 
 /**
- * What yoga keeps so as not to parse and validate again. Its own caches count documents and not their size, and keep
- * texts that do not parse as well, so that a thousand large ones would take gigabytes.
+ * The caches that spare yoga parsing and validating a document again. Yoga's own count documents and not their size,
+ * and keep texts that do not parse too: a thousand large ones would take gigabytes.
  */
 export function createDocumentCaches(): {
   readonly documentCache: LRUCache<string, DocumentNode>;

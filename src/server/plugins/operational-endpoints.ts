@@ -1,11 +1,11 @@
 import type { Plugin } from 'graphql-yoga';
 import type { Metrics } from '../../metrics.ts';
 
-/** What load balancers and monitoring ask: `/health`, `/ready` and `/metrics`. */
+/** The endpoints for load balancers and monitoring: `/health`, `/ready` and `/metrics`. */
 export function useOperationalEndpoints(isReady: () => boolean, metrics: Metrics): Plugin {
   return {
     onRequest({ request, url, endResponse, fetchAPI: { Response } }) {
-      // Most requests are POSTs to the endpoint; spare them the parsing of their URL.
+      // POSTs to /graphql, nearly all requests, are spared the parsing of their URL.
       if (request.method !== 'GET') return undefined;
       switch (url.pathname) {
         case '/health':

@@ -3,8 +3,8 @@ import type { GatewayContext } from '../../graphql/context.ts';
 import type { Log } from '../../log.ts';
 import {
   type GatewayPlugin,
+  logFields,
   type RecordingDeps,
-  stateOf,
   type RequestState,
   type ServerContext,
 } from './request-state.ts';
@@ -12,55 +12,48 @@ import {
 const MAX_NAME = 100;
 
 /**
- * One log line and one observation for each request: what was asked, what it cost and how it ended; never with what.
- * That of a subscription is about its start.
+ * Writes one log line and one metric for each request: its operation, cost and end, but never its text or variables.
+ * The line of a subscription is about its start.
  */
 export function useRequestLog({ clock, log, metrics }: RecordingDeps): GatewayPlugin {
   return {
-    onRequest({ request, serverContext }) {
-      stateOf(serverContext, request, clock.monotonic());
-    },
-
     onExecute({ args }) {
-      noteOperation(args);
+      recordOperation(args);
     },
 
     onSubscribe({ args }) {
-      noteOperation(args);
+      recordOperation(args);
     },
 
-    onResponse({ request, response, serverContext }) {
+    onResponse({ request, response, serverContext: { state } }) {
       const now = clock.monotonic();
-      const record = stateOf(serverContext, request, now);
-      metrics.recordRequest(response.status, now - record.startedAt);
-      logRequest(log, record, { method: request.method, status: response.status }, now);
+      metrics.recordRequest(response.status, now - state.startedAt);
+      logRequest(log, state, { method: request.method, status: response.status }, now);
     },
   };
 }
 
 /**
- * @param by how it came and was answered
- * @param now of the monotonic clock
+ * @param by method and status; an operation over a WebSocket has no status
+ * @param now monotonic milliseconds
  */
 export function logRequest(
   log: Log,
-  { requestId, traceparent, startedAt, operation, cost: tally, codes }: RequestState,
+  state: RequestState,
   by: { readonly method: string; readonly status?: number },
   now: number,
 ): void {
-  // Probes, scrapes and pages are not what operators look for.
+  const { operation, cost } = state;
+  // Probes, scrapes and pages would hide the operations.
   const level = operation === undefined && (by.status ?? 0) < 400 ? 'debug' : 'info';
   log[level](
     {
-      requestId,
-      ...(traceparent === undefined ? {} : { traceparent }),
+      ...logFields(state, now),
       ...by,
-      durationMs: Math.round((now - startedAt) * 10) / 10,
-      ...(operation === undefined ? {} : { operation: operation.type, operationName: operation.name }),
-      ...(tally === undefined
+      ...(operation === undefined ? {} : { operation: operation.type }),
+      ...(cost === undefined
         ? {}
-        : { upstreamCalls: tally.calls, cacheHits: tally.cacheHits, staleReads: tally.staleReads }),
-      ...(codes.size === 0 ? {} : { codes: [...codes] }),
+        : { upstreamCalls: cost.calls, cacheHits: cost.cacheHits, staleReads: cost.staleReads }),
     },
     'request',
   );
@@ -72,13 +65,9 @@ interface OperationArgs {
   readonly contextValue: ServerContext & GatewayContext;
 }
 
-function noteOperation({
-  document,
-  operationName,
-  contextValue: { state: record, cost: tally },
-}: OperationArgs): void {
+function recordOperation({ document, operationName, contextValue: { state, cost } }: OperationArgs): void {
   const operation = getOperationAST(document as DocumentNode, operationName as string | undefined);
-  if (record === undefined || !operation) return;
-  record.operation = { type: operation.operation, name: operation.name?.value.slice(0, MAX_NAME) };
-  record.cost = tally;
+  if (!operation) return;
+  state.operation = { type: operation.operation, name: operation.name?.value.slice(0, MAX_NAME) };
+  state.cost = cost;
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Plugin } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { GatewayContext } from '../../graphql/context.ts';
@@ -6,9 +7,9 @@ import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
 
-/** What is known of one HTTP request, filled in as it goes on its way and read when its answer leaves. */
+/** The facts about one request, filled in by the plugins and read when its answer leaves. */
 export interface RequestState {
-  /** The caller's `X-Request-Id`, or one made here. */
+  /** The caller's `X-Request-Id`, or a new one. */
   readonly requestId: string;
   /** The caller's W3C trace context, if it is well-formed. */
   readonly traceparent: string | undefined;
@@ -16,52 +17,68 @@ export interface RequestState {
   readonly startedAt: number;
   operation?: { readonly type: string; readonly name: string | undefined };
   cost?: OperationCost;
-  /** Whether the answer is true of this request only. */
+  /** Whether the answer describes this request only, so that a browser may not keep it. */
   mustNotBeKept?: boolean;
-  /** Every `extensions.code` among the errors answered. */
+  /** The `extensions.code` of every error in the answer. */
   readonly codes: Set<string>;
 }
 
-/** Travels with the request through every hook of the server. */
+/** Travels with the request through every hook of the server; made where the request comes in. */
 export interface ServerContext {
-  state?: RequestState;
-  /** To be told when the answer turns out to be a stream, which is under way for as long as its client stays. */
+  readonly state: RequestState;
+  /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
 
-/** What plugins need that record what becomes of requests. */
+/** The dependencies of plugins that record requests. */
 export interface RecordingDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
 }
 
-interface RequestHeaders {
-  readonly headers: { get(name: string): string | null };
-}
-
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The record of this request, begun here if this is the first to ask for it. */
-export function stateOf(context: ServerContext, { headers }: RequestHeaders, now: number): RequestState {
-  context.state ??= {
-    requestId: requestIdFrom(headers.get('x-request-id')),
-    traceparent: matching(headers.get('traceparent'), TRACEPARENT),
+/**
+ * The state of a request that has just come in.
+ * @param headers by their names in lower case
+ * @param now monotonic milliseconds
+ */
+export function beginState(headers: Readonly<IncomingHttpHeaders>, now: number): RequestState {
+  return {
+    requestId: requestIdFrom(headers),
+    traceparent: matching(headers['traceparent'], TRACEPARENT),
     startedAt: now,
     codes: new Set(),
   };
-  return context.state;
 }
 
-/** The id in a caller's `X-Request-Id`, or one made here. */
-export function requestIdFrom(header: string | null): string {
-  return matching(header, REQUEST_ID) ?? randomUUID();
+/**
+ * The fields that every log line about a request has, as far as they are known.
+ * @param now monotonic milliseconds
+ */
+export function logFields(
+  { requestId, traceparent, startedAt, operation, codes }: RequestState,
+  now: number,
+): Readonly<Record<string, unknown>> {
+  return {
+    requestId,
+    ...(traceparent === undefined ? {} : { traceparent }),
+    durationMs: Math.round((now - startedAt) * 10) / 10,
+    ...(operation === undefined ? {} : { operationName: operation.name }),
+    ...(codes.size === 0 ? {} : { codes: [...codes] }),
+  };
 }
 
-/** Ids of a caller's are repeated in headers and logs: what could break out of either is replaced. */
-function matching(value: string | null, pattern: RegExp): string | undefined {
-  return value !== null && pattern.test(value) ? value : undefined;
+/** The id in the caller's `X-Request-Id`, or a new one. */
+export function requestIdFrom(headers: Readonly<IncomingHttpHeaders>): string {
+  return matching(headers['x-request-id'], REQUEST_ID) ?? randomUUID();
+}
+
+/** Callers' ids are repeated in headers and logs, so one that could break out of either is dropped. */
+function matching(value: string | readonly string[] | undefined, pattern: RegExp): string | undefined {
+  return typeof value === 'string' && pattern.test(value) ? value : undefined;
 }

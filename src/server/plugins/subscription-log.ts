@@ -2,9 +2,9 @@ import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { type GatewayPlugin, stateOf, type RequestState } from './request-state.ts';
+import { type GatewayPlugin, logFields, type RequestState } from './request-state.ts';
 
-/** How a stream ended: by itself, with an error, or because its client went. */
+/** The end of a stream: by itself, with an error, or because its client left. */
 type Reason = 'completed' | 'failed' | 'left';
 
 export interface SubscriptionLogDeps {
@@ -12,35 +12,22 @@ export interface SubscriptionLogDeps {
   readonly log: Log;
 }
 
-/** One more log line for each subscription, when its stream has ended: how long, how many events, and why. */
+/** Writes a second log line for each subscription when its stream ends: how long, how many events, and why. */
 export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): GatewayPlugin {
-  function ended(record: RequestState, events: number, reason: Reason): void {
-    const { requestId, traceparent, startedAt, operation, codes } = record;
-    log.info(
-      {
-        requestId,
-        ...(traceparent === undefined ? {} : { traceparent }),
-        ...(operation === undefined ? {} : { operationName: operation.name }),
-        durationMs: Math.round((clock.monotonic() - startedAt) * 10) / 10,
-        events,
-        reason,
-        ...(codes.size === 0 ? {} : { codes: [...codes] }),
-      },
-      'subscription ended',
-    );
+  function logEnd(state: RequestState, events: number, reason: Reason): void {
+    log.info({ ...logFields(state, clock.monotonic()), events, reason }, 'subscription ended');
   }
 
   return {
-    onExecutionResult({ request, context, result, setResult }) {
+    onExecutionResult({ context: { state }, result, setResult }) {
       if (!isAsyncIterable(result)) return;
-      const record = stateOf(context, request, clock.monotonic());
-      setResult(watchEnd(result, (events, reason) => ended(record, events, reason)));
+      setResult(withEnd(result, (events, reason) => logEnd(state, events, reason)));
     },
   };
 }
 
-/** The same stream; says once how it ended. An event without data is the error that ends it. */
-function watchEnd(
+/** The same stream, which calls `onEnd` once. A last event without data is the error that ended it. */
+function withEnd(
   stream: AsyncIterable<ExecutionResult>,
   onEnd: (events: number, reason: Reason) => void,
 ): AsyncIterableIterator<ExecutionResult> {

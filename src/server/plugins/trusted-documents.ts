@@ -5,13 +5,13 @@ import {
 import { GraphQLError, type GraphQLSchema, parse, validate } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 
-/** Query texts by the id that clients send instead. */
+/** Query texts by the ids that clients send instead of them. */
 export type TrustedDocuments = ReadonlyMap<string, string>;
 
 /**
- * Runs the listed documents and nothing else, so that what a frontend never asks nobody can ask with its credential.
- * There are no exceptions, introspection and `_service` included: `_entities` alone reaches all there is, and with it
- * open the list would close nothing.
+ * Runs the listed documents and nothing else, so that nobody can ask with a frontend's credential what the frontend
+ * never asks. There are no exceptions, not even introspection and a router's fields: `_entities` alone reaches
+ * everything, and an open `_entities` would defeat the list.
  */
 export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
   const texts = new Set(documents.values());
@@ -20,7 +20,7 @@ export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
     onPluginInit({ addPlugin }) {
       addPlugin(
         usePersistedOperations({
-          // The protocol of WebSockets has no place for an id alone. What is not in the list fails below.
+          // The protocol of WebSockets cannot send an id alone. A text that is not in the list fails in onParse.
           allowArbitraryOperations: ({ url }) => url.startsWith('ws:'),
           getPersistedOperation: (id) => documents.get(id) ?? null,
           extractPersistedOperationId: (params, request) =>
@@ -30,7 +30,7 @@ export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
       );
     },
 
-    // Ids are read from the parameters of HTTP requests alone. Whatever way else a text comes, it is refused here.
+    // The plugin checks the parameters of HTTP requests only. A text that comes any other way is refused here.
     onParse({ params }) {
       const source: unknown = params.source;
       if (typeof source !== 'string' || !texts.has(source)) throw idRequired();
@@ -38,7 +38,7 @@ export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
   };
 }
 
-/** What is wrong with each document that could not run against this schema. */
+/** @returns a line for each document that cannot run against this schema: its id and the first fault */
 export function findInvalidDocuments(schema: GraphQLSchema, documents: TrustedDocuments): readonly string[] {
   return [...documents].flatMap(([id, text]) => {
     const fault = faultOf(schema, text);
@@ -55,7 +55,7 @@ function faultOf(schema: GraphQLSchema, text: string): string | undefined {
   }
 }
 
-/** Yoga knows no `documentId`: it is left in a body as it came, and has to be read from a URL here. */
+/** Yoga does not know `documentId`: it leaves one in a body as it came, and one in a URL has to be read here. */
 function documentIdOf(
   params: GraphQLParams & { documentId?: unknown },
   request: Request,
@@ -68,8 +68,8 @@ function documentIdOf(
 }
 
 /**
- * Not `PersistedQueryNotFound`, at which clients send the text, in vain. And 403, not 400, at which older Apollo
- * clients take the server for one without persisted queries and send nothing but texts from then on.
+ * The code is not `PersistedQueryNotFound`, because clients would then send the text in vain. The status is 403 and not
+ * 400, because older Apollo clients would take a 400 for a server without persisted queries and send only texts.
  */
 function notInList(): GraphQLError {
   return refusal(
