@@ -1,10 +1,9 @@
 import { daysInRange } from './calendar.ts';
-import { isInt64Id } from './int64.ts';
 import { stateAt } from './lifecycle.ts';
 import type { BackfillPlan, Cancellation } from './lifecycle.ts';
 import { completePlan } from './plans.ts';
 import type { NewBackfill } from './plans.ts';
-import { findInSeries, planOfSeries, recentOfSeries, sizeOfSeries } from './series.ts';
+import { createPlanStore } from './plan-store.ts';
 import type { BackfillSeries } from './series.ts';
 import { demoGrants } from './tokens.ts';
 import type { TokenGrant } from './tokens.ts';
@@ -53,61 +52,16 @@ export interface World {
   readonly stored: number;
 }
 
-interface Transfer {
-  readonly plans: BackfillPlan[];
-  readonly series: BackfillSeries[];
-}
-
 const LIST_LIMIT = 100;
 const INCOMPLETE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING', 'FAILED']);
 const ACTIVE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING']);
 
 /** A world without teams and transfers, and with the demo's tokens, which may act for every team added later. */
 export function createWorld({ now = Date.now }: { readonly now?: () => number } = {}): World {
-  const teams = new Map<string, Map<string, Transfer>>();
-  const plansById = new Map<string, BackfillPlan>();
-  const allSeries: BackfillSeries[] = [];
+  const store = createPlanStore(now);
   const cancellations = new Map<string, Cancellation>();
   const overrides = new Map<string, WireOverride>();
   const tokens = new Map<string, TokenGrant>(demoGrants('all', 'all'));
-  let lastId = 500_000n;
-
-  function transferOf(teamId: string, transferId: string): Transfer | undefined {
-    return teams.get(teamId)?.get(transferId);
-  }
-
-  function ensureTransfer(teamId: string, transferId: string): Transfer {
-    if (!isInt64Id(teamId) || !isInt64Id(transferId)) {
-      throw new RangeError(`Team and transfer ids must be positive int64, got "${teamId}", "${transferId}".`);
-    }
-    const team = teams.get(teamId) ?? new Map<string, Transfer>();
-    teams.set(teamId, team);
-    const transfer = team.get(transferId) ?? { plans: [], series: [] };
-    team.set(transferId, transfer);
-    return transfer;
-  }
-
-  function store(plan: BackfillPlan): void {
-    if (findPlan(plan.id) !== undefined) throw new Error(`There is a backfill ${plan.id} already.`);
-    ensureTransfer(plan.teamId, plan.transferId).plans.push(plan);
-    plansById.set(plan.id, plan);
-  }
-
-  function findPlan(id: string): BackfillPlan | undefined {
-    const stored = plansById.get(id);
-    if (stored !== undefined) return stored;
-    for (const series of allSeries) {
-      const found = findInSeries(series, id, now());
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  function freshId(): string {
-    do lastId += 1n;
-    while (findPlan(String(lastId)) !== undefined);
-    return String(lastId);
-  }
 
   /** The plan with a caller's cancellation, if there was one. */
   function actual(plan: BackfillPlan): BackfillPlan {
@@ -119,14 +73,8 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
     return withOverride(toWire(actual(plan), now()), overrides.get(plan.id));
   }
 
-  /** The plans among which the incomplete and active ones are. */
-  function recentPlans(transfer: Transfer): BackfillPlan[] {
-    const born = transfer.plans.filter((plan) => plan.createdAt <= now());
-    return [...born, ...transfer.series.flatMap((series) => recentOfSeries(series, now()))];
-  }
-
   function getBackfill(teamId: string, id: string): WireBackfill | undefined {
-    const plan = findPlan(id);
+    const plan = store.find(id);
     return plan?.teamId === teamId && plan.createdAt <= now() ? show(plan) : undefined;
   }
 
@@ -134,45 +82,48 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
     now,
     addToken: (token, grant) => void tokens.set(token, grant),
     grantOf: (token) => tokens.get(token),
-    hasTeam: (grant, teamId) => teams.has(teamId) && (grant.teams === 'all' || grant.teams.includes(teamId)),
-    hasTransfer: (teamId, transferId) => transferOf(teamId, transferId) !== undefined,
-    addTransfer: (teamId, transferId) => void ensureTransfer(teamId, transferId),
+    hasTeam: (grant, teamId) =>
+      store.hasTeam(teamId) && (grant.teams === 'all' || grant.teams.includes(teamId)),
+    hasTransfer: (teamId, transferId) => store.transfer(teamId, transferId) !== undefined,
+    addTransfer: (teamId, transferId) => void store.ensureTransfer(teamId, transferId),
+    addSeries: store.addSeries,
 
     addBackfill(backfill) {
-      const plan = completePlan(backfill, backfill.id ?? freshId(), now());
-      store(plan);
+      const plan = completePlan(backfill, backfill.id ?? store.freshId(), now());
+      store.add(plan);
       return plan.id;
     },
 
-    addSeries(series) {
-      ensureTransfer(series.teamId, series.transferId).series.push(series);
-      allSeries.push(series);
-    },
-
     set(id, fields) {
-      if (findPlan(id) === undefined) throw new Error(`There is no backfill ${id} to set fields of.`);
+      if (store.find(id) === undefined) throw new Error(`There is no backfill ${id} to set fields of.`);
       overrides.set(id, fields);
     },
 
     createBackfill(teamId, transferId, range, userId = '789') {
-      const transfer = transferOf(teamId, transferId);
+      const transfer = store.transfer(teamId, transferId);
       if (transfer === undefined) return { kind: 'no-such-transfer' };
       if (daysInRange(range.rangeStart, range.rangeEnd) < 1) return { kind: 'range-reversed' };
-      const inTheWay = recentPlans(transfer).find(
-        (plan) =>
-          plan.rangeStart <= range.rangeEnd &&
-          range.rangeStart <= plan.rangeEnd &&
-          ACTIVE.has(show(plan).status),
-      );
+      const inTheWay = store
+        .recent(transfer)
+        .find(
+          (plan) =>
+            plan.rangeStart <= range.rangeEnd &&
+            range.rangeStart <= plan.rangeEnd &&
+            ACTIVE.has(show(plan).status),
+        );
       if (inTheWay !== undefined) return { kind: 'overlap', activeId: inTheWay.id };
-      const plan = completePlan({ teamId, transferId, createdUserId: userId, ...range }, freshId(), now());
-      store(plan);
+      const plan = completePlan(
+        { teamId, transferId, createdUserId: userId, ...range },
+        store.freshId(),
+        now(),
+      );
+      store.add(plan);
       return { kind: 'created', backfill: show(plan) };
     },
 
     cancelBackfill(teamId, id, userId = '790') {
       const before = getBackfill(teamId, id);
-      const plan = findPlan(id);
+      const plan = store.find(id);
       if (before === undefined || plan === undefined) return { kind: 'no-such-backfill' };
       if (!INCOMPLETE.has(before.status)) return { kind: 'final', status: before.status };
       cancellations.set(id, { at: now(), userId });
@@ -184,21 +135,16 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
     getBackfill,
 
     latest(teamId, transferId) {
-      const transfer = transferOf(teamId, transferId);
+      const transfer = store.transfer(teamId, transferId);
       if (transfer === undefined) return undefined;
-      const plans = transfer.plans.filter((plan) => plan.createdAt <= now());
-      for (const series of transfer.series) {
-        const size = sizeOfSeries(series, now());
-        if (size > 0) plans.push(planOfSeries(series, size - 1));
-      }
-      const [latest] = plans.sort(newestFirst);
+      const [latest] = store.candidatesForLatest(transfer).sort(newestFirst);
       return latest && show(latest);
     },
 
     incomplete(teamId) {
-      const transfers = [...(teams.get(teamId)?.values() ?? [])];
-      return transfers
-        .flatMap(recentPlans)
+      return store
+        .transfers(teamId)
+        .flatMap(store.recent)
         .filter((plan) => overrides.has(plan.id) || INCOMPLETE.has(stateAt(actual(plan), now()).status))
         .sort(newestFirst)
         .map(show)
@@ -207,7 +153,7 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
     },
 
     get stored() {
-      return plansById.size;
+      return store.size;
     },
   };
 }
