@@ -44,13 +44,13 @@ const snapshot: BackfillSnapshot = {
 };
 
 /** Backfill updates over a REST API that always gives the same snapshot unless `read` does otherwise. */
-function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
+function startUpdates(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
   const client: Backfills = {
     backfill: () => Promise.resolve(read()),
     latestBackfill: () => Promise.resolve(null),
   };
-  const watch = createBackfillUpdates({
+  const updates = createBackfillUpdates({
     client,
     clock,
     metrics: createMetrics(),
@@ -58,51 +58,51 @@ function watchWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) 
     staleMs: 10_000,
     maxStreams,
   });
-  onTestFinished(() => watch.close());
-  return { clock, watch };
+  onTestFinished(() => updates.close());
+  return { clock, updates };
 }
 
 it('backfill updates refuse a stream beyond the maximum until one ends', async () => {
-  const { watch } = watchWith(2);
+  const { updates } = startUpdates(2);
   const open = async (): Promise<AsyncIterator<BackfillSnapshot>> => {
-    const iterator = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+    const iterator = (await updates.open(reader, TEAM, ID))[Symbol.asyncIterator]();
     expect(await iterator.next()).toEqual({ done: false, value: snapshot });
     return iterator;
   };
   const streams = [await open(), await open()];
-  expect(watch.streams).toBe(2);
-  await expect(watch.open(reader, TEAM, ID)).rejects.toMatchObject({
+  expect(updates.streams).toBe(2);
+  await expect(updates.open(reader, TEAM, ID)).rejects.toMatchObject({
     extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 },
   });
   await streams[0]?.return?.();
   await open();
-  expect(watch.streams).toBe(2);
+  expect(updates.streams).toBe(2);
 });
 
 it('a stream that nobody reads causes no polls', async () => {
-  const { clock, watch } = watchWith(2);
-  await watch.open(reader, TEAM, ID);
-  expect([watch.streams, clock.waiting]).toEqual([0, 0]);
+  const { clock, updates } = startUpdates(2);
+  await updates.open(reader, TEAM, ID);
+  expect([updates.streams, clock.waiting]).toEqual([0, 0]);
 });
 
 it('a stream that is opened after close completes after its first state', async () => {
-  const { clock, watch } = watchWith(2);
-  const before = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+  const { clock, updates } = startUpdates(2);
+  const before = (await updates.open(reader, TEAM, ID))[Symbol.asyncIterator]();
   await before.next();
-  watch.close();
+  updates.close();
   expect(await before.next()).toMatchObject({ done: true });
   const seen = [];
-  for await (const each of await watch.open(reader, TEAM, ID)) seen.push(each);
+  for await (const each of await updates.open(reader, TEAM, ID)) seen.push(each);
   expect(seen).toEqual([snapshot]);
-  expect([watch.streams, clock.waiting]).toEqual([0, 0]);
+  expect([updates.streams, clock.waiting]).toEqual([0, 0]);
 });
 
 it('a change is sent to many subscribers over several turns of the event loop', async () => {
   let current = snapshot;
-  const { clock, watch } = watchWith(1_000, () => current);
+  const { clock, updates } = startUpdates(1_000, () => current);
   let events = 0;
   for (let n = 0; n < 220; n++) {
-    const iterator = (await watch.open(reader, TEAM, ID))[Symbol.asyncIterator]();
+    const iterator = (await updates.open(reader, TEAM, ID))[Symbol.asyncIterator]();
     await iterator.next();
     void iterator.next().then(() => events++);
   }

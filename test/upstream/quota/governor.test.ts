@@ -17,7 +17,7 @@ const IDS = ['5', '6'];
 const LIFETIMES = { finalTtlMs: MINUTE };
 
 /** Scripts the next HTTP response: a 404 with these quota headers. */
-function tell({ sandbox }: Stack, limit: number, remaining: number): void {
+function scriptQuota({ sandbox }: Stack, limit: number, remaining: number): void {
   sandbox.faults.add({
     when: { id: '404' },
     answer: {
@@ -29,8 +29,8 @@ function tell({ sandbox }: Stack, limit: number, remaining: number): void {
   });
 }
 
-async function told(stack: Stack, limit: number, remaining: number): Promise<void> {
-  tell(stack, limit, remaining);
+async function receiveQuota(stack: Stack, limit: number, remaining: number): Promise<void> {
+  scriptQuota(stack, limit, remaining);
   await stack.query('{ backfill(id: 404) { id } }', { headers: { 'cache-control': 'no-cache' } });
 }
 
@@ -62,7 +62,7 @@ describe('the remaining quota', () => {
   it("is 5,000 less the gateway's own calls until the REST API sends its headers", async () => {
     const stack = await knownPage();
     expect(await remaining(stack)).toBe(4_998);
-    await told(stack, 1_000, 600);
+    await receiveQuota(stack, 1_000, 600);
     expect(await remaining(stack)).toBe(600);
     await stack.query('{ backfill(id: 405) { id } }');
     expect(await remaining(stack)).toBe(599);
@@ -70,7 +70,7 @@ describe('the remaining quota', () => {
 
   it('is counted for each credential on its own', async () => {
     const stack = await knownPage();
-    await told(stack, 1_000, 600);
+    await receiveQuota(stack, 1_000, 600);
     await stack.query(DASHBOARD, { variables: { ids: IDS }, token: 'sandbox-viewer' });
     expect(await remaining(stack)).toBe(600);
   });
@@ -105,7 +105,7 @@ describe('plenty of quota', () => {
 describe('less quota than demand', () => {
   it('stretches lifetimes so that the quota lasts the hour, and Cache-Control has the stretched lifetime', async () => {
     const stack = await knownPage();
-    await told(stack, 5_000, 500);
+    await receiveQuota(stack, 5_000, 500);
     let calls = 0;
     const ages = new Set<string>();
     for (let seconds = 0; seconds < 3_600; seconds += 2) {
@@ -126,7 +126,7 @@ describe('less quota than demand', () => {
 describe('nearly no quota left', () => {
   it('answers known backfills with stale values, and still reads unknown ones', async () => {
     const stack = await knownPage();
-    await told(stack, 5_000, 150);
+    await receiveQuota(stack, 5_000, 150);
     stack.clock.advance(60_001);
     expect(await page(stack)).toEqual({ calls: 0, stale: true, codes: [] });
     const unknown = stack.world.addBackfill({ transferId: '7', status: 'RUNNING' });
@@ -137,7 +137,7 @@ describe('nearly no quota left', () => {
 
   it('reads a known backfill again once its value is older than CACHE_STALE_MS', async () => {
     const stack = await knownPage({ CACHE_STALE_MS: '90000' });
-    await told(stack, 5_000, 150);
+    await receiveQuota(stack, 5_000, 150);
     stack.clock.advance(90_001);
     expect(await page(stack)).toMatchObject({ stale: false, codes: [] });
   });
@@ -146,13 +146,13 @@ describe('nearly no quota left', () => {
 describe('no quota left', () => {
   it('allows one call in half a minute, which finds out whether there is quota again', async () => {
     const stack = await startStack();
-    await told(stack, 5_000, 0);
+    await receiveQuota(stack, 5_000, 0);
     const ask = (n: number) => stack.query(`{ backfill(id: ${n}) { id } }`);
     const before = stack.sandbox.calls.count();
     expect(codesOf(await ask(1))).toEqual(['NOT_FOUND']);
     // That call was answered, so there is quota again.
     expect(await remaining(stack)).toBeGreaterThan(0);
-    await told(stack, 5_000, 0);
+    await receiveQuota(stack, 5_000, 0);
     expect((await ask(2)).errors).toMatchObject([
       { extensions: { code: 'RATE_LIMITED', retryable: true, retryAfterSeconds: expect.any(Number) } },
     ]);
@@ -287,7 +287,7 @@ describe('the governor', () => {
 
   it('exports the quota level of its credentials as metrics', async () => {
     const stack = await knownPage();
-    await told(stack, 5_000, 150);
+    await receiveQuota(stack, 5_000, 150);
     await stack.query(DASHBOARD, { variables: { ids: IDS }, token: 'sandbox-viewer' });
     const metrics = await (await fetch(`${stack.origin}/metrics`)).text();
     expect(metrics).toContain('backfill_gateway_quota_credentials{level="nearly_out"} 1');
@@ -301,7 +301,7 @@ function resource(n: number): Resource {
   return { kind: 'latest', teamId: '1' as ResourceId, id: String(5_000 + n) as ResourceId };
 }
 
-function verified(at: number): Entry {
+function resyncedAt(at: number): Entry {
   const answer = new UpstreamError('notFound', 'none yet');
   return { value: { outcome: answer, verifiedAt: at }, confirmedAt: at, freshUntil: at };
 }
@@ -318,7 +318,7 @@ interface Minute {
  * Simulates transfers of one team that are all read at the same time first, and every second from then on. The team
  * list is read once per lifetime; each transfer is resynced once per final lifetime.
  */
-function ofAPage(transfers: number, limit: number, minutes: number): readonly Minute[] {
+function simulatePage(transfers: number, limit: number, minutes: number): readonly Minute[] {
   const clock = createManualClock();
   const governor = createGovernor(clock, LIFETIMES);
   const lifetimes = createFreshness({ ttlMs: 2_000, ...LIFETIMES }, governor);
@@ -329,7 +329,7 @@ function ofAPage(transfers: number, limit: number, minutes: number): readonly Mi
   };
   call('cold', { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(limit - 1) });
   for (let n = 1; n < transfers; n++) call('cold');
-  const known = Array.from({ length: transfers }, () => verified(clock.monotonic()));
+  const known = Array.from({ length: transfers }, () => resyncedAt(clock.monotonic()));
   let listedAt = clock.monotonic();
 
   return Array.from({ length: minutes }, () => {
@@ -340,7 +340,7 @@ function ofAPage(transfers: number, limit: number, minutes: number): readonly Mi
       const due = known.flatMap((last, n) => (isDue(resource(n), last, now, current) ? [n] : []));
       for (const n of due) {
         call('verify');
-        known[n] = verified(now);
+        known[n] = resyncedAt(now);
       }
       const isListDue = now - listedAt >= current.changingMs;
       if (isListDue) {
@@ -359,7 +359,7 @@ function ofAPage(transfers: number, limit: number, minutes: number): readonly Mi
 }
 
 describe('a page with several times the demand of the quota', () => {
-  const hours = ofAPage(200, 5_000, 130);
+  const hours = simulatePage(200, 5_000, 130);
   const settled = hours.slice(10);
 
   it('spends the quota evenly over the hour, and never to the end', () => {
@@ -385,14 +385,14 @@ describe('a page with several times the demand of the quota', () => {
   });
 
   it('forecasts the first resync of all values, so that it does not use up a small quota', () => {
-    for (const { remaining } of ofAPage(400, 1_000, 130)) expect(remaining).toBeGreaterThanOrEqual(40);
+    for (const { remaining } of simulatePage(400, 1_000, 130)) expect(remaining).toBeGreaterThanOrEqual(40);
   });
 });
 
 describe('a resync', () => {
   const due = (finalMs: number, finalSpreadMs: number, age: number): number =>
     Array.from({ length: 200 }, (_, n) => resource(n)).filter((one) =>
-      isDue(one, verified(1_000), 1_000 + age, { changingMs: 2_000, finalMs, finalSpreadMs }),
+      isDue(one, resyncedAt(1_000), 1_000 + age, { changingMs: 2_000, finalMs, finalSpreadMs }),
     ).length;
 
   it('is due when the final lifetime has passed, and no sooner', () => {
@@ -416,42 +416,42 @@ describe('a resync', () => {
 
 describe('MinuteCounter', () => {
   it('has a pace at which no coming hour exceeds the limit', () => {
-    const hour = new MinuteCounter(0);
-    expect(hour.pace(0, 600)).toBeCloseTo(600, -1);
+    const counter = new MinuteCounter(0);
+    expect(counter.pace(0, 600)).toBeCloseTo(600, -1);
     // Calls that were all made at once have to leave the hour first.
-    hour.add(0, 600);
-    expect(hour.pace(30 * MINUTE, 600)).toBe(0);
-    expect(hour.pace(61 * MINUTE, 600)).toBeCloseTo(600, -1);
+    counter.add(0, 600);
+    expect(counter.pace(30 * MINUTE, 600)).toBe(0);
+    expect(counter.pace(61 * MINUTE, 600)).toBeCloseTo(600, -1);
   });
 
   it('keeps the pace steady while calls are made at that pace', () => {
-    const hour = new MinuteCounter(0);
-    for (let minute = 0; minute < 200; minute++) hour.add(minute * MINUTE, 10);
-    expect(hour.pace(199.99 * MINUTE, 600)).toBeGreaterThan(560);
-    expect(hour.pace(199.99 * MINUTE, 600)).toBeLessThan(640);
+    const counter = new MinuteCounter(0);
+    for (let minute = 0; minute < 200; minute++) counter.add(minute * MINUTE, 10);
+    expect(counter.pace(199.99 * MINUTE, 600)).toBeGreaterThan(560);
+    expect(counter.pace(199.99 * MINUTE, 600)).toBeLessThan(640);
   });
 
   it('drops the oldest calls first when it is corrected downwards', () => {
-    const hour = new MinuteCounter(0);
-    hour.add(0, 100);
-    hour.add(30 * MINUTE, 50);
-    hour.correctTo(30 * MINUTE, 60);
-    expect(hour.total(30 * MINUTE)).toBe(60);
-    expect(hour.total(61 * MINUTE)).toBe(50);
-    hour.correctTo(61 * MINUTE, 80);
-    expect(hour.total(91 * MINUTE)).toBe(30);
+    const counter = new MinuteCounter(0);
+    counter.add(0, 100);
+    counter.add(30 * MINUTE, 50);
+    counter.correctTo(30 * MINUTE, 60);
+    expect(counter.total(30 * MINUTE)).toBe(60);
+    expect(counter.total(61 * MINUTE)).toBe(50);
+    counter.correctTo(61 * MINUTE, 80);
+    expect(counter.total(91 * MINUTE)).toBe(30);
   });
 
   it('measures the rate of calls without a jump at the end of a minute', () => {
-    const hour = new MinuteCounter(0);
-    for (let second = 0; second < 90; second++) hour.add(second * 1_000, 2);
-    expect(hour.rate(90_000, 5)).toBeCloseTo(7_200);
+    const counter = new MinuteCounter(0);
+    for (let second = 0; second < 90; second++) counter.add(second * 1_000, 2);
+    expect(counter.rate(90_000, 5)).toBeCloseTo(7_200);
     for (let second = 90; second < 900; second++) {
-      hour.add(second * 1_000, 2);
-      expect(hour.rate(second * 1_000 + 999, 5)).toBeGreaterThan(7_000);
-      expect(hour.rate(second * 1_000 + 999, 5)).toBeLessThan(7_400);
+      counter.add(second * 1_000, 2);
+      expect(counter.rate(second * 1_000 + 999, 5)).toBeGreaterThan(7_000);
+      expect(counter.rate(second * 1_000 + 999, 5)).toBeLessThan(7_400);
     }
-    expect(hour.within(15 * MINUTE, 2.5)).toBeCloseTo(300);
+    expect(counter.within(15 * MINUTE, 2.5)).toBeCloseTo(300);
   });
 
   it('remembers as many minutes as it is created with', () => {
@@ -463,10 +463,10 @@ describe('MinuteCounter', () => {
   });
 
   it('tells when the next call leaves the hour', () => {
-    const hour = new MinuteCounter(0);
-    expect(hour.untilRelief(0)).toBe(0);
-    hour.add(10 * MINUTE, 1);
-    expect(hour.untilRelief(20 * MINUTE)).toBe(51 * MINUTE);
-    expect(hour.untilRelief(71 * MINUTE)).toBe(0);
+    const counter = new MinuteCounter(0);
+    expect(counter.untilRelief(0)).toBe(0);
+    counter.add(10 * MINUTE, 1);
+    expect(counter.untilRelief(20 * MINUTE)).toBe(51 * MINUTE);
+    expect(counter.untilRelief(71 * MINUTE)).toBe(0);
   });
 });
