@@ -142,15 +142,15 @@ describe('the process', () => {
       SUBSCRIPTION_POLL_MS: '100',
     });
     const origin = await listening(gateway);
-    const watch = `subscription { backfillUpdated(id: "${id}") { status } }`;
+    const subscription = `subscription { backfillUpdated(id: "${id}") { status } }`;
     const closed: unknown[] = [];
     const socket = openSocket(origin, callerOf({}));
     socket.on('closed', (event) => closed.push((event as { code: number }).code));
     const streams = [
-      ...Array.from({ length: 20 }, () => overSse(origin, watch)),
-      ...Array.from({ length: 20 }, () => followOver(socket, watch)),
+      ...Array.from({ length: 20 }, () => overSse(origin, subscription)),
+      ...Array.from({ length: 20 }, () => followOver(socket, subscription)),
       // A stream whose socket is otherwise idle.
-      overWebSocket(origin, watch),
+      overWebSocket(origin, subscription),
     ];
     await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
     // Polls hang from now on, and with them a query of each kind, until the gateway is told to stop.

@@ -149,7 +149,7 @@ describe('a batch of operations', () => {
 });
 
 describe('every HTTP response', () => {
-  it('has headers against content sniffing and framing', async () => {
+  it('has headers against content sniffing, framing and referrers', async () => {
     const { origin } = await startStack();
     const get = (path: string): Promise<Response> =>
       fetch(`${origin}${path}`, { headers: { accept: 'text/html,*/*' } });

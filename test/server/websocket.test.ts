@@ -208,8 +208,8 @@ describe('a WebSocket', () => {
     const { origin, world, sandbox } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const client = openSocket(origin, CALLER);
-    const watch = `subscription { backfillUpdated(id: "${id}") { status } }`;
-    const streams = Array.from({ length: 100 }, () => followOver(client, watch));
+    const subscription = `subscription { backfillUpdated(id: "${id}") { status } }`;
+    const streams = Array.from({ length: 100 }, () => followOver(client, subscription));
     await expect.poll(() => streams.every(({ events }) => events.length === 1)).toBe(true);
     const { errors } = await ask(client, '{ __typename }');
     expect(errors).toMatchObject([

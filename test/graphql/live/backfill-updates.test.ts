@@ -43,8 +43,8 @@ const snapshot: BackfillSnapshot = {
   }),
 };
 
-/** Of a REST API that always says the same, unless told otherwise. */
-function updatesWith(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
+/** Backfill updates over a REST API that always gives the same snapshot unless `read` does otherwise. */
+function startUpdates(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
   const backfills: Backfills = {
     backfill: () => Promise.resolve(read()),
@@ -61,8 +61,8 @@ function updatesWith(maxStreams: number, read = (): BackfillSnapshot => snapshot
   return { clock, updates };
 }
 
-it('no more streams are opened than memory is planned for, until one ends', async () => {
-  const { updates } = updatesWith(2);
+it('backfill updates refuse a stream beyond the maximum until one ends', async () => {
+  const { updates } = startUpdates(2);
   const open = async (): Promise<AsyncIterator<BackfillSnapshot>> => {
     const iterator = (await updates.open(reader, TEAM, ID))[Symbol.asyncIterator]();
     expect(await iterator.next()).toEqual({ done: false, value: snapshot });
@@ -78,14 +78,14 @@ it('no more streams are opened than memory is planned for, until one ends', asyn
   expect(updates.streams).toBe(2);
 });
 
-it('a stream that nobody reads is not watched for', async () => {
-  const { clock, updates } = updatesWith(2);
+it('a stream that nobody reads causes no polls', async () => {
+  const { clock, updates } = startUpdates(2);
   await updates.open(reader, TEAM, ID);
   expect([updates.streams, clock.waiting]).toEqual([0, 0]);
 });
 
-it('after the end of all streams a new one completes after its first state', async () => {
-  const { clock, updates } = updatesWith(2);
+it('a stream that is opened after close completes after its first state', async () => {
+  const { clock, updates } = startUpdates(2);
   const before = (await updates.open(reader, TEAM, ID))[Symbol.asyncIterator]();
   await before.next();
   updates.close();
@@ -98,7 +98,7 @@ it('after the end of all streams a new one completes after its first state', asy
 
 it('a change is sent to many subscribers over several turns of the event loop', async () => {
   let current = snapshot;
-  const { clock, updates } = updatesWith(1_000, () => current);
+  const { clock, updates } = startUpdates(1_000, () => current);
   let events = 0;
   for (let n = 0; n < 220; n++) {
     const iterator = (await updates.open(reader, TEAM, ID))[Symbol.asyncIterator]();
