@@ -7,7 +7,7 @@ import { UpstreamError } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { createListPlanner, type ListPlanner } from './list-planner.ts';
 import { createListReader, type ListReader, type ListReaderDeps } from './list-reader.ts';
-import { type PendingRead, partitionOf, type ReadContext } from './read.ts';
+import { type PendingRead, partitionOf, type ReadContext, type ReadMode } from './read.ts';
 import { answerFrom, listMayAnswer, type TeamList } from './team-list.ts';
 
 /**
@@ -67,11 +67,9 @@ export function createTeamBatches(deps: TeamBatchesDeps): TeamBatches {
     return deps.freshness(partitionOf(context));
   }
 
-  /** The list at hand, where it is as recent as the reader wants it. */
+  /** The team's list, where it is as recent as the reader wants it. */
   function usableList({ mode }: ReadContext, { list: { list } }: Team): TeamList | undefined {
-    if (list === undefined || mode.kind === 'noCache') return undefined;
-    const isRecent = mode.kind === 'poll' ? list.readAt >= mode.since : clock.monotonic() <= list.freshUntil;
-    return isRecent ? list : undefined;
+    return list !== undefined && isRecent(list, mode, clock.monotonic()) ? list : undefined;
   }
 
   function answer(list: TeamList, { context, resource, known }: PendingRead): Entry | undefined {
@@ -88,18 +86,6 @@ export function createTeamBatches(deps: TeamBatchesDeps): TeamBatches {
     return listMayAnswer(resource, known, clock.monotonic(), freshnessOf(context));
   }
 
-  function remember({ planner }: Team, reads: readonly PendingRead[]): void {
-    const [first] = reads;
-    if (first === undefined) return;
-    const now = clock.monotonic();
-    const freshness = freshnessOf(first.context);
-    planner.remember(
-      reads.filter(({ resource, known }) => listMayAnswer(resource, known, now, freshness)),
-      now,
-      2 * freshness.changingMs,
-    );
-  }
-
   function plan(team: Team, reads: readonly PendingRead[]): ReadonlySet<PendingRead> {
     if (team.list.isResting) return new Set();
     return team.planner.plan(reads.filter((read) => newListMayAnswer(team, read)));
@@ -107,7 +93,7 @@ export function createTeamBatches(deps: TeamBatchesDeps): TeamBatches {
 
   /** Starts the reads of one batch, in their order. */
   function start(team: Team, reads: readonly PendingRead[]): Promise<Entry>[] {
-    remember(team, reads);
+    team.planner.remember(reads, clock.monotonic(), deps.freshness);
     const byList = plan(team, reads);
     const list = byList.size === 0 ? undefined : readList(team, byList);
     return reads.map((read) =>
@@ -144,7 +130,7 @@ export function createTeamBatches(deps: TeamBatchesDeps): TeamBatches {
       const team = teamOf(read);
       const entry = answerFromUsableList(team, read);
       if (entry === undefined) return team.batch.load(read);
-      remember(team, [read]);
+      team.planner.remember([read], clock.monotonic(), deps.freshness);
       return entry;
     },
     answerFromList: (read) => answerFromUsableList(teamOf(read), read),
@@ -158,4 +144,16 @@ export function createTeamBatches(deps: TeamBatchesDeps): TeamBatches {
 /** Whether every other call of the credential would fail too, so that none is worth making. */
 function failsEveryCall(error: unknown): boolean {
   return !(error instanceof UpstreamError) || error.subject === 'credential' || error.subject === 'quota';
+}
+
+/** A fresh list will do, and for a poll one that was read since its moment. Without cache none will. */
+function isRecent({ readAt, freshUntil }: TeamList, mode: ReadMode, now: number): boolean {
+  switch (mode.kind) {
+    case 'fresh':
+      return now <= freshUntil;
+    case 'poll':
+      return readAt >= mode.since;
+    case 'noCache':
+      return false;
+  }
 }
