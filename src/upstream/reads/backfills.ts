@@ -6,7 +6,7 @@ import type { CacheEntry } from '../cache/read-cache.ts';
 import type { BackfillSnapshot, Entry, Known, Resource } from '../cache/snapshots.ts';
 import type { Store } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
-import { type PendingRead, partitionOf, type ReadContext } from './read.ts';
+import { type PendingRead, partitionOf, pendingRead, type ReadContext } from './read.ts';
 import type { TeamBatches } from './team-batches.ts';
 
 /** Reads of backfills. Both methods reject with an {@link UpstreamError} and nothing else. */
@@ -43,23 +43,14 @@ export interface BackfillsDeps {
  * way, and a poll takes it only for values as recent as its own moment.
  */
 export function createBackfills({ store, batches, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
-  function pendingRead(context: ReadContext, resource: Resource, key: string): PendingRead {
-    return {
-      context,
-      resource,
-      key,
-      known: store.peek(key),
-      hasStale: store.staleValue(key) !== undefined,
-      deadline: clock.monotonic() + timeoutMs,
-      charged: false,
-    };
-  }
-
   async function read(context: ReadContext, resource: Resource): Promise<Known['outcome']> {
     const { mode, cost } = context;
     const key = resourceKey(partitionOf(context), resource);
     let pending: PendingRead | undefined;
-    const load = (): Promise<Entry> => batches.load((pending = pendingRead(context, resource, key)));
+    const load = (): Promise<Entry> => {
+      pending = pendingRead(store, context, resource, key, clock.monotonic() + timeoutMs);
+      return batches.load(pending);
+    };
     try {
       const startedAt = clock.monotonic();
       let entry = await store.read(key, load, { forceLoad: mustLoad(context, key) });

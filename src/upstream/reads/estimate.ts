@@ -7,7 +7,7 @@ import type { Store } from '../cache/store.ts';
 import { type Backfills, fromOutcomes } from './backfills.ts';
 import { isKnown } from './list-planner.ts';
 import type { OperationCost } from './operation-cost.ts';
-import { type PendingRead, partitionOf, type ReadContext } from './read.ts';
+import { type PendingRead, partitionOf, pendingRead } from './read.ts';
 import type { TeamBatches } from './team-batches.ts';
 
 export interface EstimateDeps {
@@ -28,18 +28,6 @@ export function createEstimate({ store, batches, clock }: EstimateDeps): Backfil
     batchScheduleFn: (dispatch) => setImmediate(dispatch),
   });
 
-  function pendingRead(context: ReadContext, resource: Resource, key: string): PendingRead {
-    return {
-      context,
-      resource,
-      key,
-      known: store.peek(key),
-      hasStale: false,
-      deadline: Infinity,
-      charged: false,
-    };
-  }
-
   function countCalls(reads: readonly PendingRead[]): Known['outcome'][] {
     for (const [cost, teams] of byOperationAndTeam(reads)) {
       for (const team of teams.values()) {
@@ -55,7 +43,8 @@ export function createEstimate({ store, batches, clock }: EstimateDeps): Backfil
   }
 
   return fromOutcomes(async (context, resource) => {
-    const read = pendingRead(context, resource, resourceKey(partitionOf(context), resource));
+    const key = resourceKey(partitionOf(context), resource);
+    const read = pendingRead(store, context, resource, key, Infinity);
     const { known } = read;
     const entry =
       known !== undefined && known.freshUntil >= clock.monotonic() ? known : batches.answerFromList(read);

@@ -1,4 +1,5 @@
 import type { Entry, Resource } from '../cache/snapshots.ts';
+import type { Store } from '../cache/store.ts';
 import type { Priority } from '../quota/governor.ts';
 import type { Caller } from '../rest/client.ts';
 import type { OperationCost } from './operation-cost.ts';
@@ -43,4 +44,19 @@ export function partitionOf({ caller }: ReadContext): string {
 export function priorityOf({ mode }: ReadContext, hasStale: boolean): Priority {
   if (!hasStale) return 'essential';
   return mode.kind === 'poll' ? 'poll' : 'sheddable';
+}
+
+/**
+ * @param key the resource's key in the store
+ * @param deadline monotonic milliseconds
+ */
+export function pendingRead(
+  store: Pick<Store, 'peek' | 'staleValue'>,
+  context: ReadContext,
+  resource: Resource,
+  key: string,
+  deadline: number,
+): PendingRead {
+  const hasStale = store.staleValue(key) !== undefined;
+  return { context, resource, key, known: store.peek(key), hasStale, deadline, charged: false };
 }
