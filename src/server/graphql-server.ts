@@ -73,6 +73,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
         'Content-Type',
         'Traceparent',
         EXPLAIN_COST,
+        'Tracestate',
         'X-Request-Id',
         'X-Team-Id',
       ],
