@@ -76,7 +76,7 @@ export default tseslint.config(
   },
   room(['src/*.ts'], [noProcess, noSandbox]),
   room(
-    ['src/clock.ts', 'src/config.ts', 'src/ids.ts', 'src/log.ts', 'src/metrics.ts'],
+    ['src/clock.ts', 'src/config.ts', 'src/ids.ts', 'src/log.ts', 'src/metrics.ts', 'src/nearest.ts'],
     [
       [['./gateway.ts', './server/**', './graphql/**', './upstream/**'], 'a leaf imports no room'],
       noProcess,

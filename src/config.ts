@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { isResourceId, RESOURCE_ID_RULE } from './ids.ts';
+import { nearest } from './nearest.ts';
 
 /** A whole number. The message says the whole range; zod's own would say only the bound that was missed. */
 function whole(min: number, max: number, fallback: number) {
@@ -87,6 +88,7 @@ function environment(production: boolean) {
     CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000),
     CACHE_STALE_MS: whole(0, 86_400_000, 300_000),
     CACHE_MAX_ENTRIES: whole(1, 10_000_000, 50_000),
+    UPSTREAM_HOURLY_QUOTA: whole(1, 1_000_000_000, 5_000),
     UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000),
     UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 64),
     MAX_UPSTREAM_CALLS_PER_OPERATION: whole(1, 100_000, 200),
@@ -97,6 +99,10 @@ function environment(production: boolean) {
     CORS_ORIGINS: origins,
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
     SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000),
+    // Ignored, it would leave each replica spending the whole hour of a credential while the operator thinks they share.
+    REDIS_URL: z
+      .never('must not be set: replicas that share a Redis are not built yet, so run one process')
+      .optional(),
   });
 }
 
@@ -108,17 +114,46 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads the settings from environment variables. An empty variable counts as absent.
  * @throws {ConfigError}
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
-  );
-  const parsed = environment(env['NODE_ENV'] === 'production').safeParse(given);
+export function loadConfig(env: Environment): Config {
+  const parsed = environment(env['NODE_ENV'] === 'production').safeParse(givenIn(env));
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('\n'),
   );
+}
+
+/** A variable that is named like a setting and is none, most likely by a slip. */
+export interface UnknownSetting {
+  readonly variable: string;
+  /** The setting whose name is most like it. */
+  readonly nearest: string;
+}
+
+/** Settings whose names begin like those of many programs, such as HOST_IP, so that these are no slips. */
+const COMMON_NAMES: ReadonlySet<string> = new Set(['HOST', 'PORT']);
+/** Kubernetes gives every container such variables for each service, which may be called "cache" or "redis". */
+const FROM_KUBERNETES = /_(?:SERVICE|PORT)(?:_|$)/;
+
+export function unknownSettings(env: Environment): readonly UnknownSetting[] {
+  const settings = Object.keys(environment(false).shape).filter((name) => !COMMON_NAMES.has(name));
+  const beginnings = new Set(settings.map(beginningOf));
+  return Object.keys(givenIn(env))
+    .filter((name) => beginnings.has(beginningOf(name)) && !settings.includes(name))
+    .filter((name) => !FROM_KUBERNETES.test(name))
+    .map((variable) => ({ variable, nearest: nearest(variable, settings) }));
+}
+
+/** The first word of a name; after MAX, with which names of many programs begin, the second word too. */
+function beginningOf(name: string): string | undefined {
+  return /^(?:MAX_)?[A-Z]+(?=_|$)/.exec(name)?.[0];
+}
+
+function givenIn(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
 }

@@ -57,6 +57,7 @@ export function createGateway({
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,
       maxEntries: config.CACHE_MAX_ENTRIES,
+      hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
       maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
       pollMs: config.SUBSCRIPTION_POLL_MS,

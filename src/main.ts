@@ -1,9 +1,11 @@
-import { loadConfig } from './config.ts';
+import { loadConfig, unknownSettings } from './config.ts';
 import { startGateway } from './gateway.ts';
 import { createLog } from './log.ts';
 import { runAsProcess } from './process.ts';
 
 await runAsProcess((env) => {
   const config = loadConfig(env);
-  return startGateway({ config, log: createLog(config.LOG_LEVEL) });
+  const log = createLog(config.LOG_LEVEL);
+  for (const unknown of unknownSettings(env)) log.warn(unknown, 'unknown setting');
+  return startGateway({ config, log });
 });

@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig } from '../config.ts';
+import { ConfigError, loadConfig, unknownSettings } from '../config.ts';
 import {
   DEMO_CURL_QUERY,
   DEMO_GRAPHIQL,
@@ -25,9 +25,11 @@ await runAsProcess(async (env) => {
   try {
     const settings = { ...DEFAULTS, ...given, SUPERMETRICS_API_URL: sandbox.url, GRAPHIQL: 'true' };
     const config = loadConfig(settings);
+    const log = createLog(config.LOG_LEVEL);
+    for (const unknown of unknownSettings(env)) log.warn(unknown, 'unknown setting');
     const options = {
       config,
-      log: createLog(config.LOG_LEVEL),
+      log,
       graphiqlDefaults: {
         ...DEMO_GRAPHIQL,
         moreTabs: () => [demoProgress(newbornBackfillId(sandbox.world))],

@@ -21,6 +21,7 @@ import { useOperationalEndpoints } from './plugins/operational-endpoints.ts';
 import { useRequestLog } from './plugins/request-log.ts';
 import type { ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
+import { useRootRedirect } from './plugins/root-redirect.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
 
@@ -72,6 +73,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
         'Cache-Control',
         'Content-Type',
         'Traceparent',
+        'Tracestate',
         EXPLAIN_COST,
         'X-Request-Id',
         'X-Team-Id',
@@ -94,6 +96,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useEventStreams(),
       useRequestLog({ clock, log, metrics }),
       useOperationalEndpoints(isReady, metrics),
+      graphiql !== false && useRootRedirect(),
       useBodyLimit(),
       useJsonRequests(),
       useExactIntegers(),

@@ -78,7 +78,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
 }
 
 /** Headers taken from the upgrade. Not `Cache-Control`: browsers send `no-cache` with every upgrade. */
-const FROM_UPGRADE = ['authorization', 'x-team-id', 'x-request-id', 'traceparent'] as const;
+const FROM_UPGRADE = ['authorization', 'x-team-id', 'x-request-id', 'traceparent', 'tracestate'] as const;
 /** Headers taken from `connection_init` too, because browsers cannot set them at an upgrade. */
 const FROM_PAYLOAD: ReadonlySet<string> = new Set(['authorization', 'x-team-id']);
 

@@ -27,6 +27,8 @@ export interface UpstreamSettings {
   readonly staleMs: number;
   /** The most resources kept, and the most rows of team lists. */
   readonly maxEntries: number;
+  /** Calls an hour of a credential, assumed until the REST API tells its limit. */
+  readonly hourlyQuota: number;
   /** The deadline of one read, waiting and retries included. */
   readonly timeoutMs: number;
   /** The most calls in flight. */
@@ -58,10 +60,10 @@ export interface Upstream {
 
 /** Joins the rooms of `upstream/`. Calls run downwards: reads → cache → quota, rest → transport. */
 export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): Upstream {
-  const { ttlMs, finalTtlMs, staleMs, maxEntries, timeoutMs, maxConcurrency, pollMs } = settings;
+  const { ttlMs, finalTtlMs, staleMs, maxEntries, hourlyQuota, timeoutMs, maxConcurrency, pollMs } = settings;
   const { clock, log, metrics } = deps;
   const credentials = createCredentials();
-  const governor = createGovernor(clock, { finalTtlMs });
+  const governor = createGovernor(clock, { finalTtlMs, hourlyQuota });
   const http =
     deps.http ??
     createHttpClient({

@@ -216,6 +216,17 @@ it.each([
   expect(await runDemo(env).end).toEqual({ code: 78, stdout: '', stderr: said });
 });
 
+it('the demo warns of a variable that is named like a setting and is none', async () => {
+  const welcome = await runDemo({ PORT: '0', CACHE_TTL: '5', SANDBOX_PORT: '0' }).welcome();
+  const [line = ''] = welcome.split('\n');
+  expect(JSON.parse(line)).toMatchObject({
+    msg: 'unknown setting',
+    variable: 'CACHE_TTL',
+    nearest: 'CACHE_TTL_MS',
+  });
+  expect(welcome.match(/unknown setting/g)).toHaveLength(1);
+});
+
 it('the demo allows each token SANDBOX_HOURLY_QUOTA calls an hour', async () => {
   const demo = runDemo({ PORT: '0', SANDBOX_HOURLY_QUOTA: '2' });
   const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];

@@ -22,6 +22,7 @@ describe('loadConfig', () => {
       CACHE_FINAL_TTL_MS: 60000,
       CACHE_STALE_MS: 300000,
       CACHE_MAX_ENTRIES: 50000,
+      UPSTREAM_HOURLY_QUOTA: 5000,
       UPSTREAM_TIMEOUT_MS: 10000,
       UPSTREAM_MAX_CONCURRENCY: 64,
       MAX_UPSTREAM_CALLS_PER_OPERATION: 200,
@@ -65,6 +66,10 @@ describe('loadConfig', () => {
       'SUPERMETRICS_TEAM_ID must be a whole number from 1 to 9223372036854775807',
     ],
     [{ CACHE_MAX_ENTRIES: '0' }, 'CACHE_MAX_ENTRIES must be a whole number from 1 to 10000000'],
+    ...['0', '1000000001', '5e3'].map((quota): [Readonly<Record<string, string>>, string] => [
+      { UPSTREAM_HOURLY_QUOTA: quota },
+      'UPSTREAM_HOURLY_QUOTA must be a whole number from 1 to 1000000000',
+    ]),
     [{ UPSTREAM_TIMEOUT_MS: '0' }, 'UPSTREAM_TIMEOUT_MS must be a whole number from 1 to 600000'],
     [{ UPSTREAM_MAX_CONCURRENCY: '1.5' }, 'UPSTREAM_MAX_CONCURRENCY must be a whole number from 1 to 10000'],
     [{ CACHE_TTL_MS: '-1' }, 'CACHE_TTL_MS must be a whole number from 0 to 3600000'],

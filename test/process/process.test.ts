@@ -228,6 +228,57 @@ describe('the process', () => {
     expect(gateway.stderr()).toBe('');
   });
 
+  it('warns of each variable that is named like a setting and is none, and of nothing else', async () => {
+    const gateway = run({
+      PORT: '0',
+      CACHE_TLL_MS: 'k3y',
+      UPSTREAM_CONCURRENCY: '8',
+      MAX_UPSTREAM_CONCURRENCY: '8',
+      SUPERMETRICS_API_KEY: 'k3y',
+      GRAPHIQL_ENABLED: 'true',
+      REDIS_URI: 'redis://k3y@redis.test',
+      CORS_ORIGIN: '',
+      // What Kubernetes tells of services called "cache" and "redis".
+      CACHE_SERVICE_HOST: '10.0.0.1',
+      CACHE_SERVICE_PORT: '80',
+      REDIS_PORT: 'tcp://10.0.0.2:6379',
+      REDIS_PORT_6379_TCP_ADDR: '10.0.0.2',
+      // Of other programs.
+      LOGNAME: 'operator',
+      HOSTNAME: 'pod-1',
+      HOST_IP: '10.0.0.3',
+      MAX_OLD_SPACE_SIZE: '512',
+    });
+    await listening(gateway);
+    gateway.child.kill('SIGTERM');
+    await gateway.exited;
+    const warnings = gateway
+      .stdout()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
+      .filter(({ level }) => level === 'warn')
+      .map(({ msg, variable, nearest }) => [msg, variable, nearest]);
+    expect(warnings).toEqual([
+      ['unknown setting', 'CACHE_TLL_MS', 'CACHE_TTL_MS'],
+      ['unknown setting', 'UPSTREAM_CONCURRENCY', 'UPSTREAM_MAX_CONCURRENCY'],
+      ['unknown setting', 'MAX_UPSTREAM_CONCURRENCY', 'UPSTREAM_MAX_CONCURRENCY'],
+      ['unknown setting', 'SUPERMETRICS_API_KEY', 'SUPERMETRICS_API_URL'],
+      ['unknown setting', 'GRAPHIQL_ENABLED', 'GRAPHIQL'],
+      ['unknown setting', 'REDIS_URI', 'REDIS_URL'],
+    ]);
+    expect(gateway.stdout()).not.toContain('k3y');
+  });
+
+  it('refuses to run with a Redis, since replicas are not built yet, and ends with 78', async () => {
+    const gateway = run({ PORT: '0', REDIS_URL: 'redis://k3y@redis.test:6379' });
+    expect(await gateway.exited).toBe(78);
+    expect(gateway.stdout()).toBe('');
+    expect(gateway.stderr()).toBe(
+      'REDIS_URL must not be set: replicas that share a Redis are not built yet, so run one process\n',
+    );
+  });
+
   it('names every mistake in its configuration at once and ends with 78', async () => {
     const gateway = run({
       PORT: '65536',

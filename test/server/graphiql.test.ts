@@ -195,6 +195,28 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
   });
 });
 
+describe('GET /', () => {
+  const root = (url: string): Promise<Response> =>
+    fetch(new URL('.', url), { redirect: 'manual', headers: { accept: 'text/html' } });
+
+  it('redirects to GraphiQL, below whatever path a proxy serves the gateway at', async () => {
+    const { status, headers } = await root(await startDemo());
+    expect([302, 307]).toContain(status);
+    expect(headers.get('location')).toBe('graphql');
+    expect(new URL(headers.get('location') ?? '', 'https://proxy.test/backfills/').href).toBe(
+      'https://proxy.test/backfills/graphql',
+    );
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('x-request-id')).not.toBeNull();
+  });
+
+  it('is 404 when GRAPHIQL is off, as in production', async () => {
+    for (const env of [{ GRAPHIQL: 'false' }, { NODE_ENV: 'production' }]) {
+      expect((await root(await startDemo(env))).status).toBe(404);
+    }
+  });
+});
+
 describe('the page of GraphiQL', () => {
   it('repeats nothing of the request', async () => {
     const url = await startDemo();

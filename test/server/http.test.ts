@@ -56,10 +56,54 @@ describe('traceparent', () => {
     expect(logLines).toContainEqual(expect.objectContaining({ msg: 'request', traceparent }));
   });
 
-  it('is dropped if it is malformed', async () => {
-    const { sandbox, query } = await startStack();
-    await query('{ backfill(id: "1") { id } }', { headers: { traceparent: 'nonsense' } });
+  it.each([
+    ['nonsense', 'nonsense'],
+    ['of version ff', traceparent.replace(/^00/, 'ff')],
+    ['without a trace id', traceparent.replace('0af7651916cd43dd8448eb211c80319c', '0'.repeat(32))],
+    ['without a parent id', traceparent.replace('b7ad6b7169203331', '0'.repeat(16))],
+    ['in upper case', traceparent.toUpperCase()],
+  ])('is dropped where it is %s, and tracestate with it', async (_what, invalid) => {
+    const { sandbox, query, logLines } = await startStack();
+    await query('{ backfill(id: "1") { id } }', { headers: { traceparent: invalid, tracestate: 'a=1' } });
     expect(sandbox.calls.all.map((call) => call.traceparent)).toEqual([undefined]);
+    const line = logLines.find(({ msg }) => msg === 'request');
+    expect(line).toMatchObject({ operation: 'query' });
+    expect(line).not.toHaveProperty('traceparent');
+    expect(line).not.toHaveProperty('tracestate');
+  });
+
+  it('is taken with zeros in it that leave something of each id', async () => {
+    const { sandbox, query } = await startStack();
+    const sparse = `00-${'0'.repeat(31)}1-1${'0'.repeat(15)}-00`;
+    await query('{ backfill(id: "1") { id } }', { headers: { traceparent: sparse } });
+    expect(sandbox.calls.all.map((call) => call.traceparent)).toEqual([sparse]);
+  });
+});
+
+describe('tracestate', () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+  it.each([
+    ['a list of two', 'rojo=00f067aa0ba902b7,congo=t61rcWkgMzE'],
+    ['512 characters', `a=${'x'.repeat(510)}`],
+  ])('is logged beside traceparent, and not forwarded: %s', async (_what, tracestate) => {
+    const { sandbox, query, logLines } = await startStack();
+    await query('{ backfill(id: "1") { id } }', { headers: { traceparent, tracestate } });
+    expect(logLines).toContainEqual(expect.objectContaining({ msg: 'request', traceparent, tracestate }));
+    expect(sandbox.calls.all.map(({ headers }) => headers)).toMatchObject([{ traceparent }]);
+    expect(sandbox.calls.all[0]?.headers).not.toHaveProperty('tracestate');
+  });
+
+  it.each([
+    ['longer than 512 characters', `a=${'x'.repeat(511)}`],
+    ['not ASCII', 'a=ä'],
+    ['empty', ''],
+  ])('is dropped alone where it is %s', async (_what, tracestate) => {
+    const { query, logLines } = await startStack();
+    await query('{ backfill(id: "1") { id } }', { headers: { traceparent, tracestate } });
+    const line = logLines.find(({ msg }) => msg === 'request');
+    expect(line).toMatchObject({ traceparent });
+    expect(line).not.toHaveProperty('tracestate');
   });
 });
 
@@ -256,7 +300,7 @@ describe('CORS', () => {
         headers: {
           origin: 'https://app.example.com',
           'access-control-request-method': 'POST',
-          'access-control-request-headers': 'x-team-id',
+          'access-control-request-headers': 'x-team-id,traceparent,tracestate',
         },
       })
     ).headers;
@@ -274,6 +318,13 @@ describe('CORS', () => {
     expect(headers.get('access-control-allow-origin')).toBe('https://app.example.com');
     expect(headers.get('access-control-allow-credentials')).toBeNull();
     expect(headers.get('access-control-allow-headers')).toContain('X-Team-Id');
+  });
+
+  it('allows a page to send its trace', async () => {
+    const { origin } = await startStack({ CORS_ORIGINS: 'https://app.example.com' });
+    const allowed = (await preflight(origin)).get('access-control-allow-headers');
+    expect(allowed).toMatch(/traceparent/i);
+    expect(allowed).toMatch(/tracestate/i);
   });
 
   it('allows no origin that is not among them', async () => {

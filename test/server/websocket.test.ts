@@ -102,14 +102,15 @@ describe('the caller of a WebSocket', () => {
   it('has the request id and trace of its upgrade upstream, in the log and in errors', async () => {
     const { origin, sandbox, logLines } = await startWithOne();
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-    const client = openSocket(origin, CALLER, { 'x-request-id': 'from-the-client', traceparent });
+    const trace = { traceparent, tracestate: 'rojo=00f067aa0ba902b7' };
+    const client = openSocket(origin, CALLER, { 'x-request-id': 'from-the-client', ...trace });
     const answer = await ask(client, 'query Missing { backfill(id: "404") { id } }');
     expect(answer.errors).toMatchObject([{ extensions: { requestId: 'from-the-client' } }]);
     expect(sandbox.calls.all).toMatchObject([{ requestId: 'from-the-client', traceparent }]);
     expect(logLines.filter(({ msg }) => msg === 'request')).toEqual([
       expect.objectContaining({
         requestId: 'from-the-client',
-        traceparent,
+        ...trace,
         method: 'WS',
         operation: 'query',
         operationName: 'Missing',

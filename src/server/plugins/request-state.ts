@@ -11,8 +11,10 @@ import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
 export interface RequestState {
   /** The caller's `X-Request-Id`, or a new one. */
   readonly requestId: string;
-  /** The caller's W3C trace context, if it is well-formed. */
+  /** The caller's W3C trace context, if it is valid. */
   readonly traceparent: string | undefined;
+  /** What tracing systems added to it; only where there is one. */
+  readonly tracestate: string | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   operation?: { readonly type: string; readonly name: string | undefined };
@@ -40,7 +42,9 @@ export interface RecordingDeps {
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** Version ff and ids of zeros alone are the ways in which W3C's header says that it is invalid. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
 
 /**
  * The state of a request that has just come in.
@@ -48,9 +52,11 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
  * @param now monotonic milliseconds
  */
 export function beginState(headers: Readonly<IncomingHttpHeaders>, now: number): RequestState {
+  const traceparent = matching(headers['traceparent'], TRACEPARENT);
   return {
     requestId: requestIdFrom(headers),
-    traceparent: matching(headers['traceparent'], TRACEPARENT),
+    traceparent,
+    tracestate: traceparent === undefined ? undefined : matching(headers['tracestate'], TRACESTATE),
     startedAt: now,
     codes: new Set(),
   };
@@ -61,12 +67,13 @@ export function beginState(headers: Readonly<IncomingHttpHeaders>, now: number):
  * @param now monotonic milliseconds
  */
 export function logFields(
-  { requestId, traceparent, startedAt, operation, codes }: RequestState,
+  { requestId, traceparent, tracestate, startedAt, operation, codes }: RequestState,
   now: number,
 ): Readonly<Record<string, unknown>> {
   return {
     requestId,
     ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
     durationMs: Math.round((now - startedAt) * 10) / 10,
     ...(operation === undefined ? {} : { operationName: operation.name }),
     ...(codes.size === 0 ? {} : { codes: [...codes] }),

@@ -48,8 +48,6 @@ export interface Governor extends CallCounter {
   survey(): QuotaSurvey;
 }
 
-/** Calls an hour: the example of the REST API's documents. A response that says otherwise is believed. */
-const ASSUMED_LIMIT = 5_000;
 /** The share of the hour's calls that lifetimes are stretched to fit into. The rest is for reads that cannot wait. */
 const PACED_SHARE = 0.95;
 /** Below this share of the limit a known value is not read again. */
@@ -80,14 +78,20 @@ interface Account {
   probedAt: number;
 }
 
-/** @param finalTtlMs the unstretched final lifetime, `CACHE_FINAL_TTL_MS` */
-export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtlMs: number }): Governor {
+export interface GovernorSettings {
+  /** The unstretched final lifetime, `CACHE_FINAL_TTL_MS`. */
+  readonly finalTtlMs: number;
+  /** The limit that is assumed until a response tells it, `UPSTREAM_HOURLY_QUOTA`. */
+  readonly hourlyQuota: number;
+}
+
+export function createGovernor(clock: Clock, settings: GovernorSettings): Governor {
   const accounts = new LRUCache<string, Account>({ max: MAX_CREDENTIALS });
 
   function accountOf(partition: string): Account {
     const known = accounts.get(partition);
     if (known !== undefined) return known;
-    const account = newAccount(clock.monotonic(), finalTtlMs);
+    const account = newAccount(clock.monotonic(), settings);
     accounts.set(partition, account);
     return account;
   }
@@ -179,7 +183,7 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
 
     survey() {
       const credentials: Record<QuotaLevel, number> = { plenty: 0, stretched: 0, nearly_out: 0, out: 0 };
-      let leastRemaining = accounts.size === 0 ? ASSUMED_LIMIT : Infinity;
+      let leastRemaining = accounts.size === 0 ? settings.hourlyQuota : Infinity;
       let greatestStretch = 1;
       for (const account of accounts.values()) {
         credentials[levelOf(account)]++;
@@ -191,11 +195,11 @@ export function createGovernor(clock: Clock, { finalTtlMs }: { readonly finalTtl
   };
 }
 
-function newAccount(now: number, finalTtlMs: number): Account {
+function newAccount(now: number, { finalTtlMs, hourlyQuota }: GovernorSettings): Account {
   return {
     calls: new MinuteCounter(now),
     demand: new Demand(now, finalTtlMs),
-    limit: ASSUMED_LIMIT,
+    limit: hourlyQuota,
     limitIsTold: false,
     callsInFlight: 0,
     stretch: UNSTRETCHED,
@@ -227,6 +231,7 @@ function finalStretch(changing: number): number {
   return Math.min(MAX_FINAL_STRETCH, changing ** 2);
 }
 
+/** At most 15 digits, which a number holds exactly. */
 function countIn(header: string | readonly string[] | undefined): number | undefined {
-  return typeof header === 'string' && /^\d{1,9}$/.test(header) ? Number(header) : undefined;
+  return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }

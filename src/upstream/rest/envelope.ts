@@ -57,7 +57,7 @@ const KIND_OF_CODE: ReadonlyMap<string, UpstreamErrorKind> = new Map([
 const ROW_QUOTA_EXCEEDED = 'API_ROW_QUOTA_EXCEEDED';
 const MAX_DESCRIPTION = 2048;
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
-const CODE = /^[A-Z][A-Z0-9_]{0,99}$/;
+const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 
 /**
  * The `data` of a 200 response.
@@ -87,6 +87,7 @@ function toError(
       response,
       'a 404 without the documented error envelope: does SUPERMETRICS_API_URL name the Data Warehouse API?',
       secrets,
+      envelope,
     );
   }
   if (kind === undefined) {
@@ -96,6 +97,7 @@ function toError(
         ? 'the body of a 200 is neither data nor a known error'
         : `status ${response.status} is not documented for this operation`,
       secrets,
+      envelope,
     );
   }
   const retryAfterSeconds = readRetryAfter(response.headers['retry-after'], now);
@@ -116,21 +118,33 @@ function classify(
   return KIND_OF_STATUS[status] ?? (status >= 500 ? 'failed' : undefined);
 }
 
-/** Nothing of the text of a 5xx is shown: it may come from anything between us and the REST API. */
+/** The text of a 5xx is not shown: it may come from anything between us and the REST API. */
 function describe(
+  response: HttpResponse,
+  envelope: ErrorEnvelope | undefined,
+  secrets: readonly string[],
+): UpstreamDetails {
+  const { message, description } = (response.status < 500 ? envelope?.error : undefined) ?? {};
+  const text = description ?? message;
+  return {
+    ...identify(response, envelope, secrets),
+    ...(text === undefined ? {} : { description: scrub(text, secrets).slice(0, MAX_DESCRIPTION) }),
+  };
+}
+
+/** What is shown of every response: a text in the shape of a code or of an id is no prose, whoever wrote it. */
+function identify(
   { status, headers }: HttpResponse,
   envelope: ErrorEnvelope | undefined,
   secrets: readonly string[],
 ): UpstreamDetails {
+  const code = envelope?.error.code;
   const requestId = [envelope?.meta?.request_id, headers['x-request-id']].find((id) =>
     isRequestId(id, secrets),
   );
-  const { code, message, description } = (status < 500 ? envelope?.error : undefined) ?? {};
-  const text = description ?? message;
   return {
     status,
     ...(code !== undefined && CODE.test(code) && !holdsAny(secrets, code) ? { code } : {}),
-    ...(text === undefined ? {} : { description: scrub(text, secrets).slice(0, MAX_DESCRIPTION) }),
     ...(requestId === undefined ? {} : { requestId }),
   };
 }
@@ -171,12 +185,10 @@ function parseBody({ text }: HttpResponse): unknown {
 
 /** The error for a response that makes no sense. The message is for the log and repeats nothing of the response. */
 export function invalidResponse(
-  { status, headers }: HttpResponse,
+  response: HttpResponse,
   message: string,
   secrets: readonly string[],
+  envelope?: ErrorEnvelope,
 ): UpstreamError {
-  const requestId = headers['x-request-id'];
-  return new UpstreamError('invalidResponse', message, {
-    details: { status, ...(isRequestId(requestId, secrets) ? { requestId } : {}) },
-  });
+  return new UpstreamError('invalidResponse', message, { details: identify(response, envelope, secrets) });
 }

@@ -50,6 +50,8 @@ export async function drive(
       finalTtlMs: FINAL_TTL_MS,
       staleMs: STALE_MS,
       maxEntries: 50_000,
+      // The sandbox tells its own with each answer.
+      hourlyQuota: 5_000,
       timeoutMs: TIMEOUT_MS,
       maxConcurrency: MAX_CONCURRENCY,
       pollMs: POLL_MS,

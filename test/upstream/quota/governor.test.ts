@@ -15,7 +15,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DASHBOARD = 'query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id isStale } } }';
 const IDS = ['5', '6'];
-const LIFETIMES = { finalTtlMs: MINUTE };
+const SETTINGS = { finalTtlMs: MINUTE, hourlyQuota: 5_000 };
 
 /** Scripts the next HTTP response: a 404 with these quota headers. */
 function tell({ sandbox }: Stack, limit: number, remaining: number): void {
@@ -66,6 +66,31 @@ describe('the remaining quota', () => {
     await told(stack, 1_000, 600);
     expect(await remaining(stack)).toBe(600);
     await stack.query('{ backfill(id: 405) { id } }');
+    expect(await remaining(stack)).toBe(599);
+  });
+
+  it('is UPSTREAM_HOURLY_QUOTA less the calls made until the REST API tells its limit, and then what that says', async () => {
+    const stack = await startStack({ UPSTREAM_HOURLY_QUOTA: '200' });
+    const metrics = async (): Promise<string> => (await fetch(`${stack.origin}/metrics`)).text();
+    expect(await metrics()).toContain('backfill_gateway_quota_remaining_least 200\n');
+    await stack.query('{ backfill(id: 405) { id } }');
+    expect(await remaining(stack)).toBe(199);
+    await told(stack, 1_000, 600);
+    expect(await remaining(stack)).toBe(600);
+  });
+
+  it.each([9_999_999_999, 999_999_999_999_999])('may be told as %i', async (quota) => {
+    const stack = await knownPage();
+    await told(stack, quota, quota - 7);
+    expect(await remaining(stack)).toBe(quota - 7);
+    stack.clock.advance(2_001);
+    expect(await page(stack)).toEqual({ calls: 1, stale: false, codes: [] });
+  });
+
+  it('is not read from a number that cannot be exact', async () => {
+    const stack = await startStack();
+    await told(stack, 1_000, 600);
+    await told(stack, 10 ** 15, 10 ** 15);
     expect(await remaining(stack)).toBe(599);
   });
 
@@ -124,6 +149,21 @@ describe('less quota than demand', () => {
   });
 });
 
+describe('UPSTREAM_HOURLY_QUOTA', () => {
+  it('makes the calls last from the first one on, before the REST API has told anything', async () => {
+    const callsOf = async (env: Readonly<Record<string, string>>): Promise<number> => {
+      const stack = await knownPage(env);
+      for (let seconds = 0; seconds < 600; seconds += 2) {
+        stack.clock.advance(2_001);
+        await page(stack);
+      }
+      return stack.sandbox.calls.count();
+    };
+    expect(await callsOf({})).toBeGreaterThan(300);
+    expect(await callsOf({ UPSTREAM_HOURLY_QUOTA: '300' })).toBeLessThan(100);
+  });
+});
+
 describe('nearly no quota left', () => {
   it('answers known backfills with stale values, and still reads unknown ones', async () => {
     const stack = await knownPage();
@@ -164,7 +204,7 @@ describe('no quota left', () => {
   });
 
   it('does not end because the REST API refuses a call', () => {
-    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const governor = createGovernor(createManualClock(), SETTINGS);
     const answered = (status: number, headers: HttpResponse['headers']): void => {
       governor.callBegan('a');
       governor.callEnded('a', { status, headers, text: '' });
@@ -180,7 +220,7 @@ describe('no quota left', () => {
 
   it('follows from the headers of the REST API only, never from the assumed limit', () => {
     const clock = createManualClock();
-    const governor = createGovernor(clock, LIFETIMES);
+    const governor = createGovernor(clock, SETTINGS);
     for (let n = 0; n < 6_000; n++) {
       governor.callBegan('a');
       governor.callEnded('a', { status: 200, headers: {}, text: '' });
@@ -198,7 +238,7 @@ describe('no quota left', () => {
 describe('the governor', () => {
   it('lets the stretch fall by at most half in five minutes', () => {
     const clock = createManualClock();
-    const governor = createGovernor(clock, LIFETIMES);
+    const governor = createGovernor(clock, SETTINGS);
     const left = (remaining: string): void => {
       const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
       governor.expectCall('a', 'refresh');
@@ -219,7 +259,7 @@ describe('the governor', () => {
   });
 
   it('pauses polls of subscriptions after refreshes that have a stale value, and before essential reads', () => {
-    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const governor = createGovernor(createManualClock(), SETTINGS);
     const left = (remaining: string): void => {
       const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
       governor.callBegan('a');
@@ -244,7 +284,7 @@ describe('the governor', () => {
 
   it('stretches the lifetime of running backfills further once that of final ones is at its maximum', () => {
     const clock = createManualClock();
-    const governor = createGovernor(clock, LIFETIMES);
+    const governor = createGovernor(clock, SETTINGS);
     governor.callBegan('a');
     const headers = { 'x-ratelimit-limit': '1000', 'x-ratelimit-remaining': '1000' };
     governor.callEnded('a', { status: 404, headers, text: '' });
@@ -262,7 +302,7 @@ describe('the governor', () => {
 
   it('never stretches beyond MAX_STRETCH and MAX_FINAL_STRETCH', () => {
     const clock = createManualClock();
-    const governor = createGovernor(clock, LIFETIMES);
+    const governor = createGovernor(clock, SETTINGS);
     for (let minute = 0; minute < 120; minute++) {
       for (let n = 0; n < 500; n++) {
         governor.expectCall('a', n % 2 === 0 ? 'refresh' : 'resync');
@@ -278,7 +318,7 @@ describe('the governor', () => {
   });
 
   it('reports the smallest remaining quota of all credentials, even above the assumed limit', () => {
-    const governor = createGovernor(createManualClock(), LIFETIMES);
+    const governor = createGovernor(createManualClock(), SETTINGS);
     expect(governor.survey().leastRemaining).toBe(5_000);
     governor.callBegan('a');
     const headers = { 'x-ratelimit-limit': '20000', 'x-ratelimit-remaining': '19000' };
@@ -321,8 +361,8 @@ interface Minute {
  */
 function ofAPage(transfers: number, limit: number, minutes: number): readonly Minute[] {
   const clock = createManualClock();
-  const governor = createGovernor(clock, LIFETIMES);
-  const lifetimes = createFreshness({ ttlMs: 2_000, ...LIFETIMES }, governor);
+  const governor = createGovernor(clock, SETTINGS);
+  const lifetimes = createFreshness({ ttlMs: 2_000, finalTtlMs: MINUTE }, governor);
   const call = (reason: 'miss' | 'refresh' | 'resync', headers = {}): void => {
     governor.expectCall('a', reason);
     governor.callBegan('a');
@@ -409,8 +449,8 @@ describe('a resync', () => {
   });
 
   it('is due after the configured lifetime while there is plenty of quota', () => {
-    const governor = createGovernor(createManualClock(), LIFETIMES);
-    const lifetimes = createFreshness({ ttlMs: 2_000, ...LIFETIMES }, governor)('a');
+    const governor = createGovernor(createManualClock(), SETTINGS);
+    const lifetimes = createFreshness({ ttlMs: 2_000, finalTtlMs: MINUTE }, governor)('a');
     expect(lifetimes).toEqual({ changingMs: 2_000, finalMs: MINUTE, finalSpreadMs: 0 });
   });
 });

@@ -20,6 +20,7 @@ const SETTINGS = {
   finalTtlMs: 60_000,
   staleMs: 300_000,
   maxEntries: 100,
+  hourlyQuota: 5_000,
   timeoutMs: 1_000,
   maxConcurrency: 64,
   pollMs: 2_000,

@@ -164,7 +164,7 @@ function checkError(error: unknown, status: number): void {
   const seconds: unknown = extensions['retryAfterSeconds'] ?? 0;
   expect(Number.isInteger(seconds) && Number(seconds) >= 0).toBe(true);
   const upstream = (extensions['upstream'] ?? {}) as { code?: string; description?: string };
-  if (status >= 500) expect(Object.keys(upstream)).not.toContain('code');
+  expect(upstream.code ?? 'NONE').toMatch(/^[A-Z][A-Z0-9_]{0,63}$/);
   if (status >= 500) expect(upstream).not.toHaveProperty('description');
   expect(upstream.description?.length ?? 0).toBeLessThanOrEqual(2048);
   const shown = JSON.stringify({ message, extensions });

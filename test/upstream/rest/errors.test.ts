@@ -95,14 +95,23 @@ const ROWS: readonly Row[] = [
     },
   },
   ...[500, 501, 507].map((status) => ({
-    name: `${status} without any of its text`,
+    name: `${status} with its code, and without any of its text`,
     answer: json(status, 'INTERNAL_SERVER_ERROR'),
     extensions: {
       code: 'UPSTREAM_ERROR',
       retryable: true,
-      upstream: { status, requestId: REQUEST_ID },
+      upstream: { status, code: 'INTERNAL_SERVER_ERROR', requestId: REQUEST_ID },
     },
   })),
+  {
+    name: '503 with its code, and without any of its text',
+    answer: json(503, 'SERVICE_UNAVAILABLE'),
+    extensions: {
+      code: 'UPSTREAM_UNAVAILABLE',
+      retryable: true,
+      upstream: { status: 503, code: 'SERVICE_UNAVAILABLE', requestId: REQUEST_ID },
+    },
+  },
   ...[502, 503, 504].map((status) => ({
     name: `${status} with a page of HTML`,
     answer: {
@@ -158,7 +167,7 @@ const ROWS: readonly Row[] = [
     extensions: {
       code: 'UPSTREAM_INVALID_RESPONSE',
       retryable: false,
-      upstream: { status: 200, requestId: REQUEST_ID },
+      upstream: { status: 200, code: 'SOMETHING_ELSE', requestId: REQUEST_ID },
     },
   },
   {
@@ -185,7 +194,7 @@ const ROWS: readonly Row[] = [
     extensions: {
       code: 'UPSTREAM_INVALID_RESPONSE',
       retryable: false,
-      upstream: { status: 418, requestId: REQUEST_ID },
+      upstream: { status: 418, code: 'TEAPOT', requestId: REQUEST_ID },
     },
   },
   {
@@ -358,6 +367,24 @@ describe('the upstream description of a 4xx', () => {
     const { body } = await query('{ backfill(id: "1") { id } }');
     expect(body).toContain('See http://[redacted]/v1/help');
     expect(body).not.toContain(host);
+  });
+});
+
+describe.each([400, 500, 503])("the upstream's code of a %i", (status) => {
+  it.each([
+    { what: 'of 64 characters is passed on', code: 'X'.repeat(64), shown: 'X'.repeat(64) },
+    { what: 'with digits is passed on', code: 'E_42', shown: 'E_42' },
+    { what: 'of 65 characters is left out', code: 'X'.repeat(65), shown: undefined },
+    { what: 'that is prose is left out', code: 'Out of memory', shown: undefined },
+    { what: 'that begins with a digit is left out', code: '42_E', shown: undefined },
+    { what: 'that holds the credential is left out', code: 'BAD_S3CR3T', shown: undefined },
+  ])('$what', async ({ code, shown }) => {
+    const { world, sandbox, query } = await startStack();
+    world.addToken('S3CR3T', { teams: 'all', permissions: 'view' });
+    sandbox.faults.add({ times: Infinity, answer: json(status, code) });
+    const { errors } = await query('{ backfill(id: "1") { id } }', { token: 'S3CR3T' });
+    expect(errors?.[0]?.extensions.upstream).toMatchObject({ status });
+    expect(errors?.[0]?.extensions.upstream?.code).toBe(shown);
   });
 });
 

@@ -33,7 +33,7 @@ function resilientOver(
       close: () => Promise.resolve(),
     },
     clock: systemClock,
-    counter: createGovernor(systemClock, { finalTtlMs: 60_000 }),
+    counter: createGovernor(systemClock, { finalTtlMs: 60_000, hourlyQuota: 5_000 }),
     random: () => DELAY_MS / 50,
     ...limits,
   });
