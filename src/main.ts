@@ -3,7 +3,7 @@ import { startGateway } from './gateway.ts';
 import { createLog } from './log.ts';
 import { runAsProcess } from './process.ts';
 
-await runAsProcess((env) => {
+await runAsProcess((env, output) => {
   const config = loadConfig(env);
-  return startGateway({ config, log: createLog(config.LOG_LEVEL) });
+  return startGateway({ config, log: createLog(config.LOG_LEVEL, output) });
 });

@@ -19,7 +19,7 @@ const DEFAULTS = {
   INTROSPECTION: 'true',
 };
 
-await runAsProcess(async (env) => {
+await runAsProcess(async (env, output) => {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const sandbox = await startSandboxWith(given['SANDBOX_PORT'], given['SANDBOX_HOURLY_QUOTA']);
   try {
@@ -27,14 +27,14 @@ await runAsProcess(async (env) => {
     const config = loadConfig(settings);
     const options = {
       config,
-      log: createLog(config.LOG_LEVEL),
+      log: createLog(config.LOG_LEVEL, output),
       graphiqlDefaults: {
         ...DEMO_GRAPHIQL,
         moreTabs: () => [demoProgress(newbornBackfillId(sandbox.world))],
       },
     };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
-    console.log(welcome(`http://${browserHost(config.HOST)}:${gateway.port}/graphql`, sandbox.url));
+    output.write(`${welcome(`http://${browserHost(config.HOST)}:${gateway.port}/graphql`, sandbox.url)}\n`);
     return {
       ...gateway,
       async stop() {
