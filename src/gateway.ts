@@ -75,6 +75,7 @@ export function createGateway({
     'Streams of subscriptions in progress, over SSE and WebSocket.',
     () => updates.streams,
   );
+  metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
   let ready = false;
   const server = createGraphqlServer({

@@ -1,14 +1,31 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { type Clock, systemClock } from './clock.ts';
+import { createLogDestination } from './log-destination.ts';
 
-export type Log = Logger;
+export interface Log extends Logger {
+  /** The number of lines dropped since the start: by the destination, or because their kind had too many. */
+  linesDropped(): number;
+}
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** Lines of one kind in one second. */
+const MAX_PER_SECOND = 10;
+/** The kinds that record what clients do, one line for each; the others repeat themselves while something is wrong. */
+const RECORDS: ReadonlySet<string> = new Set(['request', 'subscription ended']);
 
 /**
  * JSON lines on standard output. Callers log no headers or bodies; the redaction is a second safeguard.
  * @param destination where the lines go instead of standard output
  */
-export function createLog(level: LogLevel, destination: DestinationStream = standardOutput()): Log {
-  return pino(
+export function createLog(
+  level: LogLevel,
+  destination: DestinationStream & { readonly dropped?: number } = createLogDestination(),
+  clock: Clock = systemClock,
+): Log {
+  const admits = createRate(clock);
+  let refused = 0;
+  const logger = pino(
     {
       level,
       base: null,
@@ -18,12 +35,35 @@ export function createLog(level: LogLevel, destination: DestinationStream = stan
         paths: ['authorization', '*.authorization', '*.token', '*.*.authorization', '*.*.token'],
         censor: '[redacted]',
       },
+      hooks: {
+        logMethod(args, method) {
+          const [first, second] = args as readonly unknown[];
+          const kind = String(typeof first === 'string' ? first : second);
+          if (RECORDS.has(kind) || admits(kind)) method.apply(this, args);
+          else refused++;
+        },
+      },
     },
     destination,
   );
+  return Object.assign(logger, { linesDropped: () => refused + (destination.dropped ?? 0) });
 }
 
-/** Synchronous: written in the background, the last lines of a process come in another order, or not at all. */
-function standardOutput(): DestinationStream {
-  return pino.destination({ dest: 1, sync: true });
+/**
+ * Whether one more line of a kind may be written in this second. A kind is the line's `msg`; these are constants of the
+ * code, so there are few.
+ */
+function createRate(clock: Clock): (kind: string) => boolean {
+  const seconds = new Map<string, { readonly until: number; left: number }>();
+  return (kind) => {
+    const now = clock.monotonic();
+    let second = seconds.get(kind);
+    if (second === undefined || now >= second.until) {
+      second = { until: now + 1_000, left: MAX_PER_SECOND };
+      seconds.set(kind, second);
+    }
+    if (second.left === 0) return false;
+    second.left--;
+    return true;
+  };
 }

@@ -3,9 +3,9 @@ import { startGateway } from './gateway.ts';
 import { createLog } from './log.ts';
 import { runAsProcess } from './process.ts';
 
-await runAsProcess((env) => {
+await runAsProcess((env, output) => {
   const config = loadConfig(env);
-  const log = createLog(config.LOG_LEVEL);
+  const log = createLog(config.LOG_LEVEL, output);
   for (const unknown of unknownSettings(env)) log.warn(unknown, 'unknown setting');
   return startGateway({ config, log });
 });

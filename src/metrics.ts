@@ -17,7 +17,9 @@ export interface Metrics {
   recordPoll(outcome: 'ok' | 'failed'): void;
   /** Adds a gauge that is read whenever the metrics are. Its name gets the prefix of all metrics. */
   gauge(name: string, help: string, read: () => number): void;
-  /** The same with one label: one value for each of its values. */
+  /** The same for a counter: a number that only grows. */
+  total(name: string, help: string, read: () => number): void;
+  /** Like `gauge`, with one label: one value for each of its values. */
   gaugeBy(label: string, name: string, help: string, read: () => Readonly<Record<string, number>>): void;
   /** In the Prometheus text format. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
@@ -86,6 +88,17 @@ export function createMetrics(): Metrics {
         registers,
         collect() {
           this.set(read());
+        },
+      });
+    },
+    total(name, help, read) {
+      new Counter({
+        name: PREFIX + name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
         },
       });
     },

@@ -1,6 +1,7 @@
 import process from 'node:process';
 import { ConfigError } from './config.ts';
 import { keepHeapSmall } from './heap.ts';
+import { createLogDestination, type LogDestination, toFile } from './log-destination.ts';
 
 export interface Running {
   stop(): Promise<void>;
@@ -12,33 +13,58 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** sysexits.h: EX_CONFIG */
 const EXIT_CONFIG = 78;
+/** How long the end of the process waits for a log that is not read. */
+const FLUSH_MS = 1_000;
 
 /**
- * Runs a program as this process. The program gets the environment, signals stop it gracefully, and each mistake of an
- * operator ends the process with a plain line and an exit code that is not 0.
+ * Runs a program as this process. The program gets the environment and standard output, signals stop it gracefully, and
+ * each mistake of an operator ends the process with a plain line and an exit code that is not 0.
  */
-export async function runAsProcess(start: (env: Environment) => Promise<Running>): Promise<void> {
+export async function runAsProcess(
+  start: (env: Environment, output: LogDestination) => Promise<Running>,
+): Promise<void> {
+  // Node makes a pipe non-blocking at the first use of `process.stdout`. A write that blocked would hold a thread for
+  // which the process waits at its end, forever if nobody reads.
+  const output = createLogDestination({ write: toFile(process.stdout.fd) });
   let running: Running;
   try {
-    running = await start(process.env);
+    running = await start(process.env, output);
   } catch (error) {
     if (error instanceof ConfigError) fail(error.message, EXIT_CONFIG);
     else if (isSystemError(error)) fail(describe(error), 1);
     else throw error;
+    await flush(output);
     return;
   }
   keepHeapSmall();
   // The first signal begins the stop. A second one finds no handler and ends the process at once.
   const stop = (): void => {
     process.off('SIGTERM', stop).off('SIGINT', stop);
-    void running.stop().then(() => process.exit(0));
+    void running
+      .stop()
+      .then(() => flush(output))
+      .then(() => process.exit(0));
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
-  // After an unexpected error the state cannot be trusted. The supervisor starts a new process.
-  process.once('uncaughtException', (error) => {
+  // After an unexpected error the state cannot be trusted. The supervisor starts a new process. Errors that follow while
+  // the log is flushed say nothing new.
+  let crashed = false;
+  process.on('uncaughtException', (error) => {
+    if (crashed) return;
+    crashed = true;
     running.reportCrash(error);
-    process.exit(1);
+    void flush(output).then(() => process.exit(1));
   });
+}
+
+/** Waits for the last lines, but not for a reader that has stalled. */
+async function flush(output: LogDestination): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FLUSH_MS);
+  });
+  await Promise.race([output.flushed(), timeUp]);
+  clearTimeout(timer);
 }
 
 function fail(message: string, exitCode: number): void {

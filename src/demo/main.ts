@@ -19,13 +19,13 @@ const DEFAULTS = {
   INTROSPECTION: 'true',
 };
 
-await runAsProcess(async (env) => {
+await runAsProcess(async (env, output) => {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const sandbox = await startSandboxWith(given['SANDBOX_PORT'], given['SANDBOX_HOURLY_QUOTA']);
   try {
     const settings = { ...DEFAULTS, ...given, SUPERMETRICS_API_URL: sandbox.url, GRAPHIQL: 'true' };
     const config = loadConfig(settings);
-    const log = createLog(config.LOG_LEVEL);
+    const log = createLog(config.LOG_LEVEL, output);
     for (const unknown of unknownSettings(env)) log.warn(unknown, 'unknown setting');
     const options = {
       config,
@@ -36,7 +36,7 @@ await runAsProcess(async (env) => {
       },
     };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
-    console.log(welcome(`http://${browserHost(config.HOST)}:${gateway.port}/graphql`, sandbox.url));
+    output.write(`${welcome(`http://${browserHost(config.HOST)}:${gateway.port}/graphql`, sandbox.url)}\n`);
     return {
       ...gateway,
       async stop() {

@@ -229,6 +229,31 @@ describe('a client that is slow on purpose', () => {
   });
 });
 
+describe('a client that breaks off its request', () => {
+  const head = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+
+  it.each([
+    { name: 'with a length', sent: `${head}Content-Length: 99\r\n\r\n{"query":` },
+    { name: 'in chunks', sent: `${head}Transfer-Encoding: chunked\r\n\r\n9\r\n{"query":\r\n` },
+    {
+      name: 'by a chunk without a size',
+      sent: `${head}Transfer-Encoding: chunked\r\n\r\n9\r\n{"query":\r\nno size\r\n`,
+    },
+  ])('$name is not taken for a bug', async ({ sent }) => {
+    const { origin, logLines } = await startStack();
+    const socket = await open(origin);
+    socket.write(sent);
+    // The body has to be under way before it breaks off.
+    await expectUnharmed(origin);
+    socket.resetAndDestroy();
+    await expect
+      .poll(() => logLines.filter(({ msg }) => msg === 'request').map(({ codes }) => codes))
+      .toContainEqual(['BAD_REQUEST']);
+    expect(logLines.filter(({ msg }) => msg === 'bug')).toEqual([]);
+    await expectUnharmed(origin);
+  });
+});
+
 describe('silent connections', () => {
   it('are harmless in thousands, and do not delay the end of the gateway', async () => {
     const closed: Promise<unknown>[] = [];

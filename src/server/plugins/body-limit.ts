@@ -16,7 +16,10 @@ export function useBodyLimit(): Plugin {
       if (length !== null) return;
       setRequestParser(async () => {
         const { url, method, headers } = request;
-        const body = await readWithin(request, MAX_BODY_BYTES);
+        const body = await readWithin(request, MAX_BODY_BYTES).catch(() => {
+          // The client has left or broken the protocol. As an unknown error this would be logged as a bug.
+          throw badRequest(400, 'The body of the request broke off.');
+        });
         if (body === undefined) throw tooLarge();
         return requestParser(new fetchAPI.Request(url, { method, headers, body }));
       });
@@ -39,7 +42,9 @@ async function readWithin(request: Request, max: number): Promise<string | undef
 }
 
 function tooLarge(): GraphQLError {
-  return new GraphQLError(`The body of a request may hold at most ${MAX_BODY_BYTES} bytes.`, {
-    extensions: { code: 'BAD_REQUEST', http: { status: 413 } },
-  });
+  return badRequest(413, `The body of a request may hold at most ${MAX_BODY_BYTES} bytes.`);
+}
+
+function badRequest(status: number, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_REQUEST', http: { status } } });
 }
