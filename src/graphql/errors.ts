@@ -55,60 +55,104 @@ export const INTERNAL_SERVER_ERROR = 'INTERNAL_SERVER_ERROR' satisfies ErrorCode
 
 /** An argument or header that is malformed, reported before any upstream call. */
 export function badUserInput(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: byTable('BAD_USER_INPUT') });
+  return expected(message, byTable('BAD_USER_INPUT'));
 }
 
 export function unauthenticated(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: byTable('UNAUTHENTICATED') });
+  return expected(message, byTable('UNAUTHENTICATED'));
 }
 
 /** The gateway itself has reached a limit, and takes requests again in a second or so. */
 export function overloaded(message = 'The gateway is overloaded at the moment.'): GraphQLError {
-  return new GraphQLError(message, {
-    extensions: { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: 1 },
-  });
+  return expected(message, { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: 1 });
+}
+
+/** The operation, or its answer, is larger than allowed. */
+export function limitExceeded(message: string): GraphQLError {
+  return expected(message, byTable('REQUEST_LIMIT_EXCEEDED'));
+}
+
+/**
+ * An error that is no bug, and needs no stack. Execution reads the stack of each error that it places, and only then
+ * does the runtime write it out: that is a third of an error's cost, and an answer may hold thousands of them.
+ */
+function expected(message: string, extensions: GraphQLErrorExtensions): GraphQLError {
+  const error = new GraphQLError(message, { extensions });
+  error.stack = '';
+  return error;
 }
 
 function byTable(code: ErrorCode): Pick<GatewayErrorExtensions, 'code' | 'retryable'> {
   return { code, retryable: ERROR_CODES[code].retryable };
 }
 
+/** What is public of an error, and what is behind it. */
+export interface ErrorFacts {
+  readonly message: string;
+  readonly extensions: GraphQLErrorExtensions;
+  /** The error that was thrown first. */
+  readonly root: unknown;
+}
+
 /**
- * The one seam between errors and clients: whatever was thrown becomes an error with a code of {@link ERROR_CODES}. An
- * unknown error becomes `INTERNAL_SERVER_ERROR` without any of its text. The thrown error stays the `originalError`,
- * which is never serialised.
+ * The one seam between errors and clients: whatever was thrown gets a code of {@link ERROR_CODES}. An unknown error
+ * becomes `INTERNAL_SERVER_ERROR` without any of its text.
  */
-export function toPublicError(error: unknown): GraphQLError {
+export function errorFacts(error: unknown): ErrorFacts {
   const root = rootOf(error);
   if (root instanceof UpstreamError) {
     const { code, message } = UPSTREAM_ERRORS[root.kind];
     const { details: upstream, retryAfterSeconds } = root;
-    return located(error, root, message, {
+    const extensions = {
       ...byTable(code),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
       ...(upstream === undefined ? {} : { upstream }),
-    });
+    };
+    return { message, extensions, root };
   }
   if (error instanceof GraphQLError && root instanceof GraphQLError && isAboutTheRequest(error, root)) {
     const { originalError: unreadable, ...extensions } = error.extensions;
     // For a body that is not JSON yoga puts the runtime's own error here, which must not leave. Its presence also fixes
     // the status at 400; without it the status would depend on the media type that the client accepts.
     const http = unreadable === undefined ? {} : { http: { status: 400 } };
-    return located(error, root, error.message, {
-      ...byTable('BAD_USER_INPUT'),
-      ...extensions,
-      ...http,
-    });
+    return {
+      message: error.message,
+      extensions: { ...byTable('BAD_USER_INPUT'), ...extensions, ...http },
+      root,
+    };
   }
-  return located(error, root, 'Internal server error.', byTable(INTERNAL_SERVER_ERROR));
+  return { message: 'Internal server error.', extensions: byTable(INTERNAL_SERVER_ERROR), root };
+}
+
+/** The error as clients may see it. What was thrown stays the `originalError`, which is never serialised. */
+export function toPublicError(error: unknown): GraphQLError {
+  const { message, extensions, root } = errorFacts(error);
+  return located(error, root, message, extensions);
 }
 
 /** The same error with other extensions. */
 export function withExtensions(error: GraphQLError, extensions: GraphQLErrorExtensions): GraphQLError {
+  return withFacts(error, { message: error.message, extensions, root: error.originalError });
+}
+
+/** An error with these facts at the place of the one that was thrown. */
+export function withFacts(error: unknown, { message, extensions, root }: ErrorFacts): GraphQLError {
   // Yoga answers 500 to a result of nothing but an error with an `originalError`, as when a subscription fails at its
   // start. Errors of fields answer 200, so they lose theirs here.
-  const inside = error.path === undefined ? error.originalError : undefined;
-  return located(error, inside, error.message, extensions);
+  const isOfField = error instanceof GraphQLError && error.path !== undefined;
+  return located(error, isOfField ? undefined : root, message, extensions);
+}
+
+/**
+ * The kind of a failure that other reads of the credential meet too, so that an answer need say it once. A circuit is
+ * open for everybody, and a 403 is mostly about the whole team.
+ */
+export function sharedCause(root: unknown): UpstreamErrorKind | undefined {
+  if (!(root instanceof UpstreamError)) return undefined;
+  const { kind, subject } = root;
+  const isShared =
+    subject === 'credential' || subject === 'quota' || kind === 'forbidden' || kind === 'unavailable';
+  return isShared ? kind : undefined;
 }
 
 /** Errors of the request itself carry a code, point into the document, or come before execution reached any field. */
@@ -135,8 +179,11 @@ function located(
     source: place?.source ?? null,
     positions: place?.positions ?? null,
     path: place?.path ?? null,
-    originalError:
-      root instanceof Error || root === undefined ? root : new Error('not an Error', { cause: root }),
+    originalError: root === undefined ? undefined : asError(root),
     extensions,
   });
+}
+
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error('not an Error', { cause: thrown });
 }

@@ -51,13 +51,31 @@ interface Reference {
   readonly id: ResourceId;
 }
 
-/** Resolves `Query._entities`. Each entity is a promise of its own, so that an error nulls that entity only. */
+/** As many as the body of a request holds, because routers send an entity as often as it is in a list. */
+const MAX_REPRESENTATIONS = 5_000;
+
+/** The representations that the operation has named so far: a document may use one list under many aliases. */
+const named = new WeakMap<GatewayContext, number>();
+
+/**
+ * Resolves `Query._entities`. Each entity is a promise of its own, so that an error nulls that entity only. What is
+ * wrong with the whole field is said once, before the list is walked.
+ */
 export function resolveEntities(
   _query: unknown,
   { representations }: { readonly representations: readonly unknown[] },
   context: GatewayContext,
   info: GraphQLResolveInfo,
 ): readonly Promise<object>[] {
+  // Called for its error: a missing credential is reported here, and not by each representation.
+  context.loaders();
+  const count = (named.get(context) ?? 0) + representations.length;
+  named.set(context, count);
+  if (count > MAX_REPRESENTATIONS) {
+    throw badUserInput(
+      `The argument "representations" takes at most ${MAX_REPRESENTATIONS} representations in one operation; got ${count}.`,
+    );
+  }
   const readsNothing = { Transfer: true, Backfill: selectsKeyOnly(info, 'Backfill') };
   return representations.map(async (representation) => {
     const reference = readReference(representation, context);

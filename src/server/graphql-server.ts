@@ -1,5 +1,5 @@
 import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
-import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
 import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
@@ -60,7 +60,10 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
         noCache: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
       });
     },
-    maskedErrors: { maskError: toPublicError },
+    // useErrorResults makes the errors of execution public, once it knows how many of them leave.
+    maskedErrors: {
+      maskError: (error) => (error instanceof GraphQLError ? error : toPublicError(error)),
+    },
     graphiql: graphiql === false ? false : graphiqlOptions(graphiql === true ? undefined : graphiql),
     renderGraphiQL,
     landingPage: false,

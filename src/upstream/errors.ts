@@ -67,6 +67,8 @@ export class UpstreamError extends Error {
 
   constructor(kind: UpstreamErrorKind, message: string, options: UpstreamErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    // It says nothing that the kind and the message do not, and a page of failed reads would pay for writing it out.
+    this.stack = '';
     this.kind = kind;
     this.details = options.details;
     this.retryAfterSeconds = options.retryAfterSeconds;

@@ -9,6 +9,10 @@ const ENTITIES = `query ($representations: [_Any!]!) {
   }
 }`;
 
+const EVERY_FIELD = `id teamId transfer { id teamId } status rangeStartDate rangeEndDate createdTime createdUserId
+  startTime endTime removedTime removedUserId transferRunsTotal transferRunsCreated transferRunsCompleted
+  transferRunsFailed progress estimatedEndTime errorReport { transferRunDate error } fetchedAt isStale`;
+
 describe('_service', () => {
   it('gives schema.graphql verbatim, to anyone, with introspection off too', async () => {
     const { query } = await startStack({ INTROSPECTION: 'false' });
@@ -209,6 +213,72 @@ describe('_entities', () => {
     });
     expect(roomy.sandbox.calls.count()).toBe(500);
     expect(roomy.sandbox.calls.maxInFlight).toBeLessThanOrEqual(64);
+  });
+
+  it('reports a missing credential once for the field, not for each representation', async () => {
+    const { sandbox, query } = await startStack();
+    const representations = Array.from({ length: 1_000 }, () => ({ __typename: 'Transfer', id: '5' }));
+    const { status, data, errors, body } = await query(ENTITIES, {
+      token: null,
+      variables: { representations },
+    });
+    expect([status, data]).toEqual([200, null]);
+    expect(errors).toMatchObject([{ path: ['_entities'], extensions: { code: 'UNAUTHENTICATED' } }]);
+    expect(body.length).toBeLessThan(1_000);
+    expect(sandbox.calls.count()).toBe(0);
+  });
+
+  it('takes 5,000 representations, duplicates that a router sends, and reads each entity once', async () => {
+    const { world, sandbox, query } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const representations = Array.from({ length: 5_000 }, () => ({
+      __typename: 'Transfer',
+      teamId: '1',
+      id: '5',
+    }));
+    const { data, errors } = await query(ENTITIES, { variables: { representations } });
+    expect(errors).toBeUndefined();
+    expect(data).toEqual({
+      _entities: representations.map(() => ({
+        id: '5',
+        teamId: '1',
+        latestBackfill: { id, status: 'RUNNING' },
+      })),
+    });
+    expect(sandbox.calls.count()).toBe(1);
+  });
+
+  it('refuses more than 5,000 by one error that names the limit, also when aliases add up to them', async () => {
+    const { sandbox, query } = await startStack();
+    const many = (length: number) => Array.from({ length }, () => ({ __typename: 'Transfer', id: '5' }));
+    const at = (alias: string): string => `${alias}: _entities(representations: $r) { __typename }`;
+    for (const { fields, representations } of [
+      { fields: at('a'), representations: many(5_001) },
+      { fields: `${at('a')} ${at('b')} ${at('c')}`, representations: many(2_501) },
+    ]) {
+      const { status, data, errors } = await query(`query ($r: [_Any!]!) { ${fields} }`, {
+        variables: { r: representations },
+      });
+      expect([status, data]).toEqual([200, null]);
+      expect(errors).toMatchObject([
+        { message: expect.stringContaining('at most 5000'), extensions: { code: 'BAD_USER_INPUT' } },
+      ]);
+    }
+    expect(sandbox.calls.count()).toBe(0);
+  });
+
+  it('answers 500 representations with every field of Backfill', async () => {
+    const { world, query } = await startStack({ MAX_UPSTREAM_CALLS_PER_OPERATION: '500' });
+    const ids = Array.from({ length: 500 }, (_, n) => String(n + 1));
+    for (const transferId of ids) world.addBackfill({ transferId, status: 'RUNNING' });
+    const { data, errors } = await query(
+      `query ($r: [_Any!]!) { _entities(representations: $r) { ... on Transfer { latestBackfill { ${EVERY_FIELD} } } } }`,
+      { variables: { r: ids.map((id) => ({ __typename: 'Transfer', teamId: '1', id })) } },
+    );
+    expect(errors).toBeUndefined();
+    expect(data).toMatchObject({
+      _entities: ids.map((id) => ({ latestBackfill: { transfer: { id }, status: 'RUNNING' } })),
+    });
   });
 
   it('loses one of 50 entities to one upstream failure', async () => {

@@ -87,13 +87,66 @@ describe('an oversized operation', () => {
 
   it('cannot fill the memory when it is repeated in ever different texts', async () => {
     const { origin, query } = await startStack();
-    const text = (n: number): string =>
-      `{ transfers(ids: []) { ${'id '.repeat(2_000)} } } # ${n} ${'x'.repeat(100_000)}`;
+    const wide = Array.from(
+      { length: 5 },
+      (_, n) => `t${n}: transfers(ids: []) { ${'id teamId __typename '.repeat(133)} }`,
+    ).join(' ');
+    const text = (n: number): string => `{ ${wide} } # ${n} ${'x'.repeat(100_000)}`;
     for (let n = 0; n < 5; n++) await query(text(n));
     global.gc?.();
-    for (let n = 5; n < 100; n++) expect((await query(text(n))).status).toBe(200);
+    for (let n = 5; n < 100; n++) expect((await query(text(n))).errors).toBeUndefined();
     await expectUnharmed(origin);
   });
+});
+
+describe('the variables of a request', () => {
+  const TEXT = 'query ($value: ID) { transfer(id: 1, teamId: $value) { id } }';
+  const valueOf = {
+    numbers: (count: number): unknown => Array.from({ length: count }, () => 1),
+    texts: (count: number): unknown => Array.from({ length: count }, () => ''),
+    'empty lists': (count: number): unknown => Array.from({ length: count }, () => []),
+    'fields of an object': (count: number): unknown =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [n.toString(36), 1])),
+    'lists in lists': (count: number): unknown => Array.from({ length: count }, () => [1]),
+  };
+
+  it.each(Object.entries(valueOf))('are refused once beyond 20,000 values, as %s', async (_name, make) => {
+    const { sandbox, query } = await startStack();
+    const message = 'The variables of a request may hold at most 20000 values together.';
+    const beyond = await query(TEXT, { variables: { other: make(20_000), value: '1' } });
+    expect(beyond.status).toBe(200);
+    expect(beyond.errors).toMatchObject([
+      { message, extensions: { code: 'BAD_USER_INPUT', retryable: false } },
+    ]);
+    expect((await query(TEXT, { variables: { other: make(19_999), value: '1' } })).errors).toBeUndefined();
+    expect(sandbox.calls.count()).toBe(0);
+  });
+});
+
+describe('a list of representations that fills the body', () => {
+  const TEXT = 'query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }';
+  const ones = `[${'1,'.repeat(129_999)}1]`;
+
+  it.each([null, 'Bearer sandbox-full'])(
+    'is answered by one short error with the credential %j',
+    async (authorization) => {
+      const { origin, sandbox } = await startStack();
+      const response = await fetch(`${origin}/graphql`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'x-team-id': '1',
+          ...(authorization !== null && { authorization }),
+        },
+        body: `{"query":${JSON.stringify(TEXT)},"variables":{"r":${ones}}}`,
+      });
+      const body = await response.text();
+      expect(body.length).toBeLessThan(1_000);
+      expect(JSON.parse(body)).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+      expect(sandbox.calls.count()).toBe(0);
+      await expectUnharmed(origin);
+    },
+  );
 });
 
 describe('variables that nest beyond the stack', () => {

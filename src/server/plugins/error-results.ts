@@ -1,26 +1,58 @@
-import type { ExecutionResult, GraphQLError } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
-import { INTERNAL_SERVER_ERROR, toPublicError, withExtensions } from '../../graphql/errors.ts';
+import {
+  asError,
+  errorFacts,
+  INTERNAL_SERVER_ERROR,
+  limitExceeded,
+  sharedCause,
+  withFacts,
+} from '../../graphql/errors.ts';
 import type { GatewayPlugin, RecordingDeps, RequestState } from './request-state.ts';
+
+/** One error for each of as many representations as `_entities` takes. */
+const MAX_ERRORS = 5_000;
 
 /** Makes the errors of a result public ones, with code and request id, and records them. */
 export type FinishResult = <Result extends ExecutionResult>(result: Result, state: RequestState) => Result;
 
-/** Errors are counted by code; a bug of the gateway is logged whole. */
+/**
+ * Errors are counted by code; a bug of the gateway is logged whole. Of a failure that all reads of a credential share
+ * the first error says everything, and its repeats no more than clients branch on.
+ */
 export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'>): FinishResult {
-  function finish(thrown: unknown, state: RequestState): GraphQLError {
-    const error = toPublicError(thrown);
-    const code = String(error.extensions['code']);
+  /** @param told the shared causes that errors before this one have told whole */
+  function finish(thrown: unknown, state: RequestState, told: Set<string>): GraphQLError {
+    const facts = errorFacts(thrown);
+    const { root, message, extensions } = facts;
+    const code = String(extensions['code']);
     metrics.recordError(code);
     if (code === INTERNAL_SERVER_ERROR) {
-      log.error({ requestId: state.requestId, path: error.path, err: error.originalError }, 'bug');
+      const path = thrown instanceof GraphQLError ? thrown.path : undefined;
+      log.error({ requestId: state.requestId, path, err: asError(root) }, 'bug');
     }
     state.codes.add(code);
-    return withExtensions(error, { ...error.extensions, requestId: state.requestId });
+    const cause = sharedCause(root);
+    const isRepeat = cause !== undefined && told.has(cause);
+    if (cause !== undefined) told.add(cause);
+    const { requestId } = state;
+    const said = isRepeat ? { code, retryable: extensions['retryable'] } : extensions;
+    return withFacts(thrown, { root, message, extensions: { ...said, requestId } });
   }
 
-  return (result, state) =>
-    hasErrors(result) ? { ...result, errors: result.errors.map((error) => finish(error, state)) } : result;
+  return (result, state) => {
+    if (!hasErrors(result)) return result;
+    const told = new Set<string>();
+    if (result.errors.length <= MAX_ERRORS) {
+      return { ...result, errors: result.errors.map((error) => finish(error, state, told)) };
+    }
+    // The first error is recorded too, so that the log has what went wrong so often.
+    const first = finish(result.errors[0], state, told);
+    const error = limitExceeded(
+      `The answer would hold ${result.errors.length} errors, and may hold ${MAX_ERRORS}; the first: ${first.message}`,
+    );
+    return { ...result, data: null, errors: [finish(error, state, told)] };
+  };
 }
 
 /**

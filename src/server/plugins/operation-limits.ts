@@ -2,7 +2,19 @@ import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit';
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
 import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives';
-import { type DocumentNode, GraphQLError, parse, type Source, type ValidationContext } from 'graphql';
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+  parse,
+  type SelectionNode,
+  type SelectionSetNode,
+  type Source,
+  validate,
+  type ValidationContext,
+  type ValidationRule,
+} from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 
@@ -15,9 +27,13 @@ const MAX_NESTING = 100;
 const MAX_DEPTH = 15;
 const MAX_ALIASES = 300;
 const MAX_DIRECTIVES = 50;
+/** Room for {@link MAX_ALIASES} aliases and every field of the schema beside them. */
+const MAX_SELECTIONS = 400;
+/** Further ones tell an honest client nothing more, and give another a larger answer than its request. */
+const MAX_VALIDATION_ERRORS = 5;
 const MAX_COST = 20_000;
 
-/** Reports a violation as a validation error instead of throwing it, so that the 400 lists all of them. */
+/** Reports a violation as a validation error instead of throwing it, so that it comes with the others. */
 const reported = {
   propagateOnRejection: false,
   onReject: [
@@ -39,10 +55,45 @@ export function useOperationLimits(): Plugin {
     onParams({ params: { query } }) {
       if (typeof query === 'string') assertNotTooNested(query);
     },
+    onValidate({ setValidationFn }) {
+      setValidationFn(validateWithinLimits);
+    },
     onParse({ setParseFn }) {
       setParseFn((source: string | Source) => parse(source, { maxTokens: MAX_TOKENS }));
     },
   };
+}
+
+/** The rules compare the fields of a selection set with each other, so its size is looked at before they run. */
+function validateWithinLimits(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  rules?: readonly ValidationRule[],
+): readonly GraphQLError[] {
+  const tooLarge = findTooLarge(document);
+  if (tooLarge !== undefined) {
+    return [
+      new GraphQLError(`A selection set may hold at most ${MAX_SELECTIONS} selections.`, { nodes: tooLarge }),
+    ];
+  }
+  return validate(schema, document, rules, { maxErrors: MAX_VALIDATION_ERRORS });
+}
+
+/** @returns a selection set that is too large, together with the inline fragments in it */
+function findTooLarge({ definitions }: DocumentNode): SelectionSetNode | undefined {
+  const sets = definitions.flatMap((definition) =>
+    'selectionSet' in definition ? definition.selectionSet : [],
+  );
+  for (let set = sets.pop(); set !== undefined; set = sets.pop()) {
+    const selections: SelectionNode[] = [...set.selections];
+    // Grows while it is walked.
+    for (const selection of selections) {
+      if (selection.kind === Kind.INLINE_FRAGMENT) selections.push(...selection.selectionSet.selections);
+      else if (selection.kind === Kind.FIELD && selection.selectionSet) sets.push(selection.selectionSet);
+    }
+    if (selections.length > MAX_SELECTIONS) return set;
+  }
+  return undefined;
 }
 
 /** graphql-js parses brackets by recursion, and the stack ends before the token limit does. */
