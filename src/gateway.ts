@@ -6,11 +6,12 @@ import { createBackfillUpdates } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
+import { answerBy } from './server/answering.ts';
+import { frontDoor } from './server/front-door.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { type Handlers, listen } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
-import { beginState } from './server/plugins/request-state.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
@@ -98,15 +99,7 @@ export function createGateway({
     metrics,
   });
 
-  const shedding = shedLoad(
-    (request, response, becomesStream) => {
-      void server(request, response, {
-        state: beginState(request.headers, clock.monotonic()),
-        becomesStream,
-      });
-    },
-    { metrics },
-  );
+  const shedding = shedLoad(answerBy(server, { clock, log, metrics }), { metrics });
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,
@@ -120,7 +113,7 @@ export function createGateway({
   });
 
   return {
-    handle: shedding.handle,
+    handle: frontDoor(shedding.handle, metrics),
     upgrade: sockets.upgrade,
     setReady(value) {
       ready = value;

@@ -58,6 +58,11 @@ export function badUserInput(message: string): GraphQLError {
   return expected(message, byTable('BAD_USER_INPUT'));
 }
 
+/** A request that is none for this gateway, refused before GraphQL sees it. */
+export function badRequest(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: byTable('BAD_REQUEST') });
+}
+
 export function unauthenticated(message: string): GraphQLError {
   return expected(message, byTable('UNAUTHENTICATED'));
 }

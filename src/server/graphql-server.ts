@@ -6,6 +6,7 @@ import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { useAcceptedTypes } from './plugins/accepted-types.ts';
 import { useAutomaticPersistedQueries } from './plugins/automatic-persisted-queries.ts';
 import { useBodyLimit } from './plugins/body-limit.ts';
 import { costQuestionOf, EXPLAIN_COST, useCostReport } from './plugins/cost-report.ts';
@@ -93,7 +94,9 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     // useRequestLog and useErrorResults log what goes wrong, with its request.
     logging: false,
     plugins: [
-      // Responses pass these in this order: useEtag needs Cache-Control, and the log needs the final status.
+      // Responses pass these in this order: useAcceptedTypes makes new ones, useEtag needs Cache-Control, and the log
+      // needs the final status.
+      useAcceptedTypes(finishResult),
       useResponseHeaders(clock),
       useEtag(),
       useEventStreams(),

@@ -1,6 +1,15 @@
-import { createServer, IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { badRequest } from '../graphql/errors.ts';
+import { requestIdFrom } from './plugins/request-state.ts';
+import { refuse, refuseSocket } from './refusals.ts';
 
 /** Handlers of what comes in on the port. */
 export interface Handlers {
@@ -49,14 +58,24 @@ export async function listen(
   const silent = new Set<Duplex>();
   const upgraded = new Set<Duplex>();
   let closing = false;
-  const server = createServer({ ...limits, IncomingMessage: WebSocketsOnly }, (request, response) => {
+  // Node would answer a missing `Host` itself, without the security headers; the front door does it.
+  const options = { ...limits, requireHostHeader: false, IncomingMessage: WebSocketsOnly };
+  const server = createServer(options, (request, response) => {
+    begin(request, response);
+    handle(request, response);
+  });
+  function begin(request: IncomingMessage, response: ServerResponse): void {
     silent.delete(request.socket);
     response.once('close', () => {
       // A connection kept alive after the last answer would keep the process running for `keepAliveTimeout`.
       if (closing) server.closeIdleConnections();
     });
     if (closing) response.setHeader('Connection', 'close');
-    handle(request, response);
+  }
+  refuseTheUnreadable(server);
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    begin(request, response);
+    refuse(request, response, 417, badRequest('The only expectation that is met is "100-continue".'));
   });
   // Node counts connections that have not sent a request yet as busy, so `closeIdleConnections` leaves them open.
   server.on('connection', (socket: Socket) => {
@@ -96,6 +115,31 @@ export async function listen(
   };
 }
 
+/** Answers in the place of Node, whose own answers have no security headers, what never becomes a request. */
+function refuseTheUnreadable(server: Server): void {
+  const latest = new WeakMap<Duplex, ServerResponse>();
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    latest.set(request.socket, response);
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // In the midst of an answer the bytes of another one would pass for its rest.
+    const response = latest.get(socket);
+    const isAnswering = response?.headersSent === true && !response.writableFinished;
+    if (socket.writable && !isAnswering) refuseSocket(socket, STATUS_BY_ERROR[error.code ?? ''] ?? 400);
+    else socket.destroy();
+  });
+  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+    socket.on('error', () => socket.destroy());
+    refuseSocket(socket, 405, { Allow: 'GET, HEAD, POST', 'X-Request-Id': requestIdFrom(request.headers) });
+  });
+}
+
+const STATUS_BY_ERROR: Readonly<Record<string, number>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_HEADER_OVERFLOW: 431,
+};
+
 /**
  * Some clients, Java's among them, offer with each request to go on in HTTP/2. As soon as there is an `upgrade`
  * listener, Node sends every such request there instead of to the `request` listener. It reads this property to decide.
@@ -105,6 +149,7 @@ class WebSocketsOnly extends IncomingMessage {
   private asksForUpgrade = false;
 
   get upgrade(): boolean {
+    if (this.method === 'CONNECT') return this.asksForUpgrade;
     return this.asksForUpgrade && this.headers.upgrade?.toLowerCase() === 'websocket';
   }
 

@@ -1,8 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { overloaded } from '../graphql/errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { requestIdFrom } from './plugins/request-state.ts';
-import { SECURITY_HEADERS } from './plugins/response-headers.ts';
+import { refuse } from './refusals.ts';
 
 export interface LoadSheddingOptions {
   readonly metrics: Metrics;
@@ -24,12 +23,7 @@ export interface LoadShedding {
 
 const SAMPLE_MS = 500;
 const { message, extensions } = overloaded();
-const REFUSAL_HEADERS = {
-  ...Object.fromEntries(SECURITY_HEADERS),
-  'Content-Type': 'application/json; charset=utf-8',
-  'Cache-Control': 'no-store',
-  'Retry-After': String(extensions['retryAfterSeconds']),
-};
+const RETRY = { 'Retry-After': String(extensions['retryAfterSeconds']) };
 
 /**
  * Turns GraphQL requests away with 503 before they cost anything, while too many are under way or the event loop is
@@ -68,7 +62,7 @@ export function shedLoad(
       }
       const done = admit();
       if (done === undefined) {
-        refuse(request, response);
+        refuse(request, response, 503, { message, extensions }, RETRY);
         // Not logged: under a flood the log lines would cost more than the refusals.
         metrics.recordRequest(503, 0);
         metrics.recordError(String(extensions['code']));
@@ -82,10 +76,4 @@ export function shedLoad(
       clearInterval(sampling);
     },
   };
-}
-
-function refuse({ headers }: IncomingMessage, response: ServerResponse): void {
-  const requestId = requestIdFrom(headers);
-  response.writeHead(503, { ...REFUSAL_HEADERS, 'X-Request-Id': requestId });
-  response.end(JSON.stringify({ errors: [{ message, extensions: { ...extensions, requestId } }] }));
 }

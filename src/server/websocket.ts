@@ -3,7 +3,10 @@ import type { Duplex } from 'node:stream';
 import { handleProtocols, type Server } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Log } from '../log.ts';
+import { faultOf } from './front-door.ts';
 import { MAX_BODY_BYTES } from './plugins/body-limit.ts';
+import { requestIdFrom } from './plugins/request-state.ts';
+import { refuseSocket } from './refusals.ts';
 import type { SocketFacts } from './websocket-operations.ts';
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -57,6 +60,10 @@ export function createWebSockets({
     maxPayload: MAX_BODY_BYTES,
     handleProtocols,
   });
+  // The answers of `ws` itself would have no security headers.
+  server.on('wsClientError', (_error: Error, socket: Duplex, request: IncomingMessage) =>
+    refuse(request, socket, 400, { 'Sec-WebSocket-Version': '13' }),
+  );
   const pinging = setInterval(pingAll, pingMs).unref();
   let closing = false;
 
@@ -107,9 +114,11 @@ export function createWebSockets({
   return {
     upgrade(request, socket, head) {
       socket.on('error', () => socket.destroy());
+      const fault = faultOf(request);
       const [path] = (request.url ?? '').split('?');
-      if (path !== '/graphql') refuse(socket, '404 Not Found');
-      else if (closing || sockets.size >= maxSockets) refuse(socket, '503 Service Unavailable');
+      if (fault !== undefined) refuse(request, socket, fault.status);
+      else if (path !== '/graphql') refuse(request, socket, 404);
+      else if (closing || sockets.size >= maxSockets) refuse(request, socket, 503);
       else server.handleUpgrade(request, socket, head, serve);
     },
 
@@ -138,6 +147,11 @@ function send(socket: WebSocket, text: string): Promise<void> {
   });
 }
 
-function refuse(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+function refuse(
+  { headers }: IncomingMessage,
+  socket: Duplex,
+  status: number,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  refuseSocket(socket, status, { ...more, 'X-Request-Id': requestIdFrom(headers) });
 }

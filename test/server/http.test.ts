@@ -202,6 +202,21 @@ describe('the endpoints beside GraphQL', () => {
     expect(text).not.toMatch(/987654321|SomeName|127\.0\.0\.1/);
   });
 
+  it.each(['/health', '/ready', '/metrics'])('%s answers HEAD with the head of a GET', async (path) => {
+    const { origin } = await startStack();
+    const [get, head] = await Promise.all([
+      fetch(`${origin}${path}`),
+      fetch(`${origin}${path}`, { method: 'HEAD' }),
+    ]);
+    // Those that are about the connection depend on the client, which keeps none open after a HEAD.
+    const ofConnection = ['connection', 'keep-alive', 'transfer-encoding', 'content-length'];
+    const names = ({ headers }: Response): readonly string[] =>
+      [...headers.keys()].filter((name) => !ofConnection.includes(name));
+    expect([head.status, await head.text()]).toEqual([200, '']);
+    expect(names(head)).toEqual(names(get));
+    expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));
+  });
+
   it('are not shadowed by a query that ends like them', async () => {
     const { origin } = await startStack();
     const response = await fetch(
@@ -255,6 +270,54 @@ describe('the media type', () => {
       expect(errors).toHaveLength(1);
     },
   );
+});
+
+describe('a media type', () => {
+  it.each(['Application/Json', 'APPLICATION/JSON; charset=utf-8', 'application/json ;charset=utf-8'])(
+    '%s is JSON',
+    async (type) => {
+      const { query } = await startStack();
+      expect(await query('{ __typename }', { headers: { 'content-type': type } })).toMatchObject({
+        status: 200,
+        data: { __typename: 'Query' },
+      });
+    },
+  );
+
+  it('that is no JSON is refused with the one that is', async () => {
+    const { query } = await startStack();
+    const { status, body } = await query('{ __typename }', { headers: { 'content-type': 'text/plain' } });
+    expect([status, body]).toEqual([415, expect.stringContaining('application/json')]);
+  });
+
+  it('that no answer can have is refused with those that one can have', async () => {
+    const { query } = await startStack();
+    const { status, errors, headers } = await query('{ __typename }', {
+      headers: { accept: 'image/png', 'x-request-id': 'mine-1' },
+    });
+    expect([status, headers.get('x-request-id'), headers.get('content-type')]).toEqual([
+      406,
+      'mine-1',
+      'application/json; charset=utf-8',
+    ]);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(errors).toEqual([
+      {
+        message: expect.stringMatching(/application\/graphql-response\+json.*application\/json/),
+        extensions: { code: 'BAD_REQUEST', retryable: false, requestId: 'mine-1' },
+      },
+    ]);
+  });
+
+  it('without a stream is refused for a subscription, with the two transports that there are', async () => {
+    const { world, query } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const { status, errors } = await query(`subscription { backfillUpdated(id: "${id}") { id } }`, {
+      headers: { accept: 'application/json' },
+    });
+    expect(status).toBe(406);
+    expect(errors?.[0]?.message).toMatch(/text\/event-stream.*graphql-transport-ws/);
+  });
 });
 
 describe('a body over 256 KiB', () => {

@@ -9,6 +9,13 @@ import type { Plugin } from 'graphql-yoga';
  */
 export function useJsonRequests(): Plugin {
   return {
+    onRequest({ request }) {
+      // Yoga compares it letter by letter, though media types have no case.
+      const type = request.headers.get('content-type');
+      if (type === null || AS_YOGA_READS_IT.test(type) || !isJson(type)) return;
+      request.headers.set('content-type', 'application/json');
+    },
+
     onRequestParse({ request, requestParser, setRequestParser }) {
       if (request.method === 'POST' && !isJson(request.headers.get('content-type'))) {
         throw badRequest(415, 'The body of a request must be JSON: send "Content-Type: application/json".');
@@ -29,6 +36,8 @@ export function useJsonRequests(): Plugin {
     },
   };
 }
+
+const AS_YOGA_READS_IT = /^application\/json(?:;|$)/;
 
 function isJson(contentType: string | null): boolean {
   return /^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(contentType ?? '');

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { EXPLAIN_COST } from './cost-report.ts';
 import type { GatewayPlugin, RequestState } from './request-state.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 /**
  * Sets the request's id and how long the client may keep the answer: as long as everything in it is fresh. Answers
@@ -18,14 +19,6 @@ export function useResponseHeaders(clock: Clock): GatewayPlugin {
 }
 
 const VARY = `Accept, Authorization, X-Team-Id, ${EXPLAIN_COST}`;
-
-/** These keep browsers from interpreting, framing or passing on an answer, which is data and nothing else. */
-export const SECURITY_HEADERS = [
-  ['Content-Security-Policy', "frame-ancestors 'none'"],
-  ['Referrer-Policy', 'no-referrer'],
-  ['X-Content-Type-Options', 'nosniff'],
-  ['X-Frame-Options', 'DENY'],
-] as const;
 
 function cacheControl(state: RequestState, status: number, now: number): string {
   const { operation, codes, cost, mustNotBeKept } = state;
