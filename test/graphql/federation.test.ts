@@ -281,6 +281,24 @@ describe('_entities', () => {
     });
   });
 
+  it('is no dearer than 100 transfers with every field of Backfill under five aliases, which pass', async () => {
+    const { world, query } = await startStack();
+    const ids = Array.from({ length: 100 }, (_, n) => String(n + 1));
+    for (const transferId of ids) world.addBackfill({ transferId, status: 'RUNNING' });
+    const aliases = ['a', 'b', 'c', 'd', 'e'];
+    const { data, errors } = await query(
+      `query ($ids: [ID!]!) { transfers(ids: $ids) {
+        ${aliases.map((alias) => `${alias}: latestBackfill { ${EVERY_FIELD} }`).join(' ')}
+      } }`,
+      { variables: { ids } },
+    );
+    expect(errors).toBeUndefined();
+    const latest = (id: string) => ({ transfer: { id }, status: 'RUNNING' });
+    expect(data).toMatchObject({
+      transfers: ids.map((id) => Object.fromEntries(aliases.map((alias) => [alias, latest(id)]))),
+    });
+  });
+
   it('loses one of 50 entities to one upstream failure', async () => {
     const { world, sandbox, query } = await startStack();
     const ids = Array.from({ length: 50 }, (_, n) => String(n + 1));
