@@ -51,7 +51,16 @@ export function cpuSeconds(pid: number): number | undefined {
 }
 
 export function residentMiB(pid: number): number | undefined {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readProc(`${pid}/status`) ?? '')?.[1];
+  return statusMiB(pid, 'VmRSS');
+}
+
+/** The most that was resident since the process began. */
+export function peakResidentMiB(pid: number): number | undefined {
+  return statusMiB(pid, 'VmHWM');
+}
+
+function statusMiB(pid: number, name: 'VmRSS' | 'VmHWM'): number | undefined {
+  const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readProc(`${pid}/status`) ?? '')?.[1];
   return kibibytes === undefined ? undefined : Number(kibibytes) / 1024;
 }
 
