@@ -50,6 +50,12 @@ export function cpuSeconds(pid: number): number | undefined {
   return fields && (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** Seconds for which the main thread was ready and got no core; undefined where the system does not say. */
+export function coreWaitSeconds(pid: number): number | undefined {
+  const nanoseconds = readProc(`${pid}/schedstat`)?.split(' ')[1];
+  return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e9;
+}
+
 export function residentMiB(pid: number): number | undefined {
   return statusMiB(pid, 'VmRSS');
 }

@@ -152,6 +152,7 @@ export async function runClients(order: ClientsOrder): Promise<ClientsReply> {
 }
 
 export interface OrdinaryClients {
+  readonly pid: number;
   begin(url: string): Promise<void>;
   /** Ends their polls, and gives back those since they began. */
   end(): Promise<OrdinaryReply>;
@@ -162,6 +163,7 @@ export interface OrdinaryClients {
 export function startOrdinaryClients(): OrdinaryClients {
   const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/door-clients.ts'], {});
   return {
+    pid: child.pid,
     async begin(url) {
       await ask(child, { order: 'begin', url });
     },
@@ -171,9 +173,8 @@ export function startOrdinaryClients(): OrdinaryClients {
 }
 
 export interface Attackers {
-  /** Fulfilled once they are ready for an order. */
-  readonly ready: Promise<void>;
-  attack(order: Extract<AttackOrder, { readonly order: 'attack' }>): Promise<Tally>;
+  /** Fulfilled once the order is done. */
+  follow(order: AttackOrder): Promise<Tally>;
   stop(): Promise<void>;
 }
 
@@ -181,8 +182,7 @@ export interface Attackers {
 export function startAttackers(): Attackers {
   const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/door-attacker.ts'], {});
   return {
-    ready: ask(child, { order: 'prepare' }),
-    attack: (order) => ask(child, order),
+    follow: (order) => ask(child, order),
     stop: () => child.stop(),
   };
 }

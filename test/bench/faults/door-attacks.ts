@@ -8,7 +8,9 @@ import type { Target } from './door-target.ts';
 export interface Attack {
   /** A sentence. */
   readonly says: string;
-  run(target: Target): Promise<void>;
+  /** What comes before, and is no part of what is measured. */
+  readonly prepare?: (target: Target) => Promise<void>;
+  readonly run: (target: Target) => Promise<void>;
   /** How long at most; seven seconds where it is not given. */
   readonly seconds?: number;
   /** Settings of the gateway. */
@@ -21,8 +23,8 @@ export interface Attack {
   readonly judgesAnswers?: boolean;
   /** What each connection that it holds may keep in memory. */
   readonly maxKiBEach?: number;
-  /** Whether the ordinary clients' values must stay in the cache. */
-  readonly sparesCache?: boolean;
+  /** Whether it is about the cache, in which the ordinary clients' values must stay. */
+  readonly judgesCache?: boolean;
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -35,7 +37,7 @@ const GRAPHQL_HEADERS = 'Host: localhost\r\nContent-Type: application/json\r\nX-
 const times = <Item>(count: number, item: (number: number) => Item): Item[] =>
   Array.from({ length: count }, (_, number) => item(number));
 const aliases = (count: number, field: string): string => times(count, (n) => `a${n}:${field}`).join(' ');
-const freshId = (): string => String(randomInt(200_000_000_000, 280_000_000_000_000));
+const freshId = (): string => String(randomInt(200_000_000_000, 280_000_000_000));
 
 /** As much JSON as a body holds, made of the same item. */
 function filled(query: string, item: string): string {
@@ -55,11 +57,12 @@ async function transfersUnderAliases(target: Target): Promise<void> {
   await target.repeat(1, () => target.ask({ query, variables: { r } }, 'attacker-1'));
 }
 
+const REPORTS_QUERY =
+  'query($r:[_Any!]!){_entities(representations:$r){...on Backfill{errorReport{transferRunDate error}}}}';
+
 async function oneReportManyTimes(target: Target): Promise<void> {
-  const query =
-    'query($r:[_Any!]!){_entities(representations:$r){...on Backfill{errorReport{transferRunDate error}}}}';
-  const r = times(4_000, () => ({ __typename: 'Backfill', id: '110000000000001' }));
-  await target.repeat(1, () => target.ask({ query, variables: { r } }, 'attacker-1'));
+  const r = times(4_000, () => ({ __typename: 'Backfill', id: '11000000000001' }));
+  await target.repeat(1, () => target.ask({ query: REPORTS_QUERY, variables: { r } }, 'attacker-1'));
 }
 
 async function failingLatestBackfills(target: Target): Promise<void> {
@@ -75,8 +78,11 @@ async function bodiesOverHangingUpstream(target: Target): Promise<void> {
   const query = 'query($id:ID!){transfer(id:$id){latestBackfill{id}}}';
   const unused = times(18_000, () => randomBytes(5).toString('hex'));
   await target.repeat(
-    200,
-    (n) => target.ask({ query, variables: { id: String(1 + (n % HANGING_CALLS)), unused } }, 'hangs-1'),
+    1,
+    async (n) => {
+      void target.ask({ query, variables: { id: String(1 + (n % HANGING_CALLS)), unused } }, 'hangs-1');
+      await sleep(20);
+    },
     200,
   );
   await target.untilOver();
@@ -84,7 +90,7 @@ async function bodiesOverHangingUpstream(target: Target): Promise<void> {
 
 /** A comment makes each document a new one, which no cache knows. */
 function documents(target: Target, text: string): Promise<void> {
-  return target.repeat(4, (n) => target.ask({ query: `#${n}\n${text}` }, 'attacker-1'));
+  return target.repeat(2, (n) => target.ask({ query: `#${n}\n${text}` }, 'attacker-1'));
 }
 
 const sameField = (target: Target): Promise<void> =>
@@ -163,32 +169,31 @@ async function unfinished(target: Target, rest: string): Promise<void> {
   socket?.write(`POST /graphql HTTP/1.1\r\n${GRAPHQL_HEADERS}${rest}`);
 }
 
-/** Nearly as large as an answer may be. */
+/** The bytes of a request for reports of 110 KB. */
+function requestForReports(count: number): string {
+  const r = times(count, () => ({ __typename: 'Backfill', id: '11000000000001' }));
+  const body = JSON.stringify({ query: REPORTS_QUERY, variables: { r } });
+  return `POST /graphql HTTP/1.1\r\n${GRAPHQL_HEADERS}Authorization: Bearer attacker-1\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+/** Each answer is nearly as large as one may be. */
 async function readersThatNeverRead(target: Target): Promise<void> {
-  const r = times(140, () => ({ __typename: 'Backfill', id: '110000000000001' }));
-  const query =
-    'query($r:[_Any!]!){_entities(representations:$r){...on Backfill{errorReport{transferRunDate error}}}}';
-  const body = JSON.stringify({ query, variables: { r } });
-  await target.repeat(
-    1,
-    async () => {
-      const socket = await target.hold();
-      socket?.write(
-        `POST /graphql HTTP/1.1\r\n${GRAPHQL_HEADERS}Authorization: Bearer attacker-1\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-      );
-      await sleep(50);
-    },
-    60,
-  );
-  await target.untilOver();
+  await holdAndWrite(target, 60, requestForReports(140));
 }
 
 async function pipelinesThatNeverRead(target: Target): Promise<void> {
-  const body = JSON.stringify({
-    query: `{transfers(ids:${JSON.stringify(times(100, String))}){${aliases(100, 'teamId')}}}`,
-  });
-  const one = `POST /graphql HTTP/1.1\r\n${GRAPHQL_HEADERS}Authorization: Bearer attacker-1\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-  await target.repeat(20, async () => void (await target.hold())?.write(one.repeat(100)), 20);
+  await holdAndWrite(target, 20, requestForReports(1).repeat(30));
+}
+
+async function holdAndWrite(target: Target, connections: number, bytes: string): Promise<void> {
+  await target.repeat(
+    1,
+    async () => {
+      (await target.hold())?.write(bytes);
+      await sleep(50);
+    },
+    connections,
+  );
   await target.untilOver();
 }
 
@@ -212,11 +217,13 @@ async function unknownIds(target: Target): Promise<void> {
   });
 }
 
-async function largeReports(target: Target): Promise<void> {
+function reportsFrom(firstId: number): Attack['run'] {
   const query = 'query($ids:[ID!]!){transfers(ids:$ids){latestBackfill{id}}}';
-  await target.repeat(4, (n) =>
-    target.ask({ query, variables: { ids: [String(340_000_000_000_000 + n)] } }, `attacker-${n % 4}`),
-  );
+  return (target) =>
+    target.repeat(4, (n) => {
+      const ids = [2 * n, 2 * n + 1].map((more) => String(firstId + more));
+      return target.ask({ query, variables: { ids } }, `attacker-${n % 4}`);
+    });
 }
 
 async function upgraded(target: Target): Promise<Socket | undefined> {
@@ -258,13 +265,15 @@ async function longConnectionInits(target: Target): Promise<void> {
   await target.untilOver();
 }
 
-async function scrapesAfterInventedTokens(target: Target): Promise<void> {
+async function inventTokens(target: Target): Promise<void> {
   const query = '{backfill(id:"1"){id}}';
-  await target.repeat(8, (n) => target.ask({ query }, `invented-${n}`), 10_000);
+  await target.repeat(32, (n) => target.ask({ query }, `invented-${n}`), 10_000);
+}
+
+async function scrapesAtOnce(target: Target): Promise<void> {
   const scrapes = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(300);
   await target.repeat(1, async () => {
-    const socket = await target.hold();
-    socket?.resume().write(scrapes);
+    (await target.hold())?.resume().write(scrapes);
     await sleep(1_000);
   });
 }
@@ -290,7 +299,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   },
   failing: { says: '5,000 transfers fail under 290 aliases each', run: failingLatestBackfills },
   bodies: {
-    says: '200 bodies of 250 KB wait for an upstream that hangs',
+    says: '200 bodies of 250 KB wait for an upstream that hangs, with slots left for the others',
     run: bodiesOverHangingUpstream,
   },
   fields: { says: 'One field is asked for 500 times', run: sameField, maxAnswerBytes: SMALL_ANSWER },
@@ -310,7 +319,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   unfinished: { says: '1,000 bodies end after 11 bytes', run: unfinishedBodies },
   chunks: { says: '1,000 chunked bodies never end', run: unfinishedChunks },
   readers: { says: '60 readers never read answers of 15 MB', run: readersThatNeverRead, seconds: 10 },
-  pipelines: { says: '20 readers never read 100 answers each', run: pipelinesThatNeverRead },
+  pipelines: { says: '20 readers never read 30 answers of 110 KB each', run: pipelinesThatNeverRead },
   disk: { says: 'The log goes to a full disk', run: longLogLines, log: 'full disk' },
   stall: { says: 'Nobody reads the log', run: longLogLines, log: 'stalled reader' },
   paths: { says: 'Paths are tried out', run: unknownPaths, log: 'file' },
@@ -319,9 +328,17 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     run: unknownIds,
     seconds: 10,
     env: SMALL_CACHE,
-    sparesCache: true,
+    judgesCache: true,
   },
-  reports: { says: 'Reports of 340 KB are read by the thousand', run: largeReports, seconds: 15 },
+  reports: {
+    says: 'Reports of 340 KB are read by the thousand',
+    run: reportsFrom(34_000_000_000_000),
+    seconds: 15,
+  },
+  digits: {
+    says: 'Reports of 340 KB come with ids of sixteen digits',
+    run: reportsFrom(340_000_000_000_000),
+  },
   sockets: {
     says: '500 WebSockets never finish 255 KiB of a first message',
     run: unacknowledgedSockets,
@@ -329,8 +346,8 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   },
   inits: { says: '500 WebSockets begin with 250 KiB', run: longConnectionInits, maxKiBEach: 128 },
   metrics: {
-    says: '10,000 tokens are invented, then `/metrics` is asked 300 times at once',
-    run: scrapesAfterInventedTokens,
-    seconds: 20,
+    says: '10,000 tokens are invented, then `/metrics` is asked 300 times at once each second',
+    prepare: inventTokens,
+    run: scrapesAtOnce,
   },
 };

@@ -3,7 +3,7 @@ import { Client } from 'undici';
 
 /**
  * Ordinary clients at an easy pace, a process of their own. Each has one kept connection and polls its dashboard of ten
- * transfers. A poll is due 250 to 500 ms after the one before was due, and its time counts from then: a gateway that
+ * transfers and a completed backfill. A poll is due 250 to 500 ms after the one before was due, and its time counts from then: a gateway that
  * stands still makes the polls late that it kept from being sent, too.
  */
 export type OrdinaryOrder =
@@ -29,12 +29,14 @@ export const SERVICE_KEY_CLIENTS = 6;
 const TRANSFERS = 10;
 const MIN_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 500;
-const QUERY = `query Dashboard($ids: [ID!]!) {
+const QUERY = `query Dashboard($ids: [ID!]!, $completed: ID!) {
+  backfill(id: $completed) { id status }
   transfers(ids: $ids) { id latestBackfill { id status progress fetchedAt isStale } }
 }`;
 
 interface Body {
   readonly data?: {
+    readonly backfill: { readonly id: string; readonly status: string } | null;
     readonly transfers: readonly {
       readonly id: string;
       readonly latestBackfill: { readonly id: string; readonly isStale: boolean } | null;
@@ -43,11 +45,12 @@ interface Body {
   readonly errors?: readonly { readonly extensions: { readonly code: string } }[];
 }
 
-function faultOf({ data, errors }: Body, ids: readonly string[]): string | undefined {
+function faultOf({ data, errors }: Body, ids: readonly string[], completed: string): string | undefined {
   const [error] = errors ?? [];
   if (error !== undefined) return error.extensions.code;
   const found = data?.transfers ?? [];
-  if (!ids.every((id, at) => found[at]?.id === id && found[at].latestBackfill?.id === `9${id}`))
+  const isRight = data?.backfill?.id === completed && data.backfill.status === 'COMPLETED';
+  if (!isRight || !ids.every((id, at) => found[at]?.id === id && found[at].latestBackfill?.id === `9${id}`))
     return 'not what was asked for';
   return found.some(({ latestBackfill }) => latestBackfill?.isStale === true) ? 'stale' : undefined;
 }
@@ -56,6 +59,7 @@ async function poll(client: Client, number: number): Promise<string | undefined>
   const shares = number < SERVICE_KEY_CLIENTS;
   const first = 100_000_000_000 + (shares ? 0 : number * TRANSFERS);
   const ids = Array.from({ length: TRANSFERS }, (_, n) => String(first + n));
+  const completed = String(90_000_000_000_000 + (shares ? 0 : number));
   try {
     const { statusCode, body } = await client.request({
       method: 'POST',
@@ -65,10 +69,10 @@ async function poll(client: Client, number: number): Promise<string | undefined>
         'x-team-id': '1',
         'content-type': 'application/json',
       },
-      body: JSON.stringify({ query: QUERY, variables: { ids } }),
+      body: JSON.stringify({ query: QUERY, variables: { ids, completed } }),
     });
     const text = await body.text();
-    return statusCode === 200 ? faultOf(JSON.parse(text) as Body, ids) : `status ${statusCode}`;
+    return statusCode === 200 ? faultOf(JSON.parse(text) as Body, ids, completed) : `status ${statusCode}`;
   } catch (error) {
     return `no answer: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -2,11 +2,14 @@ import { Agent, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export type AttackOrder =
-  /** Answered once the process can take an attack. */
-  | { readonly order: 'prepare' }
-  /** Answered by a {@link Tally} when it is over. */
-  | { readonly order: 'attack'; readonly name: string; readonly port: number; readonly seconds: number };
+export interface AttackOrder {
+  readonly step: 'prepare' | 'attack';
+  /** Absent where nobody attacks. */
+  readonly name: string | undefined;
+  readonly port: number;
+  /** How long at most. */
+  readonly seconds: number;
+}
 
 /** What the attackers did and what they got. */
 export interface Tally {

@@ -16,7 +16,7 @@ export interface UpstreamOrder {
 export interface UpstreamState {
   /** Milliseconds since the epoch, of each call that was made. */
   readonly callsAt: readonly number[];
-  /** How many, by the first word of the caller's token. */
+  /** How many, by the first word of the caller's token, followed by `completed` for a completed backfill. */
   readonly callsBy: Readonly<Record<string, number>>;
   readonly maxInFlight: number;
 }
@@ -28,9 +28,15 @@ const STATUS_OF_TOKEN: Readonly<Record<string, readonly [status: number, code: s
   refused: [403, 'ACCESS_DENIED'],
 };
 
-/** Backfills with a long error report: the ids of fifteen digits that begin with its size in KB. */
-const REPORT_ID = /^9?(110|340)\d{12}$/;
+/**
+ * Backfills with a long error report: the ids that begin with its size in KB. Each begins with 9 as
+ * the latest of a transfer, whose id of fifteen digits makes one of sixteen: beyond those that every JSON reader keeps.
+ */
+const REPORT_ID = /^9?(110|340)\d{11,12}$/;
 const REPORTS: Readonly<Record<string, string>> = { '110': reportOf(110), '340': reportOf(340) };
+
+/** Ids of completed backfills. */
+const COMPLETED_ID = /^900\d{11}$/;
 
 function reportOf(kilobytes: number): string {
   const run = { transfer_run_date: '2024-01-01', error: 'The source refused. '.repeat(48) };
@@ -44,7 +50,6 @@ const REST_OF_RECORD = JSON.stringify({
   created_time: '2024-02-01T09:00:00Z',
   created_user_id: 789,
   start_time: '2024-02-01T10:00:00Z',
-  status: 'RUNNING',
   transfer_runs_total: 31,
   transfer_runs_created: 31,
   transfer_runs_completed: 15,
@@ -73,7 +78,8 @@ const server = createServer((request, response) => {
     () => undefined,
   );
   const [, word = ''] = /^Bearer ([a-z]+)/.exec(request.headers.authorization ?? '') ?? [];
-  callsBy[word] = (callsBy[word] ?? 0) + 1;
+  const what = COMPLETED_ID.test(ROUTE.exec(request.url ?? '')?.[1] ?? '') ? `${word} completed` : word;
+  callsBy[what] = (callsBy[what] ?? 0) + 1;
   void serve(request.url ?? '', word, response, () => inFlight--, done);
 });
 
@@ -110,7 +116,8 @@ function answer(url: string, response: ServerResponse): void {
 
 function recordBody(backfillId: string, transferId: string): string {
   const report = REPORTS[REPORT_ID.exec(backfillId)?.[1] ?? ''] ?? '[]';
-  return `{"meta":{"request_id":"01892A4D"},"data":{"transfer_backfill_id":${backfillId},"transfer_id":${transferId},"error_report":${report},${REST_OF_RECORD}}`;
+  const status = COMPLETED_ID.test(backfillId) ? 'COMPLETED' : 'RUNNING';
+  return `{"meta":{"request_id":"01892A4D"},"data":{"transfer_backfill_id":${backfillId},"transfer_id":${transferId},"status":"${status}","error_report":${report},${REST_OF_RECORD}}`;
 }
 
 function errorBody(code = ''): string {
