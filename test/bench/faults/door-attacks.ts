@@ -333,7 +333,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     judgesCache: true,
   },
   reports: {
-    says: 'Reports of 340 KB are read by the thousand',
+    says: 'Reports of 340 KB are read for fifteen seconds',
     run: reportsFrom(34_000_000_000_000),
     seconds: 15,
   },
