@@ -6,6 +6,7 @@ import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { useAnswerLimits } from './plugins/answer-limits.ts';
 import { useAcceptedTypes } from './plugins/accepted-types.ts';
 import { useAutomaticPersistedQueries } from './plugins/automatic-persisted-queries.ts';
 import { useBodyLimit } from './plugins/body-limit.ts';
@@ -109,6 +110,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useOperationLimits(),
       // Never both: they take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
+      useAnswerLimits(),
       useCostReport(),
       useErrorResults(finishResult),
       useSubscriptionLog({ clock, log }),
