@@ -55,13 +55,18 @@ export class AnswerBudget {
 
   /** `REQUEST_LIMIT_EXCEEDED`, with what was too much. */
   error(): GraphQLError {
-    const { fields, bytes } = this.#max;
-    const what =
-      this.#fields < 0
-        ? `The answer would need more than ${fields} fields to be resolved`
-        : `The answer would be larger than ${bytes} bytes`;
-    return limitExceeded(`${what}; ask for fewer items or fields at once.`);
+    if (this.#fields >= 0) return answerTooLarge();
+    return limitExceeded(
+      `The answer would need more than ${this.#max.fields} fields to be resolved; ask for fewer items or fields at once.`,
+    );
   }
+}
+
+/** `REQUEST_LIMIT_EXCEEDED` for an answer, or an event, of too many bytes. */
+export function answerTooLarge(): GraphQLError {
+  return limitExceeded(
+    `The answer would be larger than ${MAX_ANSWER.bytes} bytes; ask for fewer items or fields at once.`,
+  );
 }
 
 type ErrorReport = BackfillRecord['error_report'];
