@@ -15,6 +15,7 @@ import { shedLoad } from './server/load-shedding.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
+import { createUnsentAnswers } from './server/plugins/unsent-answers.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 export interface GatewayOptions {
@@ -78,6 +79,7 @@ export function createGateway({
   );
   metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
+  const unsentAnswers = createUnsentAnswers();
   let ready = false;
   const server = createGraphqlServer({
     schema,
@@ -90,6 +92,7 @@ export function createGateway({
     }),
     isReady: () => ready,
     finishResult,
+    unsentAnswers,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
@@ -109,6 +112,7 @@ export function createGateway({
       clock,
       log,
     }),
+    unsentAnswers,
     log,
   });
 

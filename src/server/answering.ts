@@ -19,10 +19,14 @@ export function answerBy(
 ): Answering {
   async function answer(...[request, response, becomesStream]: Parameters<Answering>): Promise<void> {
     const state = beginState(request.headers, clock.monotonic());
+    // Also where the answer is never sent.
+    response.once('close', () => state.giveBack?.());
     const made = await server.handleNodeRequestAndResponse(request, response, {
       state,
       becomesStream,
+      whenDrained: (listener) => whenDrained(response, listener),
     });
+    if (response.closed) state.giveBack?.();
     await sendNodeResponse(made, response, request, true);
   }
 
@@ -46,4 +50,22 @@ export function answerBy(
   return (request, response, becomesStream) => {
     answer(request, response, becomesStream).catch((err: unknown) => fail(err, request, response));
   };
+}
+
+/** What the network has not taken yet is below Node's own mark by then. */
+function whenDrained(response: ServerResponse, listener: () => void): void {
+  // What has just been made is written in this turn of the event loop.
+  setImmediate(() => {
+    if (response.closed || !response.writableNeedDrain) {
+      listener();
+      return;
+    }
+    const again = (): void => {
+      response.off('drain', again);
+      response.off('close', again);
+      whenDrained(response, listener);
+    };
+    response.on('drain', again);
+    response.on('close', again);
+  });
 }

@@ -6,6 +6,8 @@ import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { useAnswerLimits } from './plugins/answer-limits.ts';
+import { useAnswerBytes } from './plugins/answer-bytes.ts';
 import { useAcceptedTypes } from './plugins/accepted-types.ts';
 import { useAutomaticPersistedQueries } from './plugins/automatic-persisted-queries.ts';
 import { useBodyLimit } from './plugins/body-limit.ts';
@@ -25,12 +27,14 @@ import { useResponseHeaders } from './plugins/response-headers.ts';
 import { useRootRedirect } from './plugins/root-redirect.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
+import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: CallerFacts) => GatewayContext;
   readonly isReady: () => boolean;
   readonly finishResult: FinishResult;
+  readonly unsentAnswers: UnsentAnswers;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
   /** The only documents that run; undefined where any document may. */
@@ -45,7 +49,7 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
-  const { finishResult, clock, log, metrics } = deps;
+  const { finishResult, unsentAnswers, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
@@ -109,8 +113,11 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useOperationLimits(),
       // Never both: they take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
+      useAnswerLimits(),
       useCostReport(),
       useErrorResults(finishResult),
+      // After it, which gives the result that is sent.
+      useAnswerBytes(unsentAnswers, finishResult),
       useSubscriptionLog({ clock, log }),
       !introspection && useNoIntrospection(),
       // Suggestions give the schema away, one guess after the other.

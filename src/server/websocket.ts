@@ -2,11 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { handleProtocols, type Server } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { MAX_ANSWER } from '../graphql/answer-budget.ts';
 import type { Log } from '../log.ts';
 import { faultOf } from './front-door.ts';
 import { MAX_BODY_BYTES } from './plugins/body-limit.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
+import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 import type { SocketFacts } from './websocket-operations.ts';
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -19,6 +21,7 @@ export interface WebSockets {
 
 export interface WebSocketsOptions {
   readonly operations: Server<SocketFacts>;
+  readonly unsentAnswers: UnsentAnswers;
   readonly log: Log;
   readonly maxSockets?: number;
   /** Milliseconds between two pings, each of which finds the sockets that left the last one unanswered. */
@@ -30,8 +33,13 @@ const MAX_SOCKETS = 10_000;
 /** The most bytes that may wait to be sent to one client; beyond them the gateway stops reading from it. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
+/** The largest answer, with the type and the id of its message. */
+const MAX_TEXT_BYTES = MAX_ANSWER.bytes + MAX_BODY_BYTES;
+
 const INTERNAL_ERROR = 4500;
 const GOING_AWAY = 1001;
+const TOO_LARGE = 1009;
+const TRY_AGAIN_LATER = 1013;
 
 interface State {
   /** Number of messages still worked on; an operation's is done when its last result is sent. */
@@ -49,6 +57,7 @@ interface State {
  */
 export function createWebSockets({
   operations,
+  unsentAnswers,
   log,
   maxSockets = MAX_SOCKETS,
   pingMs = 12_000,
@@ -81,7 +90,7 @@ export function createWebSockets({
     const closed = operations.opened(
       {
         protocol: socket.protocol,
-        send: (text) => send(socket, text),
+        send: (text) => send(socket, text, unsentAnswers),
         close: (code, reason) => socket.close(code, reason),
         onMessage(listener) {
           socket.on('message', (data: Buffer) => {
@@ -132,14 +141,30 @@ export function createWebSockets({
   };
 }
 
-/** Resolves when the text has been handed to the network, which a slow client delays, or when the socket is closed. */
-function send(socket: WebSocket, text: string): Promise<void> {
+/**
+ * Resolves when the text has been handed to the network, which a slow client delays, or when the socket is closed. A
+ * text for which there is no room closes the socket: clients open it again and subscribe again by themselves.
+ */
+function send(socket: WebSocket, text: string, unsentAnswers: UnsentAnswers): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== socket.OPEN) {
       resolve();
       return;
     }
+    const bytes = Buffer.byteLength(text);
+    if (bytes > MAX_TEXT_BYTES) {
+      socket.close(TOO_LARGE, 'The answer is too large');
+      resolve();
+      return;
+    }
+    const giveBack = unsentAnswers.take(bytes);
+    if (giveBack === undefined) {
+      socket.close(TRY_AGAIN_LATER, 'Too many answers wait to be read');
+      resolve();
+      return;
+    }
     socket.send(text, () => {
+      giveBack();
       if (socket.isPaused && socket.bufferedAmount < MAX_BUFFERED_BYTES) socket.resume();
       resolve();
     });

@@ -11,6 +11,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
 import { createLog } from '../../src/log.ts';
 import { listen } from '../../src/server/listener.ts';
+import { createUnsentAnswers } from '../../src/server/plugins/unsent-answers.ts';
 import { createWebSockets, type WebSocketsOptions } from '../../src/server/websocket.ts';
 import type { SocketFacts } from '../../src/server/websocket-operations.ts';
 import { codesOf, type Stack, startStack } from '../harness.ts';
@@ -309,6 +310,7 @@ describe('the client of a WebSocket', () => {
     };
     const sockets = createWebSockets({
       operations: makeServer<Record<string, unknown>, SocketFacts>({ onPing: () => count() }),
+      unsentAnswers: createUnsentAnswers(),
       log: createLog('silent'),
       ...options,
     });

@@ -21,6 +21,10 @@ export interface RequestState {
   cost?: OperationCost;
   /** Whether the answer describes this request only, so that a browser may not keep it. */
   mustNotBeKept?: boolean;
+  /** Gives back the room of the answer among {@link UnsentAnswers}; there once the answer has been made. */
+  giveBack?: (() => void) | undefined;
+  /** Whether there was no room for the answer. */
+  isRefused?: boolean;
   /** The `extensions.code` of every error in the answer. */
   readonly codes: Set<string>;
 }
@@ -30,6 +34,8 @@ export interface ServerContext {
   readonly state: RequestState;
   /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
+  /** Calls back when what has been written lately has left, or the client has; for streams, which go on then. */
+  readonly whenDrained?: (listener: () => void) => void;
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
