@@ -4,9 +4,9 @@ import { handleProtocols, type Server } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Log } from '../log.ts';
 import { faultOf } from './front-door.ts';
-import { MAX_BODY_BYTES } from './plugins/body-limit.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
+import { MAX_BODY_BYTES } from './request-bodies.ts';
 import type { SocketFacts } from './websocket-operations.ts';
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;

@@ -25,11 +25,21 @@ export interface RequestState {
   readonly codes: Set<string>;
 }
 
+/** The body of a POST, read to its end. */
+export interface ReceivedBody {
+  /** Gives it once, so that its memory is free while the operation runs. */
+  take(): Buffer;
+  /** Ends its count against the limit of all bodies; the end of the answer does so too. */
+  release(): void;
+}
+
 /** Travels with the request through every hook of the server; made where the request comes in. */
 export interface ServerContext {
   readonly state: RequestState;
   /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
+  /** Only where the request came over HTTP. */
+  readonly body?: ReceivedBody;
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
