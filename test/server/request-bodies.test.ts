@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createByteBudget } from '../../src/server/byte-budget.ts';
 import { createLatch, type Result, startStack, type Stack } from '../harness.ts';
 import { sendRaw } from '../support/raw.ts';
+import { overSse, type Stream } from '../support/streams.ts';
 
 const HEAD =
   'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-Id: mine-1\r\n';
@@ -132,5 +133,18 @@ describe('bodies together', () => {
     const statuses = (await Promise.all(large)).map(({ status }) => status);
     expect(statuses.filter((status) => status === 200)).toHaveLength(9);
     expect((await stack.query(hanging(250_000))).status).toBe(200);
+  });
+
+  it('do not count those of streams, which last for hours', async () => {
+    const budget = createByteBudget(4 * MIB);
+    const stack = await startStack({}, { bodies: { budget } });
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const text = `subscription { backfillUpdated(id: "${id}") { id } } ${filler(10_000)}`;
+    const streams: Stream[] = [];
+    for (let n = 1; n <= 6; n++) {
+      streams.push(overSse(stack.origin, text));
+      await expect.poll(() => streams.at(-1)?.events.length).toBe(1);
+    }
+    expect(budget.hasRoomFor(MIB)).toBe(true);
   });
 });
