@@ -40,11 +40,16 @@ const origins = z
   .string()
   .transform((text) => text.split(',').map((origin) => origin.trim()))
   .refine(
-    (list) =>
-      list.every((origin) => origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)),
-    'must be origins separated by commas, such as https://app.example.com, or *',
+    (list) => list.every((origin) => origin === '*' || isOrigin(origin)),
+    'must be origins separated by commas, such as https://app.example.com or http://localhost:* (any port), or *',
   )
   .default([]);
+
+/** As browsers send it, or with `*` for its port. */
+function isOrigin(text: string): boolean {
+  const withPort = text.replace(/:\*$/, ':1');
+  return !withPort.includes('*') && URL.canParse(withPort) && new URL(withPort).origin === withPort;
+}
 
 /** A file as client code generators write it. The gateway checks its documents against the schema. */
 const trustedDocuments = z.string().transform((path, context): ReadonlyMap<string, string> => {

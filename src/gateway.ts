@@ -7,11 +7,13 @@ import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { answerBy } from './server/answering.ts';
+import { allowOrigins } from './server/cors.ts';
 import { frontDoor } from './server/front-door.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
-import { type Handlers, listen } from './server/listener.ts';
+import { type Handlers, listen, type ListenerLimits } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
+import { type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
@@ -24,6 +26,13 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** What GraphiQL opens with, where it is on. */
   readonly graphiqlDefaults?: GraphiqlDefaults;
+  /** Limits of the server that are no settings. */
+  readonly limits?: ServerLimits;
+}
+
+export interface ServerLimits {
+  readonly listener?: Partial<ListenerLimits>;
+  readonly bodies?: Partial<BodyLimits>;
 }
 
 export interface Gateway extends Required<Handlers> {
@@ -44,6 +53,7 @@ export function createGateway({
   log,
   clock = systemClock,
   graphiqlDefaults,
+  limits,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
@@ -96,13 +106,14 @@ export function createGateway({
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
-    corsOrigins: config.CORS_ORIGINS,
+    variesByOrigin: config.CORS_ORIGINS.length > 0,
     clock,
     log,
     metrics,
   });
 
   const shedding = shedLoad(answerBy(server, { clock, log, metrics }), { metrics });
+  const bodies = receiveBodies(shedding.handle, metrics, limits?.bodies);
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,
@@ -117,7 +128,7 @@ export function createGateway({
   });
 
   return {
-    handle: frontDoor(shedding.handle, metrics),
+    handle: allowOrigins(config.CORS_ORIGINS, frontDoor(bodies, metrics)),
     upgrade: sockets.upgrade,
     setReady(value) {
       ready = value;
@@ -144,12 +155,14 @@ export interface RunningGateway {
 
 /** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log } = options;
+  const { config, log, limits } = options;
   const gateway = createGateway(options);
-  const listener = await listen(gateway, config.PORT, config.HOST).catch(async (error: unknown) => {
-    await gateway.close();
-    throw error;
-  });
+  const listener = await listen(gateway, config.PORT, config.HOST, limits?.listener).catch(
+    async (error: unknown) => {
+      await gateway.close();
+      throw error;
+    },
+  );
   gateway.setReady(true);
   log.info({ host: config.HOST, port: listener.port }, 'listening');
 

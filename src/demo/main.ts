@@ -17,6 +17,8 @@ const DEFAULTS = {
   // Lines of a lower level would run into the welcome text.
   LOG_LEVEL: 'warn',
   INTROSPECTION: 'true',
+  // Frontends under development, wherever their tools serve them.
+  CORS_ORIGINS: 'http://localhost:*,https://localhost:*',
 };
 
 await runAsProcess(async (env, output) => {

@@ -2,12 +2,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendNodeResponse } from '@whatwg-node/server';
 import { INTERNAL_SERVER_ERROR, toPublicError } from '../graphql/errors.ts';
 import type { GraphqlServer } from './graphql-server.ts';
-import { beginState, type RecordingDeps, requestIdFrom } from './plugins/request-state.ts';
+import { beginState, type ReceivedBody, type RecordingDeps, requestIdFrom } from './plugins/request-state.ts';
 import { refuse } from './refusals.ts';
 
 const INTERNAL = toPublicError(undefined);
 
-type Answering = (request: IncomingMessage, response: ServerResponse, becomesStream: () => void) => void;
+/** Headers that were set before yoga, and hold for any answer to the request. */
+const OF_THE_REQUEST = /^(?:connection|access-control-.*)$/;
+
+type Answering = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  becomesStream: () => void,
+  body?: ReceivedBody,
+) => void;
 
 /**
  * Answers requests by yoga. Yoga masks what is thrown inside an operation, but answers anything else that is thrown,
@@ -17,7 +25,7 @@ export function answerBy(
   server: Pick<GraphqlServer, 'handleNodeRequestAndResponse'>,
   { clock, log, metrics }: RecordingDeps,
 ): Answering {
-  async function answer(...[request, response, becomesStream]: Parameters<Answering>): Promise<void> {
+  async function answer(...[request, response, becomesStream, body]: Parameters<Answering>): Promise<void> {
     const state = beginState(request.headers, clock.monotonic());
     // Also where the answer is never sent.
     response.once('close', () => state.giveBack?.());
@@ -25,6 +33,7 @@ export function answerBy(
       state,
       becomesStream,
       whenDrained: (listener) => whenDrained(response, listener),
+      ...(body && { body }),
     });
     if (response.closed) state.giveBack?.();
     await sendNodeResponse(made, response, request, true);
@@ -43,12 +52,12 @@ export function answerBy(
       return;
     }
     metrics.recordRequest(500, 0);
-    for (const name of response.getHeaderNames()) if (name !== 'connection') response.removeHeader(name);
+    for (const name of response.getHeaderNames()) if (!OF_THE_REQUEST.test(name)) response.removeHeader(name);
     refuse(request, response, 500, INTERNAL);
   }
 
-  return (request, response, becomesStream) => {
-    answer(request, response, becomesStream).catch((err: unknown) => fail(err, request, response));
+  return (request, response, becomesStream, body) => {
+    answer(request, response, becomesStream, body).catch((err: unknown) => fail(err, request, response));
   };
 }
 

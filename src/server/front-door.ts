@@ -2,33 +2,45 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { badRequest } from '../graphql/errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { refuse } from './refusals.ts';
+import { answerEmpty, turnAway } from './refusals.ts';
 
 /** A reason to turn a request away before anything is done for it. */
 export interface Fault {
-  readonly status: 400 | 404;
+  readonly status: 400 | 404 | 405 | 417;
   readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Nothing exists at any other path. No path is normalised first: a proxy's rules would have seen another one. */
 const PATHS: ReadonlySet<string> = new Set(['/graphql', '/health', '/ready', '/metrics', '/']);
 
 const NO_HOST: Fault = { status: 400, message: 'The request names no host, or something that is none.' };
+const NO_EXPECTATION: Fault = { status: 417, message: 'The only expectation that is met is "100-continue".' };
+const ALLOW_GRAPHQL = { Allow: 'GET, POST, OPTIONS' };
+const NOT_FOR_GRAPHQL: Fault = {
+  status: 405,
+  message: 'GraphQL is asked by POST, and queries by GET too.',
+  headers: ALLOW_GRAPHQL,
+};
+const NOT_FOR_OTHERS: Fault = {
+  status: 405,
+  message: 'This path answers GET and HEAD. GraphQL is at /graphql.',
+  headers: { Allow: 'GET, HEAD' },
+};
 const NO_PATH: Fault = { status: 404, message: 'Nothing is at this path. GraphQL is at /graphql.' };
 
 /** Refuses a request that is not for this gateway, before it costs anything. */
 export function frontDoor(handle: RequestListener, metrics: Metrics): RequestListener {
   return (request, response) => {
-    const fault = faultOf(request);
-    if (fault === undefined) {
+    const fault = faultOf(request) ?? faultOfMethod(request);
+    if (fault !== undefined) {
+      turnAway(request, response, fault.status, badRequest(fault.message), metrics, fault.headers);
+    } else if (request.method === 'OPTIONS') {
+      answerEmpty(request, response, ALLOW_GRAPHQL);
+      metrics.recordRequest(204, 0);
+    } else {
       handle(request, response);
-      return;
     }
-    const error = badRequest(fault.message);
-    refuse(request, response, fault.status, error);
-    // Not logged: those who try out paths by the thousand would fill the log.
-    metrics.recordRequest(fault.status, 0);
-    metrics.recordError(String(error.extensions['code']));
   };
 }
 
@@ -51,6 +63,15 @@ export function faultOf(request: IncomingMessage): Fault | undefined {
   // The query means something to GraphQL alone. Yoga would take `/health?/graphql` for its endpoint, by its ending.
   request.url = path === '/graphql' ? target : path;
   return undefined;
+}
+
+/** Of a request whose target is one. `Expect` stands here too, since Node has met the only one that it knows. */
+function faultOfMethod({ method, url, headers: { expect } }: IncomingMessage): Fault | undefined {
+  if (expect !== undefined && !/^100-continue$/i.test(expect)) return NO_EXPECTATION;
+  if (url?.startsWith('/graphql') === true) {
+    return method === 'POST' || method === 'GET' || method === 'OPTIONS' ? undefined : NOT_FOR_GRAPHQL;
+  }
+  return method === 'GET' || method === 'HEAD' ? undefined : NOT_FOR_OTHERS;
 }
 
 /**

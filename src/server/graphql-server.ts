@@ -10,7 +10,6 @@ import { useAnswerLimits } from './plugins/answer-limits.ts';
 import { useAnswerBytes } from './plugins/answer-bytes.ts';
 import { useAcceptedTypes } from './plugins/accepted-types.ts';
 import { useAutomaticPersistedQueries } from './plugins/automatic-persisted-queries.ts';
-import { useBodyLimit } from './plugins/body-limit.ts';
 import { costQuestionOf, EXPLAIN_COST, useCostReport } from './plugins/cost-report.ts';
 import { type FinishResult, useErrorResults } from './plugins/error-results.ts';
 import { useEtag } from './plugins/etag.ts';
@@ -39,7 +38,8 @@ export interface GraphqlServerDeps {
   readonly introspection: boolean;
   /** The only documents that run; undefined where any document may. */
   readonly trustedDocuments: TrustedDocuments | undefined;
-  readonly corsOrigins: readonly string[];
+  /** Whether some headers of an answer depend on the page that asks. */
+  readonly variesByOrigin: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -48,7 +48,7 @@ export interface GraphqlServerDeps {
 export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
-  const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
+  const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, variesByOrigin } = deps;
   const { finishResult, unsentAnswers, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
@@ -72,27 +72,12 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     graphiql: graphiql === false ? false : graphiqlOptions(graphiql === true ? undefined : graphiql),
     renderGraphiQL,
     landingPage: false,
-    cors: corsOrigins.length > 0 && {
-      origin: [...corsOrigins],
-      credentials: false,
-      methods: ['GET', 'POST'],
-      allowedHeaders: [
-        'Authorization',
-        'Cache-Control',
-        'Content-Type',
-        'Traceparent',
-        'Tracestate',
-        EXPLAIN_COST,
-        'X-Request-Id',
-        'X-Team-Id',
-      ],
-      exposedHeaders: ['X-Request-Id'],
-      maxAge: 86_400,
-    },
+    // cors.ts gives the headers to all answers, those without yoga included.
+    cors: false,
     multipart: false,
     parserAndValidationCache: createDocumentCaches(),
-    // Plugins below do both: yoga's health check takes any URL with that ending, and its body limit copies every body
-    // through a stream.
+    // A plugin below and request-bodies.ts do both: yoga's health check takes any URL with that ending, and its body
+    // limit copies every body through a stream.
     healthCheckEndpoint: '/ ',
     maxRequestBodySize: false,
     // useRequestLog and useErrorResults log what goes wrong, with its request.
@@ -101,13 +86,12 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       // Responses pass these in this order: useAcceptedTypes makes new ones, useEtag needs Cache-Control, and the log
       // needs the final status.
       useAcceptedTypes(finishResult),
-      useResponseHeaders(clock),
+      useResponseHeaders(clock, variesByOrigin),
       useEtag(),
       useEventStreams(),
       useRequestLog({ clock, log, metrics }),
       useOperationalEndpoints(isReady, metrics),
       graphiql !== false && useRootRedirect(),
-      useBodyLimit(),
       useJsonRequests(),
       useExactIntegers(),
       useOperationLimits(),

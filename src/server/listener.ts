@@ -7,9 +7,9 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { badRequest } from '../graphql/errors.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
-import { refuse, refuseSocket } from './refusals.ts';
+import { refuseSocket } from './refusals.ts';
+import { cutOffStalledAnswers } from './stalled-answers.ts';
 
 /** Handlers of what comes in on the port. */
 export interface Handlers {
@@ -35,6 +35,8 @@ export interface ListenerLimits {
   readonly connectionsCheckingInterval: number;
   /** From an answer to the next request. */
   readonly keepAliveTimeout: number;
+  /** Without a byte of an answer moved, while some wait. */
+  readonly stalledAnswerTimeout: number;
 }
 
 const LIMITS: ListenerLimits = {
@@ -43,6 +45,7 @@ const LIMITS: ListenerLimits = {
   connectionsCheckingInterval: 2_000,
   // Longer than the usual 60 s of load balancers, so that none sends into a connection that was just closed.
   keepAliveTimeout: 65_000,
+  stalledAnswerTimeout: 20_000,
 };
 
 /** Connections that may wait to be accepted, enough for a fleet of clients that reconnects all at once. */
@@ -53,12 +56,13 @@ export async function listen(
   { handle, upgrade }: Handlers,
   port: number,
   host: string,
-  limits: ListenerLimits = LIMITS,
+  given: Partial<ListenerLimits> = {},
 ): Promise<Listener> {
   const silent = new Set<Duplex>();
   const upgraded = new Set<Duplex>();
   let closing = false;
   // Node would answer a missing `Host` itself, without the security headers; the front door does it.
+  const limits = { ...LIMITS, ...given };
   const options = { ...limits, requireHostHeader: false, IncomingMessage: WebSocketsOnly };
   const server = createServer(options, (request, response) => {
     begin(request, response);
@@ -73,10 +77,9 @@ export async function listen(
     if (closing) response.setHeader('Connection', 'close');
   }
   refuseTheUnreadable(server);
-  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    begin(request, response);
-    refuse(request, response, 417, badRequest('The only expectation that is met is "100-continue".'));
-  });
+  cutOffStalledAnswers(server, limits.stalledAnswerTimeout);
+  // Node would refuse any other expectation than "100-continue" itself; the front door does it.
+  server.on('checkExpectation', (request, response) => void server.emit('request', request, response));
   // Node counts connections that have not sent a request yet as busy, so `closeIdleConnections` leaves them open.
   server.on('connection', (socket: Socket) => {
     silent.add(socket);

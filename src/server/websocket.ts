@@ -5,10 +5,10 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { MAX_ANSWER } from '../graphql/answer-budget.ts';
 import type { Log } from '../log.ts';
 import { faultOf } from './front-door.ts';
-import { MAX_BODY_BYTES } from './plugins/body-limit.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
 import type { UnsentAnswers } from './plugins/unsent-answers.ts';
+import { MAX_BODY_BYTES } from './request-bodies.ts';
 import type { SocketFacts } from './websocket-operations.ts';
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;

@@ -74,7 +74,16 @@ describe('loadConfig', () => {
     [{ UPSTREAM_MAX_CONCURRENCY: '1.5' }, 'UPSTREAM_MAX_CONCURRENCY must be a whole number from 1 to 10000'],
     [{ CACHE_TTL_MS: '-1' }, 'CACHE_TTL_MS must be a whole number from 0 to 3600000'],
     [{ GRAPHIQL: 'yes' }, 'GRAPHIQL must be true or false'],
-    [{ CORS_ORIGINS: 'https://app.example.com/' }, 'CORS_ORIGINS must be origins separated by commas'],
+    ...[
+      'https://app.example.com/',
+      'https://*.example.com',
+      'https://app.example.com:80:*',
+      'http://localhost:4*',
+      'localhost:*',
+    ].map((origins): [Readonly<Record<string, string>>, string] => [
+      { CORS_ORIGINS: origins },
+      'CORS_ORIGINS must be origins separated by commas',
+    ]),
   ])('refuses %o by name, with the valid values, and without repeating the given one', (env, message) => {
     const [mistake, ...others] = mistakes(env);
     expect(mistake).toContain(message);

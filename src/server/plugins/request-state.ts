@@ -29,6 +29,14 @@ export interface RequestState {
   readonly codes: Set<string>;
 }
 
+/** The body of a POST, read to its end. */
+export interface ReceivedBody {
+  /** Gives it once, so that its memory is free while the operation runs. */
+  take(): Buffer;
+  /** Ends its count against the limit of all bodies; the end of the answer does so too. */
+  release(): void;
+}
+
 /** Travels with the request through every hook of the server; made where the request comes in. */
 export interface ServerContext {
   readonly state: RequestState;
@@ -36,6 +44,8 @@ export interface ServerContext {
   readonly becomesStream?: () => void;
   /** Calls back when what has been written lately has left, or the client has; for streams, which go on then. */
   readonly whenDrained?: (listener: () => void) => void;
+  /** Only where the request came over HTTP. */
+  readonly body?: ReceivedBody;
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
