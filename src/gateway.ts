@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
@@ -8,9 +9,10 @@ import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { answerBy } from './server/answering.ts';
 import { frontDoor } from './server/front-door.ts';
+import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
-import { type Handlers, listen } from './server/listener.ts';
+import { type Handlers, listen, type Listener } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
@@ -26,6 +28,8 @@ export interface GatewayOptions {
 }
 
 export interface Gateway extends Required<Handlers> {
+  /** Answers at `METRICS_PORT`, where that is set. */
+  readonly handleScrape: RequestListener;
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
   /** Completes the streams of subscriptions, and closes each WebSocket when its operations are done. */
@@ -33,6 +37,9 @@ export interface Gateway extends Required<Handlers> {
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
+
+/** The most resources kept, and the most rows of team lists. */
+const MAX_ENTRIES = 50_000;
 
 /**
  * Joins upstream/, graphql/ and server/. The gateway has no port yet: see {@link startGateway}.
@@ -50,15 +57,16 @@ export function createGateway({
     throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
   }
 
-  const metrics = createMetrics();
+  const metrics = createMetrics(clock);
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
       ttlMs: config.CACHE_TTL_MS,
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,
-      maxEntries: config.CACHE_MAX_ENTRIES,
+      maxEntries: MAX_ENTRIES,
       hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
+      replicas: config.REPLICAS,
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
       maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
       pollMs: config.SUBSCRIPTION_POLL_MS,
@@ -88,7 +96,6 @@ export function createGateway({
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
-    isReady: () => ready,
     finishResult,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
     introspection: config.INTROSPECTION,
@@ -112,8 +119,16 @@ export function createGateway({
     log,
   });
 
+  const scraping = scrapes(metrics);
+  const endpoints: Endpoints = new Map([
+    ...probes(() => ready),
+    ...(config.METRICS_PORT === undefined ? scraping : []),
+    ...(config.GRAPHIQL ? ROOT_REDIRECT : []),
+  ]);
+
   return {
-    handle: frontDoor(shedding.handle, metrics),
+    handle: frontDoor(answerAt(endpoints, shedding.handle, { log }), metrics, pathsOf(endpoints, '/graphql')),
+    handleScrape: frontDoor(answerAt(scraping, shedding.handle, { log }), metrics, pathsOf(scraping)),
     upgrade: sockets.upgrade,
     setReady(value) {
       ready = value;
@@ -130,33 +145,48 @@ export function createGateway({
   };
 }
 
+function pathsOf(endpoints: Endpoints, ...more: readonly string[]): ReadonlySet<string> {
+  return new Set([...endpoints.keys(), ...more]);
+}
+
 export interface RunningGateway {
   readonly port: number;
+  /** The port of the metrics, where that is another one. */
+  readonly metricsPort: number | undefined;
   /** Takes the gateway out of traffic, lets requests in flight finish within the grace period, and ends it. */
   stop(): Promise<void>;
   /** Logs an error that ends the process. */
   reportCrash(error: unknown): void;
 }
 
-/** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
+/** Rejects with the system's error, such as `EADDRINUSE`, when a port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { config, log } = options;
   const gateway = createGateway(options);
+  const scrapeListener = await listenForScrapes(gateway, config).catch(async (error: unknown) => {
+    await gateway.close();
+    throw error;
+  });
   const listener = await listen(gateway, config.PORT, config.HOST).catch(async (error: unknown) => {
+    await scrapeListener?.close(0);
     await gateway.close();
     throw error;
   });
   gateway.setReady(true);
-  log.info({ host: config.HOST, port: listener.port }, 'listening');
+  const metricsPort = scrapeListener?.port;
+  log.info({ host: config.HOST, metricsPort, port: listener.port }, 'listening');
 
   return {
     port: listener.port,
+    metricsPort,
     async stop() {
       gateway.setReady(false);
       log.info({ graceMs: config.SHUTDOWN_GRACE_MS }, 'shutting down');
       const closed = listener.close(config.SHUTDOWN_GRACE_MS);
       gateway.completeStreams();
       const finished = await closed;
+      // After all else, so that a last scrape sees how everything ended.
+      await scrapeListener?.close(SCRAPE_GRACE_MS);
       await gateway.close();
       log.info({ finished }, 'stopped');
     },
@@ -164,4 +194,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       log.fatal({ err }, 'crash');
     },
   };
+}
+
+/** How long a scrape under way may take to finish at the end. */
+const SCRAPE_GRACE_MS = 500;
+
+async function listenForScrapes(
+  { handleScrape }: Gateway,
+  { METRICS_PORT, HOST }: Config,
+): Promise<Listener | undefined> {
+  if (METRICS_PORT === undefined) return undefined;
+  return listen({ handle: handleScrape }, METRICS_PORT, HOST).catch((error: unknown) => {
+    // The process tells the operator which of the two ports cannot be had.
+    throw error instanceof Error ? Object.assign(error, { setting: 'METRICS_PORT' }) : error;
+  });
 }

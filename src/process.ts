@@ -76,16 +76,19 @@ interface ListenError extends Error {
   readonly code: string;
   readonly port?: number;
   readonly address?: string;
+  /** The name of the port, where it is not PORT. */
+  readonly setting?: string;
 }
 
 function isSystemError(error: unknown): error is ListenError {
   return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
-function describe({ code, port, address, message }: ListenError): string {
+function describe({ code, port, address, message, setting = 'PORT' }: ListenError): string {
   if (code === 'EADDRINUSE')
-    return `PORT ${port} is in use on ${address}: stop what listens there, or set another PORT`;
-  if (code === 'EACCES') return `PORT ${port} needs privileges this process lacks: set a PORT above 1023`;
+    return `${setting} ${port} is in use on ${address}: stop what listens there, or set another ${setting}`;
+  if (code === 'EACCES')
+    return `${setting} ${port} needs privileges this process lacks: set a ${setting} above 1023`;
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return `HOST ${address ?? ''} is not an address of this machine`;
   return message;

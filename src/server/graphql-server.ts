@@ -18,18 +18,15 @@ import { type GraphiqlDefaults, graphiqlOptions, renderGraphiQL } from './graphi
 import { useJsonRequests } from './plugins/json-requests.ts';
 import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
-import { useOperationalEndpoints } from './plugins/operational-endpoints.ts';
 import { useRequestLog } from './plugins/request-log.ts';
 import type { ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
-import { useRootRedirect } from './plugins/root-redirect.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: CallerFacts) => GatewayContext;
-  readonly isReady: () => boolean;
   readonly finishResult: FinishResult;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
@@ -44,7 +41,7 @@ export interface GraphqlServerDeps {
 export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
-  const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
+  const { schema, createContext, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
   const { finishResult, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
@@ -87,8 +84,8 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     },
     multipart: false,
     parserAndValidationCache: createDocumentCaches(),
-    // Plugins below do both: yoga's health check takes any URL with that ending, and its body limit copies every body
-    // through a stream.
+    // operational-endpoints.ts and a plugin below do both: yoga's health check takes any URL with that ending, and its
+    // body limit copies every body through a stream.
     healthCheckEndpoint: '/ ',
     maxRequestBodySize: false,
     // useRequestLog and useErrorResults log what goes wrong, with its request.
@@ -101,8 +98,6 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useEtag(),
       useEventStreams(),
       useRequestLog({ clock, log, metrics }),
-      useOperationalEndpoints(isReady, metrics),
-      graphiql !== false && useRootRedirect(),
       useBodyLimit(),
       useJsonRequests(),
       useExactIntegers(),

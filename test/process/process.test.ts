@@ -107,7 +107,12 @@ describe('the process', () => {
     const { sandbox } = await sandboxWithOne();
     const latch = createLatch();
     sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
-    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
+    const gateway = run({
+      PORT: '0',
+      SUPERMETRICS_API_URL: sandbox.url,
+      SHUTDOWN_GRACE_MS: '5000',
+      UPSTREAM_MAX_CONCURRENCY: '64',
+    });
     const origin = await listening(gateway);
     const silent = connect(Number(new URL(origin).port), '127.0.0.1');
     await once(
