@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import type { GraphQLSchema } from 'graphql';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
@@ -8,6 +9,7 @@ import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { answerBy } from './server/answering.ts';
+import { nameCallers } from './server/callers.ts';
 import { frontDoor } from './server/front-door.ts';
 import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
@@ -52,11 +54,7 @@ export function createGateway({
   graphiqlDefaults,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
-  const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
-  if (invalid.length > 0) {
-    throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
-  }
-
+  assertDocumentsFit(config, schema);
   const metrics = createMetrics(clock);
   const upstream = createUpstream(
     {
@@ -106,7 +104,14 @@ export function createGateway({
     metrics,
   });
 
-  const shedding = shedLoad(answerBy(server, { clock, log, metrics }), { metrics });
+  const nameCaller = config.LOG_CALLERS
+    ? nameCallers({
+        secret: config.CACHE_SECRET?.[0],
+        tokenIn: (authorization) => upstream.credentials.parse(authorization)?.token,
+        defaultTeamId: config.SUPERMETRICS_TEAM_ID,
+      })
+    : undefined;
+  const shedding = shedLoad(answerBy(server, { clock, log, metrics, nameCaller }), { metrics });
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,
@@ -115,6 +120,7 @@ export function createGateway({
       admit: shedding.admit,
       clock,
       log,
+      nameCaller,
     }),
     log,
   });
@@ -143,6 +149,16 @@ export function createGateway({
       await upstream.close();
     },
   };
+}
+
+/** @throws {ConfigError} where a trusted document does not fit the schema */
+export function assertDocumentsFit(
+  { TRUSTED_DOCUMENTS = new Map<string, string>() }: Config,
+  schema: GraphQLSchema = createGatewaySchema(),
+): void {
+  const invalid = findInvalidDocuments(schema, TRUSTED_DOCUMENTS);
+  if (invalid.length === 0) return;
+  throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
 }
 
 function pathsOf(endpoints: Endpoints, ...more: readonly string[]): ReadonlySet<string> {

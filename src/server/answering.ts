@@ -15,10 +15,10 @@ type Answering = (request: IncomingMessage, response: ServerResponse, becomesStr
  */
 export function answerBy(
   server: Pick<GraphqlServer, 'handleNodeRequestAndResponse'>,
-  { clock, log, metrics }: RecordingDeps,
+  { clock, log, metrics, nameCaller }: RecordingDeps,
 ): Answering {
   async function answer(...[request, response, becomesStream]: Parameters<Answering>): Promise<void> {
-    const state = beginState(request.headers, clock.monotonic());
+    const state = beginState(request.headers, clock.monotonic(), nameCaller);
     const made = await server.handleNodeRequestAndResponse(request, response, {
       state,
       becomesStream,
