@@ -1,3 +1,5 @@
+import type { RequestListener } from 'node:http';
+import type { GraphQLSchema } from 'graphql';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
@@ -8,10 +10,12 @@ import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { answerBy } from './server/answering.ts';
 import { allowOrigins } from './server/cors.ts';
+import { nameCallers } from './server/callers.ts';
 import { frontDoor } from './server/front-door.ts';
+import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
-import { type Handlers, listen, type ListenerLimits } from './server/listener.ts';
+import { type Handlers, listen, type Listener, type ListenerLimits } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
 import { type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
@@ -36,6 +40,8 @@ export interface ServerLimits {
 }
 
 export interface Gateway extends Required<Handlers> {
+  /** Answers at `METRICS_PORT`, where that is set. */
+  readonly handleScrape: RequestListener;
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
   /** Completes the streams of subscriptions, and closes each WebSocket when its operations are done. */
@@ -43,6 +49,9 @@ export interface Gateway extends Required<Handlers> {
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
+
+/** The most resources kept, and the most rows of team lists. */
+const MAX_ENTRIES = 50_000;
 
 /**
  * Joins upstream/, graphql/ and server/. The gateway has no port yet: see {@link startGateway}.
@@ -56,20 +65,17 @@ export function createGateway({
   limits,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
-  const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
-  if (invalid.length > 0) {
-    throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
-  }
-
-  const metrics = createMetrics();
+  assertDocumentsFit(config, schema);
+  const metrics = createMetrics(clock);
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
       ttlMs: config.CACHE_TTL_MS,
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,
-      maxEntries: config.CACHE_MAX_ENTRIES,
+      maxEntries: MAX_ENTRIES,
       hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
+      replicas: config.REPLICAS,
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
       maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
       pollMs: config.SUBSCRIPTION_POLL_MS,
@@ -100,7 +106,6 @@ export function createGateway({
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
-    isReady: () => ready,
     finishResult,
     unsentAnswers,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
@@ -112,7 +117,14 @@ export function createGateway({
     metrics,
   });
 
-  const shedding = shedLoad(answerBy(server, { clock, log, metrics }), { metrics });
+  const nameCaller = config.LOG_CALLERS
+    ? nameCallers({
+        secret: config.CACHE_SECRET?.[0],
+        tokenIn: (authorization) => upstream.credentials.parse(authorization)?.token,
+        defaultTeamId: config.SUPERMETRICS_TEAM_ID,
+      })
+    : undefined;
+  const shedding = shedLoad(answerBy(server, { clock, log, metrics, nameCaller }), { metrics });
   const bodies = receiveBodies(shedding.handle, metrics, limits?.bodies);
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
@@ -122,13 +134,25 @@ export function createGateway({
       admit: shedding.admit,
       clock,
       log,
+      nameCaller,
     }),
     unsentAnswers,
     log,
   });
 
+  const scraping = scrapes(metrics);
+  const endpoints: Endpoints = new Map([
+    ...probes(() => ready),
+    ...(config.METRICS_PORT === undefined ? scraping : []),
+    ...(config.GRAPHIQL ? ROOT_REDIRECT : []),
+  ]);
+
   return {
-    handle: allowOrigins(config.CORS_ORIGINS, frontDoor(bodies, metrics)),
+    handle: allowOrigins(
+      config.CORS_ORIGINS,
+      frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
+    ),
+    handleScrape: frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
     upgrade: sockets.upgrade,
     setReady(value) {
       ready = value;
@@ -145,35 +169,62 @@ export function createGateway({
   };
 }
 
+/** @throws {ConfigError} where a trusted document does not fit the schema */
+export function assertDocumentsFit(
+  { TRUSTED_DOCUMENTS = new Map<string, string>() }: Config,
+  schema: GraphQLSchema = createGatewaySchema(),
+): void {
+  const invalid = findInvalidDocuments(schema, TRUSTED_DOCUMENTS);
+  if (invalid.length === 0) return;
+  throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
+}
+
+function pathsOf(endpoints: Endpoints, ...more: readonly string[]): ReadonlySet<string> {
+  return new Set([...endpoints.keys(), ...more]);
+}
+
 export interface RunningGateway {
   readonly port: number;
+  /** The port of the metrics, where that is another one. */
+  readonly metricsPort: number | undefined;
   /** Takes the gateway out of traffic, lets requests in flight finish within the grace period, and ends it. */
   stop(): Promise<void>;
   /** Logs an error that ends the process. */
   reportCrash(error: unknown): void;
 }
 
-/** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
+/** Rejects with the system's error, such as `EADDRINUSE`, when a port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { config, log, limits } = options;
   const gateway = createGateway(options);
-  const listener = await listen(gateway, config.PORT, config.HOST, limits?.listener).catch(
+  const scrapeListener = await listenForScrapes(gateway, config, limits?.listener).catch(
     async (error: unknown) => {
       await gateway.close();
       throw error;
     },
   );
+  const listener = await listen(gateway, config.PORT, config.HOST, limits?.listener).catch(
+    async (error: unknown) => {
+      await scrapeListener?.close(0);
+      await gateway.close();
+      throw error;
+    },
+  );
   gateway.setReady(true);
-  log.info({ host: config.HOST, port: listener.port }, 'listening');
+  const metricsPort = scrapeListener?.port;
+  log.info({ host: config.HOST, metricsPort, port: listener.port }, 'listening');
 
   return {
     port: listener.port,
+    metricsPort,
     async stop() {
       gateway.setReady(false);
       log.info({ graceMs: config.SHUTDOWN_GRACE_MS }, 'shutting down');
       const closed = listener.close(config.SHUTDOWN_GRACE_MS);
       gateway.completeStreams();
       const finished = await closed;
+      // After all else, so that a last scrape sees how everything ended.
+      await scrapeListener?.close(SCRAPE_GRACE_MS);
       await gateway.close();
       log.info({ finished }, 'stopped');
     },
@@ -181,4 +232,19 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       log.fatal({ err }, 'crash');
     },
   };
+}
+
+/** How long a scrape under way may take to finish at the end. */
+const SCRAPE_GRACE_MS = 500;
+
+async function listenForScrapes(
+  { handleScrape }: Gateway,
+  { METRICS_PORT, HOST }: Config,
+  limits: Partial<ListenerLimits> | undefined,
+): Promise<Listener | undefined> {
+  if (METRICS_PORT === undefined) return undefined;
+  return listen({ handle: handleScrape }, METRICS_PORT, HOST, limits).catch((error: unknown) => {
+    // The process tells the operator which of the two ports cannot be had.
+    throw error instanceof Error ? Object.assign(error, { setting: 'METRICS_PORT' }) : error;
+  });
 }

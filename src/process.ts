@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { UsageError } from './command-line.ts';
 import { ConfigError } from './config.ts';
 import { keepHeapSmall } from './heap.ts';
 import { createLogDestination, type LogDestination, toFile } from './log-destination.ts';
@@ -11,18 +12,33 @@ export interface Running {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** sysexits.h: EX_CONFIG */
+/** sysexits.h: EX_CONFIG and EX_USAGE */
 const EXIT_CONFIG = 78;
+const EXIT_USAGE = 64;
 /** How long the end of the process waits for a log that is not read. */
 const FLUSH_MS = 1_000;
 
 /**
  * Runs a program as this process. The program gets the environment and standard output, signals stop it gracefully, and
  * each mistake of an operator ends the process with a plain line and an exit code that is not 0.
+ * @param reply what the arguments ask for where that is a text and no program that runs
  */
 export async function runAsProcess(
   start: (env: Environment, output: LogDestination) => Promise<Running>,
+  reply?: (args: readonly string[], env: Environment) => Promise<string | undefined>,
 ): Promise<void> {
+  try {
+    const text = await reply?.(process.argv.slice(2), process.env);
+    if (text !== undefined) {
+      process.stdout.write(text);
+      return;
+    }
+  } catch (error) {
+    if (error instanceof UsageError) fail(error.message, EXIT_USAGE);
+    else if (error instanceof ConfigError) fail(error.message, EXIT_CONFIG);
+    else throw error;
+    return;
+  }
   // Node makes a pipe non-blocking at the first use of `process.stdout`. A write that blocked would hold a thread for
   // which the process waits at its end, forever if nobody reads.
   const output = createLogDestination({ write: toFile(process.stdout.fd) });
@@ -76,16 +92,19 @@ interface ListenError extends Error {
   readonly code: string;
   readonly port?: number;
   readonly address?: string;
+  /** The name of the port, where it is not PORT. */
+  readonly setting?: string;
 }
 
 function isSystemError(error: unknown): error is ListenError {
   return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
-function describe({ code, port, address, message }: ListenError): string {
+function describe({ code, port, address, message, setting = 'PORT' }: ListenError): string {
   if (code === 'EADDRINUSE')
-    return `PORT ${port} is in use on ${address}: stop what listens there, or set another PORT`;
-  if (code === 'EACCES') return `PORT ${port} needs privileges this process lacks: set a PORT above 1023`;
+    return `${setting} ${port} is in use on ${address}: stop what listens there, or set another ${setting}`;
+  if (code === 'EACCES')
+    return `${setting} ${port} needs privileges this process lacks: set a ${setting} above 1023`;
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return `HOST ${address ?? ''} is not an address of this machine`;
   return message;

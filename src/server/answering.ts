@@ -23,10 +23,10 @@ type Answering = (
  */
 export function answerBy(
   server: Pick<GraphqlServer, 'handleNodeRequestAndResponse'>,
-  { clock, log, metrics }: RecordingDeps,
+  { clock, log, metrics, nameCaller }: RecordingDeps,
 ): Answering {
   async function answer(...[request, response, becomesStream, body]: Parameters<Answering>): Promise<void> {
-    const state = beginState(request.headers, clock.monotonic());
+    const state = beginState(request.headers, clock.monotonic(), nameCaller);
     // Also where the answer is never sent.
     response.once('close', () => state.giveBack?.());
     const made = await server.handleNodeRequestAndResponse(request, response, {

@@ -11,8 +11,7 @@ export interface Fault {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Nothing exists at any other path. No path is normalised first: a proxy's rules would have seen another one. */
-const PATHS: ReadonlySet<string> = new Set(['/graphql', '/health', '/ready', '/metrics', '/']);
+const GRAPHQL: ReadonlySet<string> = new Set(['/graphql']);
 
 const NO_HOST: Fault = { status: 400, message: 'The request names no host, or something that is none.' };
 const NO_EXPECTATION: Fault = { status: 417, message: 'The only expectation that is met is "100-continue".' };
@@ -27,12 +26,18 @@ const NOT_FOR_OTHERS: Fault = {
   message: 'This path answers GET and HEAD. GraphQL is at /graphql.',
   headers: { Allow: 'GET, HEAD' },
 };
-const NO_PATH: Fault = { status: 404, message: 'Nothing is at this path. GraphQL is at /graphql.' };
 
-/** Refuses a request that is not for this gateway, before it costs anything. */
-export function frontDoor(handle: RequestListener, metrics: Metrics): RequestListener {
+/**
+ * Refuses a request that is not for this gateway, before it costs anything.
+ * @param paths nothing exists at any other path
+ */
+export function frontDoor(
+  handle: RequestListener,
+  metrics: Metrics,
+  paths: ReadonlySet<string>,
+): RequestListener {
   return (request, response) => {
-    const fault = faultOf(request) ?? faultOfMethod(request);
+    const fault = faultOf(request, paths) ?? faultOfMethod(request);
     if (fault !== undefined) {
       turnAway(request, response, fault.status, badRequest(fault.message), metrics, fault.headers);
     } else if (request.method === 'OPTIONS') {
@@ -48,18 +53,19 @@ export function frontDoor(handle: RequestListener, metrics: Metrics): RequestLis
  * Finds what is wrong with the target and the `Host` of a request. Both are replaced where nothing is: the target by
  * its path and query, and the host by a constant, since yoga builds a URL from it.
  */
-export function faultOf(request: IncomingMessage): Fault | undefined {
+export function faultOf(request: IncomingMessage, paths: ReadonlySet<string> = GRAPHQL): Fault | undefined {
   const { headers, httpVersion } = request;
   // HTTP/1.0 knows no `Host`.
   if (headers.host === undefined ? httpVersion !== '1.0' : !isAuthority(headers.host)) return NO_HOST;
   headers.host = 'localhost';
   // Nearly all requests.
-  if (request.url === '/graphql') return undefined;
+  if (request.url === '/graphql' && paths.has('/graphql')) return undefined;
 
   const target = originFormOf(request.url ?? '');
   if (target === undefined) return NO_HOST;
   const [path = ''] = target.split('?', 1);
-  if (!PATHS.has(path)) return NO_PATH;
+  // No path is normalised first: a proxy's rules would have seen another one.
+  if (!paths.has(path)) return noPath(paths);
   // The query means something to GraphQL alone. Yoga would take `/health?/graphql` for its endpoint, by its ending.
   request.url = path === '/graphql' ? target : path;
   return undefined;
@@ -72,6 +78,11 @@ function faultOfMethod({ method, url, headers: { expect } }: IncomingMessage): F
     return method === 'POST' || method === 'GET' || method === 'OPTIONS' ? undefined : NOT_FOR_GRAPHQL;
   }
   return method === 'GET' || method === 'HEAD' ? undefined : NOT_FOR_OTHERS;
+}
+
+function noPath(paths: ReadonlySet<string>): Fault {
+  const there = paths.has('/graphql') ? 'GraphQL is at /graphql' : 'The metrics are at /metrics';
+  return { status: 404, message: `Nothing is at this path. ${there}.` };
 }
 
 /**

@@ -19,11 +19,9 @@ import { type GraphiqlDefaults, graphiqlOptions, renderGraphiQL } from './graphi
 import { useJsonRequests } from './plugins/json-requests.ts';
 import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
-import { useOperationalEndpoints } from './plugins/operational-endpoints.ts';
 import { useRequestLog } from './plugins/request-log.ts';
 import type { ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
-import { useRootRedirect } from './plugins/root-redirect.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
 import type { UnsentAnswers } from './plugins/unsent-answers.ts';
@@ -31,7 +29,6 @@ import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: CallerFacts) => GatewayContext;
-  readonly isReady: () => boolean;
   readonly finishResult: FinishResult;
   readonly unsentAnswers: UnsentAnswers;
   readonly graphiql: GraphiqlDefaults | boolean;
@@ -48,7 +45,7 @@ export interface GraphqlServerDeps {
 export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
-  const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, variesByOrigin } = deps;
+  const { schema, createContext, graphiql, introspection, trustedDocuments, variesByOrigin } = deps;
   const { finishResult, unsentAnswers, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
@@ -76,8 +73,8 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     cors: false,
     multipart: false,
     parserAndValidationCache: createDocumentCaches(),
-    // A plugin below and request-bodies.ts do both: yoga's health check takes any URL with that ending, and its body
-    // limit copies every body through a stream.
+    // operational-endpoints.ts and request-bodies.ts do both: yoga's health check takes any URL with that ending, and its
+    // body limit copies every body through a stream.
     healthCheckEndpoint: '/ ',
     maxRequestBodySize: false,
     // useRequestLog and useErrorResults log what goes wrong, with its request.
@@ -90,8 +87,6 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useEtag(),
       useEventStreams(),
       useRequestLog({ clock, log, metrics }),
-      useOperationalEndpoints(isReady, metrics),
-      graphiql !== false && useRootRedirect(),
       useJsonRequests(),
       useExactIntegers(),
       useOperationLimits(),

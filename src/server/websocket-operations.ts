@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
-import { beginState } from './plugins/request-state.ts';
+import { beginState, type NameCaller } from './plugins/request-state.ts';
 
 /** The facts about a socket: the request that it was upgraded from. */
 export interface SocketFacts {
@@ -23,6 +23,7 @@ export interface WebSocketOperationsDeps {
   readonly admit: () => (() => void) | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  readonly nameCaller?: NameCaller | undefined;
 }
 
 /** Twice a dashboard that subscribes to each of its 50 backfills. */
@@ -40,7 +41,7 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
  * answered by an `error` message, any other failure by a result with errors.
  */
 export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
-  const { server, schema, finishResult, admit, clock, log } = deps;
+  const { server, schema, finishResult, admit, clock, log, nameCaller } = deps;
 
   async function run(
     { extra, connectionParams, subscriptions }: Context<ConnectionParams, SocketFacts>,
@@ -48,7 +49,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const headers = headersOf(extra.request, connectionParams);
     const request = new server.fetchAPI.Request('ws://localhost/graphql', { method: 'POST', headers });
-    const state = beginState(headers, clock.monotonic());
+    const state = beginState(headers, clock.monotonic(), nameCaller);
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {

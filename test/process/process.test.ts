@@ -107,7 +107,12 @@ describe('the process', () => {
     const { sandbox } = await sandboxWithOne();
     const latch = createLatch();
     sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
-    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
+    const gateway = run({
+      PORT: '0',
+      SUPERMETRICS_API_URL: sandbox.url,
+      SHUTDOWN_GRACE_MS: '5000',
+      UPSTREAM_MAX_CONCURRENCY: '64',
+    });
     const origin = await listening(gateway);
     const silent = connect(Number(new URL(origin).port), '127.0.0.1');
     await once(
@@ -243,6 +248,8 @@ describe('the process', () => {
       CACHE_SERVICE_PORT: '80',
       REDIS_PORT: 'tcp://10.0.0.2:6379',
       REDIS_PORT_6379_TCP_ADDR: '10.0.0.2',
+      METRICS_PORT: 'tcp://10.0.0.4:9090',
+      METRICS_PORT_9090_TCP_ADDR: '10.0.0.4',
       // Of other programs.
       LOGNAME: 'operator',
       HOSTNAME: 'pod-1',
@@ -258,7 +265,7 @@ describe('the process', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
       .filter(({ level }) => level === 'warn')
-      .map(({ msg, variable, nearest }) => [msg, variable, nearest]);
+      .map(({ msg, variable, nearest, reason }) => [msg, variable, nearest ?? reason]);
     expect(warnings).toEqual([
       ['unknown setting', 'CACHE_TLL_MS', 'CACHE_TTL_MS'],
       ['unknown setting', 'UPSTREAM_CONCURRENCY', 'UPSTREAM_MAX_CONCURRENCY'],
@@ -266,6 +273,11 @@ describe('the process', () => {
       ['unknown setting', 'SUPERMETRICS_API_KEY', 'SUPERMETRICS_API_URL'],
       ['unknown setting', 'GRAPHIQL_ENABLED', 'GRAPHIQL'],
       ['unknown setting', 'REDIS_URI', 'REDIS_URL'],
+      [
+        'setting ignored',
+        'METRICS_PORT',
+        'it is the address of a service, as Kubernetes sets it, and no port',
+      ],
     ]);
     expect(gateway.stdout()).not.toContain('k3y');
   });
@@ -296,16 +308,20 @@ describe('the process', () => {
     ]);
   });
 
-  it('reports in one line that its port is in use and ends with 1', async () => {
-    const occupant = createServer().listen(0, '127.0.0.1');
-    await once(occupant, 'listening');
-    onTestFinished(() => void occupant.close());
-    const address = occupant.address();
-    const port = typeof address === 'object' ? String(address?.port) : '';
-    const gateway = run({ PORT: port });
-    expect(await gateway.exited).toBe(1);
-    expect(gateway.stderr()).toBe(
-      `PORT ${port} is in use on 127.0.0.1: stop what listens there, or set another PORT\n`,
-    );
-  });
+  it.each(['PORT', 'METRICS_PORT'])(
+    'reports in one line that its %s is in use and ends with 1',
+    async (name) => {
+      const occupant = createServer().listen(0, '127.0.0.1');
+      await once(occupant, 'listening');
+      onTestFinished(() => void occupant.close());
+      const address = occupant.address();
+      const port = typeof address === 'object' ? String(address?.port) : '';
+      const gateway = run({ PORT: '0', [name]: port });
+      expect(await gateway.exited).toBe(1);
+      expect(gateway.stdout()).toBe('');
+      expect(gateway.stderr()).toBe(
+        `${name} ${port} is in use on 127.0.0.1: stop what listens there, or set another ${name}\n`,
+      );
+    },
+  );
 });

@@ -307,7 +307,7 @@ describe('a bug outside of any operation', () => {
       throw new TypeError('secret words');
     };
     vi.spyOn(clock, 'monotonic').mockReturnValueOnce(1).mockImplementationOnce(fail);
-    const answer = await ask(origin, 'GET /health');
+    const answer = await ask(origin, 'GET /graphql?query={__typename}');
     expect(answer.status).toBe(500);
     expect(answer.headers).toMatchObject({ ...SECURE, 'x-request-id': 'mine-1' });
     expect(JSON.parse(answer.body)).toEqual({

@@ -52,6 +52,7 @@ export async function drive(
       maxEntries: 50_000,
       // The sandbox tells its own with each answer.
       hourlyQuota: 5_000,
+      replicas: 1,
       timeoutMs: TIMEOUT_MS,
       maxConcurrency: MAX_CONCURRENCY,
       pollMs: POLL_MS,

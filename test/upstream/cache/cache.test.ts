@@ -194,21 +194,6 @@ describe('a caller that hangs up', () => {
   });
 });
 
-describe('CACHE_MAX_ENTRIES', () => {
-  it('bounds the cache by evicting the least recently used entry', async () => {
-    const { world, sandbox, query } = await startStack({ CACHE_MAX_ENTRIES: '2' });
-    const [a = '', b = '', c = ''] = ['5', '6', '7'].map((transferId) =>
-      world.addBackfill({ transferId, status: 'RUNNING' }),
-    );
-    for (const id of [a, b, a, c]) await query(byId(id));
-    expect(sandbox.calls.count()).toBe(3);
-    await query(byId(a));
-    expect(sandbox.calls.count()).toBe(3);
-    await query(byId(b));
-    expect(sandbox.calls.count()).toBe(4);
-  });
-});
-
 describe('the Cache-Control header', () => {
   it('is the least remaining freshness of what was read, in whole seconds, and private', async () => {
     const { world, clock, query } = await startStack({ CACHE_TTL_MS: '20000' });

@@ -21,6 +21,7 @@ const SETTINGS = {
   staleMs: 300_000,
   maxEntries: 100,
   hourlyQuota: 5_000,
+  replicas: 1,
   timeoutMs: 1_000,
   maxConcurrency: 64,
   pollMs: 2_000,
