@@ -87,7 +87,7 @@ function environment(production: boolean) {
     CACHE_TTL_MS: whole(0, 3_600_000, 2_000),
     CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000),
     CACHE_STALE_MS: whole(0, 86_400_000, 300_000),
-    CACHE_MAX_ENTRIES: whole(1, 10_000_000, 50_000),
+    CACHE_MAX_BYTES: whole(1024 ** 2, 1024 ** 4, 128 * 1024 ** 2),
     UPSTREAM_HOURLY_QUOTA: whole(1, 1_000_000_000, 5_000),
     UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000),
     UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 64),

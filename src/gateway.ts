@@ -57,7 +57,7 @@ export function createGateway({
       ttlMs: config.CACHE_TTL_MS,
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,
-      maxEntries: config.CACHE_MAX_ENTRIES,
+      maxBytes: config.CACHE_MAX_BYTES,
       hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
       maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,

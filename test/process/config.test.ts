@@ -21,7 +21,7 @@ describe('loadConfig', () => {
       CACHE_TTL_MS: 2000,
       CACHE_FINAL_TTL_MS: 60000,
       CACHE_STALE_MS: 300000,
-      CACHE_MAX_ENTRIES: 50000,
+      CACHE_MAX_BYTES: 134217728,
       UPSTREAM_HOURLY_QUOTA: 5000,
       UPSTREAM_TIMEOUT_MS: 10000,
       UPSTREAM_MAX_CONCURRENCY: 64,
@@ -65,7 +65,7 @@ describe('loadConfig', () => {
       { SUPERMETRICS_TEAM_ID: '0' },
       'SUPERMETRICS_TEAM_ID must be a whole number from 1 to 9223372036854775807',
     ],
-    [{ CACHE_MAX_ENTRIES: '0' }, 'CACHE_MAX_ENTRIES must be a whole number from 1 to 10000000'],
+    [{ CACHE_MAX_BYTES: '0' }, 'CACHE_MAX_BYTES must be a whole number from 1048576 to 1099511627776'],
     ...['0', '1000000001', '5e3'].map((quota): [Readonly<Record<string, string>>, string] => [
       { UPSTREAM_HOURLY_QUOTA: quota },
       'UPSTREAM_HOURLY_QUOTA must be a whole number from 1 to 1000000000',
