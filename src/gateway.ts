@@ -22,6 +22,7 @@ import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
 import { createUnsentAnswers } from './server/plugins/unsent-answers.ts';
+import { parseCredential } from './upstream/credentials.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 export interface GatewayOptions {
@@ -50,9 +51,6 @@ export interface Gateway extends Required<Handlers> {
   close(): Promise<void>;
 }
 
-/** The most resources kept, and the most rows of team lists. */
-const MAX_ENTRIES = 50_000;
-
 /**
  * Joins upstream/, graphql/ and server/. The gateway has no port yet: see {@link startGateway}.
  * @throws {ConfigError} where a trusted document does not fit the schema
@@ -73,7 +71,7 @@ export function createGateway({
       ttlMs: config.CACHE_TTL_MS,
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,
-      maxEntries: MAX_ENTRIES,
+      maxBytes: config.CACHE_MAX_BYTES,
       hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
       replicas: config.REPLICAS,
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
@@ -120,7 +118,7 @@ export function createGateway({
   const nameCaller = config.LOG_CALLERS
     ? nameCallers({
         secret: config.CACHE_SECRET?.[0],
-        tokenIn: (authorization) => upstream.credentials.parse(authorization)?.token,
+        tokenIn: (authorization) => parseCredential(authorization)?.token,
         defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       })
     : undefined;

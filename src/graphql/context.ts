@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
-import type { Credential, Credentials } from '../upstream/credentials.ts';
+import { type Credential, parseCredential } from '../upstream/credentials.ts';
 import type { ReadContext } from '../upstream/reads/read.ts';
 import { OperationCost } from '../upstream/reads/operation-cost.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -65,7 +65,7 @@ export interface GatewayContext {
 }
 
 export interface ContextDeps {
-  readonly upstream: Pick<Upstream, 'backfills' | 'credentials' | 'estimate' | 'quota'>;
+  readonly upstream: Pick<Upstream, 'backfills' | 'estimate' | 'quota'>;
   readonly clock: Clock;
   readonly updates: Pick<BackfillUpdates, 'open'>;
   readonly defaultTeamId: ResourceId | undefined;
@@ -74,7 +74,7 @@ export interface ContextDeps {
 
 export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) => GatewayContext {
   const { upstream, clock, updates, defaultTeamId, maxCallsPerOperation } = deps;
-  const { backfills, estimate, credentials, quota } = upstream;
+  const { backfills, estimate, quota } = upstream;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
     const cost = new OperationCost(maxCallsPerOperation);
@@ -83,7 +83,7 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
 
     function reader(): ReadContext {
       return {
-        caller: { credential: readCredential(authorization, credentials), requestId, traceparent },
+        caller: { credential: readCredential(authorization), requestId, traceparent },
         mode: { kind: noCache ? 'noCache' : 'fresh' },
         cost: currentCost,
       };
@@ -98,8 +98,8 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
 
       costReport() {
         const { calls, cacheHits, staleReads } = currentCost;
-        const credential = authorization === null ? undefined : credentials.parse(authorization);
-        const left = credential === undefined ? null : Math.floor(quota.remaining(credential.partition));
+        const credential = authorization === null ? undefined : parseCredential(authorization);
+        const left = credential === undefined ? null : Math.floor(quota.remaining(credential.id));
         return { calls, cacheHits, staleReads, quotaRemaining: left };
       },
 
@@ -123,10 +123,10 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
   };
 }
 
-function readCredential(authorization: string | null, credentials: Credentials): Credential {
+function readCredential(authorization: string | null): Credential {
   if (authorization === null)
     throw unauthenticated('No credential: send the header "Authorization: Bearer <token>".');
-  const credential = credentials.parse(authorization);
+  const credential = parseCredential(authorization);
   if (credential !== undefined) return credential;
   throw unauthenticated(
     'The header Authorization must be "Bearer" and one token of visible ASCII characters.',

@@ -47,7 +47,8 @@ export const ROOT_REDIRECT: Endpoints = new Map([
 ]);
 
 /**
- * Answers at these paths, and leaves all else to `next`. The answers are no GraphQL: they pass by yoga and load shedding, and are neither logged nor counted, so that they cost next to nothing and come whatever else goes on.
+ * Answers at these paths, and leaves all else to `next`. The answers are no GraphQL: they pass by yoga and load
+ * shedding, and are neither logged nor counted, so that they cost next to nothing and come whatever else goes on.
  */
 export function answerAt(
   endpoints: Endpoints,

@@ -2,15 +2,14 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createFreshness } from './cache/freshness.ts';
-import { createStore } from './cache/store.ts';
-import { createCredentials, type Credentials } from './credentials.ts';
+import { createPartitions } from './cache/partitions.ts';
 import { createAdmission } from './quota/admission.ts';
 import { createGovernor, type Governor } from './quota/governor.ts';
 import { createRetryAfterGate } from './quota/retry-after-gate.ts';
 import { type Backfills, createBackfills } from './reads/backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
-import { createTeamBatches } from './reads/team-batches.ts';
+import { createTeams, type Team } from './reads/teams.ts';
 import { createBackfillsClient } from './rest/client.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
@@ -25,8 +24,8 @@ export interface UpstreamSettings {
   readonly finalTtlMs: number;
   /** How old a stale value may be; 0 for none. */
   readonly staleMs: number;
-  /** The most resources kept, and the most rows of team lists. */
-  readonly maxEntries: number;
+  /** The most bytes that may be kept. */
+  readonly maxBytes: number;
   /** Calls an hour of a credential, assumed until the REST API tells its limit. */
   readonly hourlyQuota: number;
   /** The processes that share each hour. */
@@ -49,23 +48,22 @@ export interface UpstreamDeps {
 
 /** The REST API as the rest of the gateway sees it. */
 export interface Upstream {
-  readonly credentials: Credentials;
   readonly backfills: Backfills;
   /** The same reads without any call, for what they would cost. */
   readonly estimate: Backfills;
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
-  pollIntervalMs(partition: string): number;
+  pollIntervalMs(credentialId: string): number;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
 
 /** Joins the rooms of `upstream/`. Calls run downwards: reads → cache → quota, rest → transport. */
 export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): Upstream {
-  const { ttlMs, finalTtlMs, staleMs, maxEntries, hourlyQuota, replicas } = settings;
+  const { ttlMs, finalTtlMs, staleMs, maxBytes, hourlyQuota, replicas } = settings;
   const { timeoutMs, maxConcurrency, pollMs } = settings;
   const { clock, log, metrics } = deps;
-  const credentials = createCredentials();
+  const partitions = createPartitions<Team>(maxBytes);
   const governor = createGovernor(clock, { finalTtlMs, hourlyQuota, replicas });
   const http =
     deps.http ??
@@ -83,28 +81,33 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     log,
     metrics,
   });
-  const admission = createAdmission({ gate: createRetryAfterGate(clock), governor, credentials });
+  const admission = createAdmission({ gate: createRetryAfterGate(clock), governor, partitions });
   const freshness = createFreshness({ ttlMs, finalTtlMs }, governor);
-  const store = createStore({ freshness, clock, maxEntries, staleMs });
-  const batches = createTeamBatches({
+  const endpoint = createEndpoint({ client, admission, freshness, clock });
+  const teamOf = createTeams({
+    partitions,
     client,
     admission,
-    store,
+    endpoint,
     freshness,
-    endpoint: createEndpoint({ client, admission, store, freshness, clock }),
     timeoutMs,
-    maxRows: maxEntries,
+    staleMs,
     clock,
     log,
   });
   exposeGauges(metrics, governor, resilient);
+  metrics.gauge('cache_entries', 'Values kept.', () => partitions.size().entries);
+  metrics.gauge(
+    'cache_bytes',
+    'Memory that the values kept take, as estimated.',
+    () => partitions.size().bytes,
+  );
 
   return {
-    credentials,
-    backfills: createBackfills({ store, batches, clock, metrics, timeoutMs }),
-    estimate: createEstimate({ store, batches, clock }),
+    backfills: createBackfills({ teamOf, clock, metrics, timeoutMs }),
+    estimate: createEstimate({ teamOf, clock }),
     quota: governor,
-    pollIntervalMs: (partition) => pollMs * governor.stretch(partition).changing,
+    pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
     close: () => http.close(),
   };
 }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { codesOf, type Result, startStack } from '../harness.ts';
 
 it('the gateway never gives a token the backfills of another one in 5,000 interleaved requests', async () => {
-  const { world, clock, query } = await startStack({ CACHE_TTL_MS: '50' });
+  const { world, clock, query } = await startStack({ CACHE_TTL_MS: '50', CACHE_MAX_BYTES: '1048576' });
   // The same transfer ids in two teams, told apart by their totals; each token may read one team only.
   const teams = ['1', '2'] as const;
   const transfers = Array.from({ length: 20 }, (_, n) => String(n + 1));

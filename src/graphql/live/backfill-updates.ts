@@ -3,7 +3,6 @@ import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { ReadContext } from '../../upstream/reads/read.ts';
-import { teamKey } from '../../upstream/cache/keys.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
 import { factsOf } from '../../upstream/rest/statuses.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
@@ -51,7 +50,7 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
   let closed = false;
 
   function pollerOf(credential: Credential, teamId: ResourceId): TeamPoller {
-    const key = teamKey(credential.partition, teamId);
+    const key = `${credential.id}/${teamId}`;
     const known = pollers.get(key);
     if (known !== undefined) return known;
     const poller = createTeamPoller({

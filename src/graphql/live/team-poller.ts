@@ -45,7 +45,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   let cancelNext = schedule();
 
   function schedule(): () => void {
-    const interval = upstream.pollIntervalMs(credential.partition);
+    const interval = upstream.pollIntervalMs(credential.id);
     // An answer from the second half of the interval is new enough: another read has just paid for it.
     return clock.after(interval, () => void poll(clock.monotonic() - interval / 2));
   }

@@ -21,8 +21,8 @@ export interface FreshnessSettings {
   readonly finalTtlMs: number;
 }
 
-/** @returns the present lifetimes of a credential, named by its partition */
-export type FreshnessOf = (partition: string) => Freshness;
+/** @returns the present lifetimes of a credential, named by its id */
+export type FreshnessOf = (credentialId: string) => Freshness;
 
 /** The spread, as a share of what the stretch adds to the final lifetime. Unstretched lifetimes have none. */
 const SPREAD_SHARE = 0.25;
@@ -32,8 +32,8 @@ export function createFreshness(
   { ttlMs, finalTtlMs }: FreshnessSettings,
   { stretch }: Pick<Governor, 'stretch'>,
 ): FreshnessOf {
-  return (partition) => {
-    const { changing, final } = stretch(partition);
+  return (credentialId) => {
+    const { changing, final } = stretch(credentialId);
     const changingMs = ttlMs * changing;
     const finalMs = Math.max(changingMs, finalTtlMs * final);
     return { changingMs, finalMs, finalSpreadMs: Math.max(0, finalMs - finalTtlMs) * SPREAD_SHARE };

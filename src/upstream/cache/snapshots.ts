@@ -1,7 +1,7 @@
 import type { ResourceId } from '../../ids.ts';
 import type { UpstreamError } from '../errors.ts';
 import type { BackfillRecord } from '../rest/records.ts';
-import type { CacheEntry } from './read-cache.ts';
+import { factsOf } from '../rest/statuses.ts';
 
 /** A backfill as the REST API gave it, with the team it was read for and the moment at which it was given. */
 export interface BackfillSnapshot {
@@ -24,20 +24,40 @@ export interface Resource {
   readonly id: ResourceId;
 }
 
-/** What is known of a resource. "There is none" is an outcome like any other, kept as the 404 in which it came. */
-export interface Known {
+/** What is known of a resource, fresh or not. The moments are those of {@link Moments}. */
+export interface Known extends Moments {
+  /** "There is none" is an outcome like any other, kept as the 404 in which it came. */
   readonly outcome: BackfillSnapshot | UpstreamError;
-  /** When the resource's own endpoint last said so; monotonic milliseconds. */
-  readonly verifiedAt: number;
 }
 
-export type Entry = CacheEntry<Known>;
+/** Monotonic milliseconds. */
+export interface Moments {
+  /**
+   * When the resource's own endpoint last said so, or the team's list for a backfill in it. The list may confirm a
+   * value only until the final lifetime after this moment.
+   */
+  readonly verifiedAt: number;
+  /** When the own endpoint or the team's list last vouched for it. `CACHE_STALE_MS` counts from here. */
+  readonly confirmedAt: number;
+  /** The end of the freshness lifetime. Until then the value is given out without asking. */
+  readonly freshUntil: number;
+}
 
 /** The time of creation has whole seconds. Of two backfills of one second the one with the greater id is the newer. */
 export function isNewer({ record: a }: BackfillSnapshot, { record: b }: BackfillSnapshot): boolean {
   const seconds = Date.parse(a.created_time) - Date.parse(b.created_time);
   if (seconds !== 0) return seconds > 0;
   return BigInt(a.transfer_backfill_id) > BigInt(b.transfer_backfill_id);
+}
+
+/**
+ * Whether the first is a later state of the same backfill than the second, by what the states themselves say. They say
+ * nothing where this gateway does not know a status.
+ */
+export function isFurtherOn({ record: a }: BackfillSnapshot, { record: b }: BackfillSnapshot): boolean {
+  const [rankA, rankB] = [factsOf(a.status)?.rank, factsOf(b.status)?.rank];
+  if (rankA === undefined || rankB === undefined) return false;
+  return rankA === rankB ? runsDone(a) > runsDone(b) : rankA > rankB;
 }
 
 /** Number of runs that have ended, failed ones included. */

@@ -1,4 +1,4 @@
-import type { Credential, Credentials } from '../credentials.ts';
+import type { Credential } from '../credentials.ts';
 import type { UpstreamError } from '../errors.ts';
 import type { CallReason } from './demand.ts';
 import type { Governor, Priority } from './governor.ts';
@@ -18,19 +18,20 @@ export interface Admission {
 export interface AdmissionDeps {
   readonly gate: RetryAfterGate;
   readonly governor: Governor;
-  readonly credentials: Credentials;
+  /** What is kept, by credential. */
+  readonly partitions: { drop(credentialId: string): void };
 }
 
-export function createAdmission({ gate, governor, credentials }: AdmissionDeps): Admission {
+export function createAdmission({ gate, governor, partitions }: AdmissionDeps): Admission {
   return {
     assertMayCall(credential, priority, reason) {
       gate.assertOpen(credential);
-      governor.assertAffordable(credential.partition, priority);
-      governor.expectCall(credential.partition, reason);
+      governor.assertAffordable(credential.id, priority);
+      governor.expectCall(credential.id, reason);
     },
 
     recordFailure(error, credential) {
-      if (error.kind === 'unauthenticated') credentials.refuse(credential);
+      if (error.kind === 'unauthenticated') partitions.drop(credential.id);
       gate.closeAfter(error, credential);
     },
   };

@@ -24,7 +24,7 @@ export interface QuotaSurvey {
 }
 
 /**
- * Budgets the hourly quota of each credential. Credentials are named by their partitions.
+ * Budgets the hourly quota of each credential. Credentials are named by their ids.
  *
  * The REST API allows a credential so many calls an hour, and fleets of dashboards would spend them in half of it. The
  * governor makes the hour last in four steps:
@@ -38,13 +38,13 @@ export interface QuotaSurvey {
  * Where that does not suffice, little is left: then stale values are served without a call, and last of all polls wait.
  */
 export interface Governor extends CallCounter {
-  stretch(partition: string): Stretch;
+  stretch(credentialId: string): Stretch;
   /** Records why the next call is made. */
-  expectCall(partition: string, reason: CallReason): void;
+  expectCall(credentialId: string, reason: CallReason): void;
   /** @throws {UpstreamError} `rateLimited` where the call is better saved for others */
-  assertAffordable(partition: string, priority: Priority): void;
+  assertAffordable(credentialId: string, priority: Priority): void;
   /** Calls left in the hour, as far as is known here. */
-  remaining(partition: string): number;
+  remaining(credentialId: string): number;
   survey(): QuotaSurvey;
 }
 
@@ -94,11 +94,11 @@ export interface GovernorSettings {
 export function createGovernor(clock: Clock, settings: GovernorSettings): Governor {
   const accounts = new LRUCache<string, Account>({ max: MAX_CREDENTIALS });
 
-  function accountOf(partition: string): Account {
-    const known = accounts.get(partition);
+  function accountOf(credentialId: string): Account {
+    const known = accounts.get(credentialId);
     if (known !== undefined) return known;
     const account = newAccount(clock.monotonic(), settings);
-    accounts.set(partition, account);
+    accounts.set(credentialId, account);
     return account;
   }
 
@@ -162,16 +162,16 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
   }
 
   return {
-    stretch: (partition) => stretchOf(accountOf(partition)),
+    stretch: (credentialId) => stretchOf(accountOf(credentialId)),
 
-    expectCall(partition, reason) {
-      const account = accountOf(partition);
+    expectCall(credentialId, reason) {
+      const account = accountOf(credentialId);
       account.hasNews = true;
       account.demand.record(clock.monotonic(), reason, account.stretch);
     },
 
-    assertAffordable(partition, priority) {
-      const account = accountOf(partition);
+    assertAffordable(credentialId, priority) {
+      const account = accountOf(credentialId);
       const level = levelOf(account);
       if (mayCall(account, level, priority)) return;
       const reliefMs = timeUntilRelief(account.calls, clock.monotonic());
@@ -180,17 +180,17 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
       });
     },
 
-    remaining: (partition) => remainingOf(accountOf(partition)),
+    remaining: (credentialId) => remainingOf(accountOf(credentialId)),
 
-    callBegan(partition) {
-      const account = accountOf(partition);
+    callBegan(credentialId) {
+      const account = accountOf(credentialId);
       account.hasNews = true;
       account.callsInFlight++;
       account.calls.add(clock.monotonic(), 1);
     },
 
-    callEnded(partition, response) {
-      const account = accountOf(partition);
+    callEnded(credentialId, response) {
+      const account = accountOf(credentialId);
       account.callsInFlight = Math.max(0, account.callsInFlight - 1);
       if (response !== undefined) learnLimits(account, response);
     },

@@ -22,18 +22,18 @@ export function createRetryAfterGate(clock: Clock): RetryAfterGate {
   });
 
   return {
-    closeAfter(by, { partition }) {
+    closeAfter(by, { id }) {
       if (by.subject !== 'quota') return;
       const seconds = Math.min(MAX_SECONDS, by.retryAfterSeconds ?? 0);
-      if (seconds > 0) closed.set(partition, { until: clock.monotonic() + seconds * 1000, by });
+      if (seconds > 0) closed.set(id, { until: clock.monotonic() + seconds * 1000, by });
     },
 
-    assertOpen({ partition }) {
-      const gate = closed.get(partition);
+    assertOpen({ id }) {
+      const gate = closed.get(id);
       if (gate === undefined) return;
       const leftMs = gate.until - clock.monotonic();
       if (leftMs <= 0) {
-        closed.delete(partition);
+        closed.delete(id);
         return;
       }
       const { kind, details } = gate.by;

@@ -1,13 +1,11 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
-import { resourceKey } from '../cache/keys.ts';
-import type { CacheEntry } from '../cache/read-cache.ts';
-import type { BackfillSnapshot, Entry, Known, Resource } from '../cache/snapshots.ts';
-import type { Store } from '../cache/store.ts';
+import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
+import type { StaleValue } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
-import { type PendingRead, partitionOf, pendingRead, type ReadContext } from './read.ts';
-import type { TeamBatches } from './team-batches.ts';
+import { isGoodEnough, type PendingRead, pendingRead, type ReadContext } from './read.ts';
+import type { Team, TeamOf } from './teams.ts';
 
 /** Reads of backfills. Both methods reject with an {@link UpstreamError} and nothing else. */
 export interface Backfills {
@@ -22,8 +20,7 @@ export interface Backfills {
 }
 
 export interface BackfillsDeps {
-  readonly store: Store;
-  readonly batches: Pick<TeamBatches, 'load'>;
+  readonly teamOf: TeamOf;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** `UPSTREAM_TIMEOUT_MS`: the deadline of one read. */
@@ -35,52 +32,58 @@ export interface BackfillsDeps {
  *
  * 1. Fresh: the store has an entry whose freshness lifetime has not ended. Nothing is asked.
  * 2. Shared: a read of the same resource is in flight for the same credential and team, and its outcome serves both.
- *    Where none is, this read begins one: it becomes part of its team's batch (team-batches.ts), which asks the team's
+ *    Where none is, this read begins one: it becomes part of its team's batch (teams.ts), which asks the team's
  *    list or the resource's own endpoint, and the store keeps what they say.
  * 3. Stale: the REST API is in trouble or out of quota, and the last known value is not too old. It is marked so.
  *
  * A refusal (401, 403) or a 404 is never replaced by an older value. A reader that wants no cached value skips the first
  * way, and a poll takes it only for values as recent as its own moment.
  */
-export function createBackfills({ store, batches, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
+export function createBackfills({ teamOf, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
   async function read(context: ReadContext, resource: Resource): Promise<Known['outcome']> {
-    const { mode, cost } = context;
-    const key = resourceKey(partitionOf(context), resource);
-    let pending: PendingRead | undefined;
-    const load = (): Promise<Entry> => {
-      pending = pendingRead(store, context, resource, key, clock.monotonic() + timeoutMs);
-      return batches.load(pending);
-    };
+    const { cost } = context;
+    const team = teamOf(context, resource.teamId);
     try {
-      const startedAt = clock.monotonic();
-      let entry = await store.read(key, load, { forceLoad: mustLoad(context, key) });
-      // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
-      if (mode.kind === 'noCache' && entry.value.verifiedAt < startedAt) {
-        entry = await store.read(key, load, { forceLoad: true });
-      }
-      const charged = pending?.charged ?? false;
+      const { known, charged } = await get(team, context, resource);
       metrics.recordCacheRead(charged ? 'miss' : 'hit');
-      cost.countRead(entry.freshUntil, charged ? 'call' : 'cache');
-      return entry.value.outcome;
+      cost.countRead(known.freshUntil, charged ? 'call' : 'cache');
+      return known.outcome;
     } catch (error) {
-      const stale = insteadOf(error, key);
+      const stale = insteadOf(error, team, resource);
       if (stale === undefined) throw error;
       metrics.recordCacheRead('stale');
       cost.countRead(stale.freshUntil, 'stale');
-      return { ...stale.value, isStale: true };
+      return stale.outcome;
     }
   }
 
-  function mustLoad({ mode }: ReadContext, key: string): boolean {
-    if (mode.kind !== 'poll') return mode.kind === 'noCache';
-    return (store.peek(key)?.confirmedAt ?? -Infinity) < mode.since;
+  async function get(
+    team: Team,
+    context: ReadContext,
+    resource: Resource,
+  ): Promise<{ readonly known: Known; readonly charged: boolean }> {
+    const startedAt = clock.monotonic();
+    const kept = team.store.known(resource);
+    if (kept !== undefined && isGoodEnough(kept, context, startedAt)) return { known: kept, charged: false };
+
+    let pending: PendingRead | undefined;
+    const begin = (): Promise<Known> => {
+      pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs);
+      return team.load(pending);
+    };
+    let known = await team.share(resource, begin);
+    // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
+    if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {
+      known = await team.share(resource, begin);
+    }
+    return { known, charged: pending?.charged ?? false };
   }
 
   /** The stale value, where the error is about the upstream or the quota and so says nothing about the resource. */
-  function insteadOf(error: unknown, key: string): CacheEntry<BackfillSnapshot> | undefined {
+  function insteadOf(error: unknown, { store }: Team, resource: Resource): StaleValue | undefined {
     if (!(error instanceof UpstreamError)) return undefined;
     const saysNothing = error.subject === 'upstream' || error.subject === 'quota';
-    return saysNothing ? store.staleValue(key) : undefined;
+    return saysNothing ? store.staleValue(resource) : undefined;
   }
 
   return fromOutcomes(read);

@@ -1,18 +1,15 @@
 import DataLoader from 'dataloader';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
-import { resourceKey, teamKey } from '../cache/keys.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
-import type { Store } from '../cache/store.ts';
 import { type Backfills, fromOutcomes } from './backfills.ts';
 import { isKnown } from './list-planner.ts';
 import type { OperationCost } from './operation-cost.ts';
-import { type PendingRead, partitionOf, pendingRead } from './read.ts';
-import type { TeamBatches } from './team-batches.ts';
+import { isGoodEnough, type PendingRead, pendingRead } from './read.ts';
+import type { Team, TeamOf } from './teams.ts';
 
 export interface EstimateDeps {
-  readonly store: Store;
-  readonly batches: Pick<TeamBatches, 'answerFromList' | 'plan'>;
+  readonly teamOf: TeamOf;
   readonly clock: Clock;
 }
 
@@ -21,7 +18,7 @@ export interface EstimateDeps {
  * calls that the real reads would make at most, and its resolvers go on with what is known of a resource, however old,
  * or with a placeholder.
  */
-export function createEstimate({ store, batches, clock }: EstimateDeps): Backfills {
+export function createEstimate({ teamOf, clock }: EstimateDeps): Backfills {
   // The reads of one turn of the event loop are counted together, since the real ones would be one batch.
   const batch = new DataLoader<PendingRead, Known['outcome']>((reads) => Promise.resolve(countCalls(reads)), {
     cache: false,
@@ -29,41 +26,42 @@ export function createEstimate({ store, batches, clock }: EstimateDeps): Backfil
   });
 
   function countCalls(reads: readonly PendingRead[]): Known['outcome'][] {
-    for (const [cost, teams] of byOperationAndTeam(reads)) {
-      for (const team of teams.values()) {
-        const byList = batches.plan(team);
+    for (const [cost, teams] of byOperationAndTeam(reads, teamOf)) {
+      for (const [team, ofTeam] of teams) {
+        const byList = team.plan(ofTeam);
         // The list may say nothing of resources that are not known yet.
         const unsure = [...byList].filter((read) => !isKnown(read)).length;
-        const calls = team.length - byList.size + unsure + Math.min(1, byList.size);
+        const calls = ofTeam.length - byList.size + unsure + Math.min(1, byList.size);
         cost.calls += calls;
-        cost.cacheHits += Math.max(0, team.length - calls);
+        cost.cacheHits += Math.max(0, ofTeam.length - calls);
       }
     }
-    return reads.map(({ known, resource }) => known?.value.outcome ?? placeholderFor(resource));
+    return reads.map(({ known, resource }) => known?.outcome ?? placeholderFor(resource));
   }
 
-  return fromOutcomes(async (context, resource) => {
-    const key = resourceKey(partitionOf(context), resource);
-    const read = pendingRead(store, context, resource, key, Infinity);
+  return fromOutcomes((context, resource) => {
+    const team = teamOf(context, resource.teamId);
+    const read = pendingRead(team.store, context, resource, Infinity);
     const { known } = read;
-    const entry =
-      known !== undefined && known.freshUntil >= clock.monotonic() ? known : batches.answerFromList(read);
-    if (entry === undefined) return batch.load(read);
+    const isFresh = known !== undefined && isGoodEnough(known, context, clock.monotonic());
+    const answer = isFresh ? known : team.answerFromList(read);
+    if (answer === undefined) return batch.load(read);
     context.cost.cacheHits++;
-    return entry.value.outcome;
+    return Promise.resolve(answer.outcome);
   });
 }
 
 /** Groups reads by the operation that pays for them, and those by team. */
 function byOperationAndTeam(
   reads: readonly PendingRead[],
-): ReadonlyMap<OperationCost, ReadonlyMap<string, readonly PendingRead[]>> {
-  const operations = new Map<OperationCost, Map<string, PendingRead[]>>();
+  teamOf: TeamOf,
+): ReadonlyMap<OperationCost, ReadonlyMap<Team, readonly PendingRead[]>> {
+  const operations = new Map<OperationCost, Map<Team, PendingRead[]>>();
   for (const read of reads) {
     const { context, resource } = read;
-    const teams = operations.get(context.cost) ?? new Map<string, PendingRead[]>();
-    const key = teamKey(partitionOf(context), resource.teamId);
-    operations.set(context.cost, teams.set(key, [...(teams.get(key) ?? []), read]));
+    const teams = operations.get(context.cost) ?? new Map<Team, PendingRead[]>();
+    const team = teamOf(context, resource.teamId);
+    operations.set(context.cost, teams.set(team, [...(teams.get(team) ?? []), read]));
   }
   return operations;
 }

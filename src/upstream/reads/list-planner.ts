@@ -1,6 +1,6 @@
-import type { FreshnessOf } from '../cache/freshness.ts';
-import { type PendingRead, partitionOf } from './read.ts';
-import { listMayAnswer } from './team-list.ts';
+import type { Freshness } from '../cache/freshness.ts';
+import { listMayAnswer } from '../cache/team-list.ts';
+import { nameOf, type PendingRead } from './read.ts';
 
 /** Decides whether reading a team's list saves calls, from the reads of now and of lately. */
 export interface ListPlanner {
@@ -15,7 +15,7 @@ export interface ListPlanner {
    * @param reads reads of one team with one credential
    * @param now monotonic milliseconds
    */
-  remember(reads: readonly PendingRead[], now: number, freshness: FreshnessOf): void;
+  remember(reads: readonly PendingRead[], now: number, freshness: Freshness): void;
 }
 
 /** For fewer resources than this their own endpoints cost no more than the list. */
@@ -24,7 +24,7 @@ const WORTH_A_LIST = 2;
 const MAX_REMEMBERED = 2 * WORTH_A_LIST;
 
 export function createListPlanner(): ListPlanner {
-  // Keys of known resources, with the moments at which they were last read, oldest first.
+  // Names of known resources, with the moments at which they were last read, oldest first.
   const recent = new Map<string, number>();
 
   return {
@@ -32,23 +32,21 @@ export function createListPlanner(): ListPlanner {
       // Earlier readers count only if this batch reads something known: of unknown resources the list may say nothing,
       // and then both calls would be paid.
       const others = candidates.some(isKnown) ? recent.keys() : [];
-      const wanted = new Set([...others, ...candidates.map(({ key }) => key)]);
+      const wanted = new Set([...others, ...candidates.map(({ resource }) => nameOf(resource))]);
       return new Set(wanted.size < WORTH_A_LIST ? [] : candidates);
     },
 
-    remember(reads, now, freshnessOf) {
-      const [first] = reads;
-      if (first === undefined) return;
-      const freshness = freshnessOf(partitionOf(first.context));
-      for (const { resource, known, key } of reads) {
+    remember(reads, now, freshness) {
+      for (const { resource, known } of reads) {
         if (known === undefined || !listMayAnswer(resource, known, now, freshness)) continue;
-        // Deleting first keeps the keys in the order of their moments.
-        recent.delete(key);
-        recent.set(key, now);
+        // Deleting first keeps the names in the order of their moments.
+        const name = nameOf(resource);
+        recent.delete(name);
+        recent.set(name, now);
       }
-      for (const [key, at] of recent) {
+      for (const [name, at] of recent) {
         if (now - at <= 2 * freshness.changingMs && recent.size <= MAX_REMEMBERED) break;
-        recent.delete(key);
+        recent.delete(name);
       }
     },
   };

@@ -1,5 +1,5 @@
-import type { Entry, Resource } from '../cache/snapshots.ts';
-import type { Store } from '../cache/store.ts';
+import type { Known, Resource } from '../cache/snapshots.ts';
+import type { TeamStore } from '../cache/store.ts';
 import type { Priority } from '../quota/governor.ts';
 import type { Caller } from '../rest/client.ts';
 import type { OperationCost } from './operation-cost.ts';
@@ -20,24 +20,18 @@ export interface ReadContext {
   readonly cost: OperationCost;
 }
 
-/** One read that no fresh cache entry answers. */
+/** One read that nothing fresh answers. */
 export interface PendingRead {
   readonly context: ReadContext;
   readonly resource: Resource;
-  /** Key of the resource in the store. */
-  readonly key: string;
   /** What is known of the resource, however old. */
-  readonly known: Entry | undefined;
+  known: Known | undefined;
   /** Whether a stale value can stand in for an answer that cannot be had. */
-  readonly hasStale: boolean;
+  hasStale: boolean;
   /** Monotonic milliseconds by which the read must be answered. */
   readonly deadline: number;
   /** Whether a call was made at this operation's expense. Whoever makes the call sets it. */
   charged: boolean;
-}
-
-export function partitionOf({ caller }: ReadContext): string {
-  return caller.credential.partition;
 }
 
 /** @param hasStale whether stale values can stand in for everything that the call is for */
@@ -46,17 +40,37 @@ export function priorityOf({ mode }: ReadContext, hasStale: boolean): Priority {
   return mode.kind === 'poll' ? 'poll' : 'sheddable';
 }
 
-/**
- * @param key the resource's key in the store
- * @param deadline monotonic milliseconds
- */
+/** @param deadline monotonic milliseconds */
 export function pendingRead(
-  store: Pick<Store, 'peek' | 'staleValue'>,
+  store: Pick<TeamStore, 'known' | 'staleValue'>,
   context: ReadContext,
   resource: Resource,
-  key: string,
   deadline: number,
 ): PendingRead {
-  const hasStale = store.staleValue(key) !== undefined;
-  return { context, resource, key, known: store.peek(key), hasStale, deadline, charged: false };
+  return { context, resource, ...lookUp(store, resource), deadline, charged: false };
+}
+
+/** What the store has of the resource now. */
+export function lookUp(
+  store: Pick<TeamStore, 'known' | 'staleValue'>,
+  resource: Resource,
+): Pick<PendingRead, 'known' | 'hasStale'> {
+  return { known: store.known(resource), hasStale: store.staleValue(resource) !== undefined };
+}
+
+/** Whether the reader wants no other answer than this. */
+export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): boolean {
+  switch (mode.kind) {
+    case 'fresh':
+      return known.freshUntil >= now;
+    case 'poll':
+      return known.confirmedAt >= mode.since;
+    case 'noCache':
+      return false;
+  }
+}
+
+/** Names a resource within its team. */
+export function nameOf({ kind, id }: Resource): string {
+  return `${kind}/${id}`;
 }

@@ -85,7 +85,7 @@ export function createBackfillsClient({
     const secrets = [caller.credential.token, upstreamHost];
     try {
       const response = await http.get({
-        partition: caller.credential.partition,
+        credentialId: caller.credential.id,
         path,
         headers: headersFor(caller),
         timeoutMs,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isResourceId } from '../../ids.ts';
+import { copied } from './lossless-json.ts';
 import { toUtc } from './timestamps.ts';
 
 /**
@@ -14,6 +15,9 @@ const int64 = z.union([z.int(), z.string()]).transform((value, context) => {
   return z.NEVER;
 });
 
+/** maxLength of an error in the OpenAPI document. */
+const MAX_ERROR_LENGTH = 1_000;
+
 const int32 = z.int().min(0).max(2_147_483_647);
 
 const time = z.string().transform((value, context) => {
@@ -26,8 +30,12 @@ const time = z.string().transform((value, context) => {
 const absentAsNull = <Schema extends z.ZodType>(schema: Schema) =>
   schema.nullish().transform((value) => value ?? null);
 
+function cut(text: string): string {
+  return text.length <= MAX_ERROR_LENGTH ? text : copied(text.slice(0, MAX_ERROR_LENGTH));
+}
+
 const backfillRunErrorRecord = z
-  .object({ transfer_run_date: z.iso.date(), error: z.string().transform((text) => text.slice(0, 1000)) })
+  .object({ transfer_run_date: z.iso.date(), error: z.string().transform(cut) })
   .readonly();
 
 export const backfillRecord = z

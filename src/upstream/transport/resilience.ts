@@ -7,8 +7,8 @@ import { createRetryBudget } from './retry-budget.ts';
 
 /** One GET on a credential's behalf. */
 export interface UpstreamRequest {
-  /** The credential's partition, which shares the slots with others. */
-  readonly partition: string;
+  /** The credential, which shares the slots with others. */
+  readonly credentialId: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** A shorter deadline than usual, in milliseconds. */
@@ -17,9 +17,9 @@ export interface UpstreamRequest {
 
 /** Counts every call that is really made, retries included. */
 export interface CallCounter {
-  callBegan(partition: string): void;
+  callBegan(credentialId: string): void;
   /** @param response the response, where one came */
-  callEnded(partition: string, response: HttpResponse | undefined): void;
+  callEnded(credentialId: string, response: HttpResponse | undefined): void;
 }
 
 /** How busy the way to the upstream is at a moment. */
@@ -87,17 +87,17 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const retries = createRetryBudget();
 
   async function attempt(
-    { partition, path, headers }: UpstreamRequest,
+    { credentialId, path, headers }: UpstreamRequest,
     leftMs: number,
   ): Promise<HttpResponse | UpstreamError> {
     const permit = circuit.acquire(leftMs);
     let outcome: HttpResponse | UpstreamError | undefined;
-    counter.callBegan(partition);
+    counter.callBegan(credentialId);
     try {
       outcome = await outcomeOf(http.get(path, headers, permit.timeoutMs));
       return outcome;
     } finally {
-      counter.callEnded(partition, outcome instanceof UpstreamError ? undefined : outcome);
+      counter.callEnded(credentialId, outcome instanceof UpstreamError ? undefined : outcome);
       const wasClosed = circuit.isClosed();
       permit.settle(outcome === undefined || isTrouble(outcome));
       // Calls that are in flight when the circuit opens have no more of a chance than a probe.
@@ -134,7 +134,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       const deadline = clock.monotonic() + timeoutMs;
       retries.earn();
       circuit.assertClosed();
-      return bulkhead.run(request.partition, timeoutMs * WAITING_SHARE, () =>
+      return bulkhead.run(request.credentialId, timeoutMs * WAITING_SHARE, () =>
         attemptUntil(deadline, timeoutMs * ATTEMPT_SHARE, request),
       );
     },

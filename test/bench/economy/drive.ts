@@ -8,6 +8,7 @@ import type { Stretch } from '../../../src/upstream/quota/demand.ts';
 import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import type { ReadContext } from '../../../src/upstream/reads/read.ts';
 import { factsOf } from '../../../src/upstream/rest/statuses.ts';
+import { parseCredential } from '../../../src/upstream/credentials.ts';
 import { createUpstream } from '../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { type Fleet, POLL_MS, worldOf } from './fleet.ts';
@@ -49,7 +50,7 @@ export async function drive(
       ttlMs: TTL_MS,
       finalTtlMs: FINAL_TTL_MS,
       staleMs: STALE_MS,
-      maxEntries: 50_000,
+      maxBytes: 128 * 1024 ** 2,
       // The sandbox tells its own with each answer.
       hourlyQuota: 5_000,
       replicas: 1,
@@ -59,8 +60,8 @@ export async function drive(
     },
     { clock, log: createLog('silent'), metrics: createMetrics() },
   );
-  const { backfills, credentials, quota: account } = upstream;
-  const credential = credentials.parse('Bearer sandbox-full');
+  const { backfills, quota: account } = upstream;
+  const credential = parseCredential('Bearer sandbox-full');
   if (credential === undefined) throw new Error('the credential of the sandbox is none');
   const caller = { credential, requestId: 'economy', traceparent: undefined };
   const teamId = idFrom('1');
@@ -86,8 +87,8 @@ export async function drive(
         transferIds,
         answers,
         calls,
-        stretch: account.stretch(credential.partition),
-        remaining: account.remaining(credential.partition),
+        stretch: account.stretch(credential.id),
+        remaining: account.remaining(credential.id),
       });
       if (calls.length > 0) sandbox.calls.reset();
     }

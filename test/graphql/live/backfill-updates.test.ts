@@ -14,7 +14,7 @@ const ID = '12' as ResourceId;
 
 const reader: ReadContext = {
   caller: {
-    credential: { authorization: 'Bearer x', token: 'x', partition: 'x.0' },
+    credential: { authorization: 'Bearer x', token: 'x', id: 'x.0' },
     requestId: 'r',
     traceparent: undefined,
   },

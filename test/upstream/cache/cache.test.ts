@@ -135,17 +135,35 @@ describe('Cache-Control: no-cache', () => {
 });
 
 describe('a refusal', () => {
-  it('with 403 drops the cached values of that resource and nothing else', async () => {
+  it('with 403 drops that resource, and hides what is kept of the team until a read is accepted', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const other = world.addBackfill({ transferId: '6', status: 'RUNNING' });
-    await query(byId(id));
-    await query(byId(other));
+    const third = world.addBackfill({ transferId: '7', status: 'RUNNING' });
+    for (const each of [id, other, third]) await query(byId(each));
     sandbox.faults.add({ times: 2, answer: { kind: 'status', status: 403 } });
     await query(byId(id), { headers: { 'cache-control': 'no-cache' } });
     expect(codesOf(await query(byId(id)))).toEqual(['FORBIDDEN']);
+    sandbox.calls.reset();
     expect((await query(byId(other))).errors).toBeUndefined();
-    expect(sandbox.calls.count()).toBe(4);
+    expect(sandbox.calls.count()).toBe(1);
+    expect((await query(byId(third))).errors).toBeUndefined();
+    expect(sandbox.calls.count()).toBe(1);
+    await query(byId(id));
+    expect(sandbox.calls.count()).toBe(2);
+  });
+
+  it('with 403 of a latest backfill drops the same backfill by its id', async () => {
+    const { world, sandbox, query } = await startStack();
+    const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
+    const other = world.addBackfill({ transferId: '6', status: 'RUNNING' });
+    await query(latest('5'));
+    sandbox.faults.add({ times: 1, answer: { kind: 'status', status: 403 } });
+    await query(latest('5'), { headers: { 'cache-control': 'no-cache' } });
+    await query(byId(other));
+    sandbox.calls.reset();
+    await query(byId(id));
+    expect(sandbox.calls.count()).toBe(1);
   });
 
   it('with 401 drops every cached value of that credential, and nothing of another', async () => {

@@ -7,8 +7,8 @@ import { MAX_FINAL_STRETCH, MAX_STRETCH } from '../../../src/upstream/quota/dema
 import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
 import { MinuteCounter } from '../../../src/upstream/quota/minute-counter.ts';
 import { greatestPace, timeUntilRelief } from '../../../src/upstream/quota/pacing.ts';
-import type { Entry, Resource } from '../../../src/upstream/cache/snapshots.ts';
-import { isDue } from '../../../src/upstream/reads/team-list.ts';
+import type { Known, Resource } from '../../../src/upstream/cache/snapshots.ts';
+import { isDue } from '../../../src/upstream/cache/team-list.ts';
 import { codesOf, createManualClock, type Stack, startStack } from '../../harness.ts';
 
 const MINUTE = 60_000;
@@ -183,12 +183,26 @@ describe('nearly no quota left', () => {
   it('answers known backfills with stale values, and still reads unknown ones', async () => {
     const stack = await knownPage();
     await told(stack, 5_000, 150);
-    stack.clock.advance(60_001);
+    stack.clock.advance(59_000);
     expect(await page(stack)).toEqual({ calls: 0, stale: true, codes: [] });
     const unknown = stack.world.addBackfill({ transferId: '7', status: 'RUNNING' });
     expect((await stack.query(`{ backfill(id: "${unknown}") { isStale } }`)).data).toEqual({
       backfill: { isStale: false },
     });
+  });
+
+  it('spends one call a minute to find out whether the credential may still read', async () => {
+    const stack = await knownPage();
+    await told(stack, 5_000, 150);
+    for (const seconds of [61, 30, 29, 2]) {
+      stack.clock.advance(seconds * 1_000);
+      const { calls, codes } = await page(stack);
+      expect({ seconds, calls, codes }).toEqual({
+        seconds,
+        calls: seconds === 61 || seconds === 2 ? 1 : 0,
+        codes: [],
+      });
+    }
   });
 
   it('reads a known backfill again once its value is older than CACHE_STALE_MS', async () => {
@@ -357,9 +371,9 @@ function resource(n: number): Resource {
   return { kind: 'latest', teamId: '1' as ResourceId, id: String(5_000 + n) as ResourceId };
 }
 
-function verified(at: number): Entry {
+function verified(at: number): Known {
   const answer = new UpstreamError('notFound', 'none yet');
-  return { value: { outcome: answer, verifiedAt: at }, confirmedAt: at, freshUntil: at };
+  return { outcome: answer, verifiedAt: at, confirmedAt: at, freshUntil: at };
 }
 
 interface Minute {

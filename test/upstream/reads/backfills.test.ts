@@ -7,6 +7,7 @@ import { createMetrics } from '../../../src/metrics.ts';
 import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import type { ReadContext } from '../../../src/upstream/reads/read.ts';
 import type { HttpClient } from '../../../src/upstream/transport/http.ts';
+import { parseCredential } from '../../../src/upstream/credentials.ts';
 import { createUpstream } from '../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../harness.ts';
 import { id, RECORD } from '../../support/records.ts';
@@ -19,7 +20,7 @@ const SETTINGS = {
   ttlMs: 2_000,
   finalTtlMs: 60_000,
   staleMs: 300_000,
-  maxEntries: 100,
+  maxBytes: 100_000,
   hourlyQuota: 5_000,
   replicas: 1,
   timeoutMs: 1_000,
@@ -63,6 +64,7 @@ describe('any two reads that differ in credential, team, resource or id', () => 
         status: proofOf(token, team, resource, key),
       });
       let listed: readonly ResourceId[] = [];
+      let refusedToken: string | undefined;
       const dataFor = (token: string, path: string): unknown => {
         const [, , team = '', , first, , latest] = path.split('/');
         if (latest !== undefined) return made(token, id(team), 'latest', id(first ?? ''));
@@ -74,12 +76,14 @@ describe('any two reads that differ in credential, team, resource or id', () => 
         }));
       };
       const http: HttpClient = {
-        get: (path, { authorization = '' }) =>
-          Promise.resolve({
-            status: 200,
+        get: (path, { authorization = '' }) => {
+          const token = authorization.slice('Bearer '.length);
+          return Promise.resolve({
+            status: token === refusedToken ? 401 : 200,
             headers: {},
-            text: JSON.stringify({ data: dataFor(authorization.slice('Bearer '.length), path) }),
-          }),
+            text: JSON.stringify({ data: dataFor(token, path) }),
+          });
+        },
         shortenDeadlines: () => undefined,
         close: () => Promise.resolve(),
       };
@@ -89,18 +93,22 @@ describe('any two reads that differ in credential, team, resource or id', () => 
           fc.nat(11),
           async (all, refused) => {
             listed = all.filter((_, index) => index % 2 === 0).map(({ id: key }) => key);
-            const { backfills, credentials } = createUpstream(SETTINGS, {
+            refusedToken = undefined;
+            const { backfills } = createUpstream(SETTINGS, {
               clock: createManualClock(),
               log: createLog('silent'),
               metrics: createMetrics(),
               http,
             });
-            const answer = async ({ token, resource, team, id: key }: Read): Promise<string | undefined> => {
-              const credential = credentials.parse(`Bearer ${token}`);
+            const answer = async (
+              { token, resource, team, id: key }: Read,
+              mode: ReadContext['mode'] = { kind: 'fresh' },
+            ): Promise<string | undefined> => {
+              const credential = parseCredential(`Bearer ${token}`);
               if (credential === undefined) throw new Error(`${token} is no token`);
               const context: ReadContext = {
                 caller: { credential, requestId: 'fuzz', traceparent: undefined },
-                mode: { kind: 'fresh' },
+                mode,
                 cost: new OperationCost(100),
               };
               const found = await (resource === 'backfill'
@@ -113,9 +121,11 @@ describe('any two reads that differ in credential, team, resource or id', () => 
               proofOf(token, team, resource, key),
             );
             // All at once, which shares loads, and one after another, which shares what is kept.
-            expect(await Promise.all(all.map(answer))).toEqual(expected);
-            const one = credentials.parse(`Bearer ${all[refused % all.length]?.token ?? ''}`);
-            if (one !== undefined) credentials.refuse(one);
+            expect(await Promise.all(all.map((read) => answer(read)))).toEqual(expected);
+            const one = all[refused % all.length];
+            refusedToken = one?.token;
+            if (one !== undefined) await expect(answer(one, { kind: 'noCache' })).rejects.toThrow();
+            refusedToken = undefined;
             for (const [n, read] of all.entries()) expect(await answer(read)).toBe(expected[n]);
           },
         ),

@@ -459,8 +459,13 @@ describe('the team list', () => {
     await byIds(stack, [id], { 'cache-control': 'no-cache' });
     expect(codesOf(await byIds(stack, [id]))).toEqual(['FORBIDDEN']);
     callsOf(stack);
-    // The refusal does not drop the list's other rows.
+    // The list's other rows are hidden until a read is accepted, and not dropped.
+    await stack.query(DASHBOARD, { variables: { ids: ['99'] } });
+    await byIds(stack, [stack.world.addBackfill({ transferId: '8', status: 'RUNNING' })]);
+    callsOf(stack);
     expect((await byIds(stack, [other])).errors).toBeUndefined();
     expect(callsOf(stack)).toEqual({});
+    await byIds(stack, [id]);
+    expect(callsOf(stack)).toEqual({ getBackfillById: 1 });
   });
 });

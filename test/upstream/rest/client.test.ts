@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { toPublicError } from '../../../src/graphql/errors.ts';
 import { createLog } from '../../../src/log.ts';
 import { createMetrics } from '../../../src/metrics.ts';
-import { createCredentials } from '../../../src/upstream/credentials.ts';
+import { parseCredential } from '../../../src/upstream/credentials.ts';
 import { type Caller, createBackfillsClient } from '../../../src/upstream/rest/client.ts';
 import { backfillRecord } from '../../../src/upstream/rest/records.ts';
 import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
@@ -148,7 +148,7 @@ const headers = fc.dictionary(
 );
 
 function callerWith(authorization: string): Caller {
-  const credential = createCredentials().parse(authorization);
+  const credential = parseCredential(authorization);
   if (credential === undefined) throw new Error('no credential');
   return { credential, requestId: 'fuzz', traceparent: undefined };
 }

@@ -34,6 +34,8 @@ describe('parseJson', () => {
   it('throws on a text that is not JSON, with long digits or without', () => {
     expect(() => parseJson('{"a":')).toThrow(SyntaxError);
     expect(() => parseJson('{"a":9007199254740993')).toThrow(SyntaxError);
+    expect(() => parseJson('{9007199254740993 : 1}')).toThrow(SyntaxError);
+    expect(() => parseJson('[009007199254740993]')).toThrow(SyntaxError);
   });
 
   it('agrees with JSON.parse on every text whose numbers are exact, also beside long digits', () => {

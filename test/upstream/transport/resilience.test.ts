@@ -54,7 +54,7 @@ async function ended(call: Promise<HttpResponse>): Promise<readonly [number | st
   return [outcome, Date.now() - startedAt];
 }
 
-const REQUEST = { partition: 'a', path: '/', headers: {} };
+const REQUEST = { credentialId: 'a', path: '/', headers: {} };
 
 describe('a retry', () => {
   it.each<{ readonly name: string; readonly answer: FaultAnswer }>([
@@ -296,8 +296,8 @@ describe('the bulkhead', () => {
 
   it('queues at most 64 calls per running call; the credential with most of them gives up its last for another', async () => {
     const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 100_000, maxConcurrency: 1 });
-    const ask = (partition: string): Promise<readonly [number | string, number]> =>
-      ended(resilient.get({ ...REQUEST, partition }));
+    const ask = (credentialId: string): Promise<readonly [number | string, number]> =>
+      ended(resilient.get({ ...REQUEST, credentialId }));
     const greedy = Array.from({ length: 66 }, () => ask('greedy'));
     const modest = ask('modest');
     expect(resilient.load()).toMatchObject({ running: 1, waiting: 64 });

@@ -1,11 +1,12 @@
 import type { ResourceId } from '../../ids.ts';
-import type { Freshness } from '../cache/freshness.ts';
-import { type BackfillSnapshot, type Entry, isNewer, type Known, type Resource } from '../cache/snapshots.ts';
 import { factsOf } from '../rest/statuses.ts';
+import type { Freshness } from './freshness.ts';
+import { type BackfillSnapshot, isNewer, type Known, type Resource } from './snapshots.ts';
 
 /**
- * One reading of `GET /teams/{team}/backfills`: every incomplete backfill of a team in one call. This is the read of
- * many that the REST API otherwise lacks. Moments are monotonic milliseconds.
+ * What one reading of `GET /teams/{team}/backfills` says that is not kept with its backfills. The list holds every
+ * incomplete backfill of a team. This is the read of many that the REST API otherwise lacks. Moments are monotonic
+ * milliseconds.
  *
  * The list proves the following, and so decides how consistent every answer from it is:
  *
@@ -21,13 +22,16 @@ import { factsOf } from '../rest/statuses.ts';
  * - Where the list may be incomplete (100 rows), absence says nothing.
  */
 export interface TeamList {
+  readonly kind: 'list';
+  /** When its call began. What was verified later is newer than the list. */
   readonly sentAt: number;
+  /** When it had arrived. */
   readonly readAt: number;
   readonly freshUntil: number;
-  readonly rows: ReadonlyMap<ResourceId, BackfillSnapshot>;
+  /** In the order of the list. */
+  readonly ids: ReadonlySet<ResourceId>;
+  /** Whether it is complete, so that absence from it means something. */
   readonly isWhole: boolean;
-  /** The newest row of each transfer. */
-  readonly newest: ReadonlyMap<ResourceId, BackfillSnapshot>;
 }
 
 const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;
@@ -42,60 +46,44 @@ export function newestOf(rows: Iterable<BackfillSnapshot>): Map<ResourceId, Back
 }
 
 /**
- * What the list says of a resource of its team; undefined where only the resource's own endpoint can say.
+ * The moments of what the list confirms by absence; undefined where only the resource's own endpoint can say.
  * @param known what is known of the resource
  * @param now monotonic milliseconds
  */
-export function answerFrom(
+export function confirmation(
   list: TeamList,
   resource: Resource,
-  known: Entry | undefined,
+  known: Known,
   now: number,
   freshness: Freshness,
-): Entry | undefined {
+): Pick<Known, 'confirmedAt' | 'freshUntil'> | undefined {
   // The own endpoint was asked after the list was: what the list says may be from before that.
-  if (known !== undefined && known.value.verifiedAt > list.sentAt) return undefined;
-  const { readAt: confirmedAt, freshUntil } = list;
-
-  if (resource.kind === 'backfill') {
-    const row = list.rows.get(resource.id);
-    if (row !== undefined)
-      return { value: { outcome: row, verifiedAt: list.readAt }, confirmedAt, freshUntil };
-  }
-  if (known === undefined || isDue(resource, known, now, freshness)) return undefined;
-  const bounded = Math.min(freshUntil, dueAt(resource, known, freshness));
-
-  if (resource.kind === 'latest') {
-    const row = list.newest.get(resource.id);
-    const { outcome, verifiedAt } = known.value;
-    if (row !== undefined && (!('record' in outcome) || row.id === outcome.id || isNewer(row, outcome))) {
-      return { value: { outcome: row, verifiedAt }, confirmedAt, freshUntil: bounded };
-    }
-  }
-  if (!list.isWhole || isListed(known.value) !== false) return undefined;
-  return { value: known.value, confirmedAt, freshUntil: bounded };
+  if (known.verifiedAt > list.sentAt || isDue(resource, known, now, freshness)) return undefined;
+  if (!list.isWhole || isListed(known) !== false) return undefined;
+  const freshUntil = Math.min(list.freshUntil, dueAt(resource, known, freshness));
+  return { confirmedAt: list.readAt, freshUntil };
 }
 
-/** Whether a list read now might have an answer, as {@link answerFrom} gives it. */
+/** Whether a list read now might have an answer, in a row or by absence. */
 export function listMayAnswer(
   resource: Resource,
-  known: Entry | undefined,
+  known: Known | undefined,
   now: number,
   freshness: Freshness,
 ): boolean {
   if (known === undefined) return resource.kind === 'backfill';
-  const listed = isListed(known.value);
+  const listed = isListed(known);
   if (listed === true && resource.kind === 'backfill') return true;
   return listed !== undefined && !isDue(resource, known, now, freshness);
 }
 
 /** Whether the resource's own endpoint has to be asked again. */
-export function isDue(resource: Resource, known: Entry, now: number, freshness: Freshness): boolean {
+export function isDue(resource: Resource, known: Known, now: number, freshness: Freshness): boolean {
   return dueAt(resource, known, freshness) <= now;
 }
 
-function dueAt({ id }: Resource, { value }: Entry, { finalMs, finalSpreadMs }: Freshness): number {
-  return value.verifiedAt + finalMs - finalSpreadMs * scatter(id, value.verifiedAt);
+function dueAt({ id }: Resource, { verifiedAt }: Known, { finalMs, finalSpreadMs }: Freshness): number {
+  return verifiedAt + finalMs - finalSpreadMs * scatter(id, verifiedAt);
 }
 
 /** Whether the list holds such a backfill; undefined where its status is not known. "There is none" is not listed. */

@@ -1,0 +1,119 @@
+import { LRUCache } from 'lru-cache';
+import { Partition } from './partition.ts';
+
+/**
+ * Everything that is kept, divided by credential. Nothing is shared between two partitions, and `CACHE_MAX_BYTES` is
+ * shared fairly: when it is used up, the partition that holds most gives up what it has not used for longest. So a
+ * credential alone may fill the cache, and one of many keeps its share.
+ *
+ * A partition is known by identity. After a 401 the credential gets a new one, and an answer that is still under way
+ * belongs to the old one, which keeps nothing any more. So nothing that was dropped comes back, however late an answer
+ * comes and whatever is evicted meanwhile.
+ */
+export interface Partitions<Team extends object> {
+  /** @param credentialId {@link Credential.id} */
+  of(credentialId: string): Partition<Team>;
+  /** Records that the REST API has accepted the credential. */
+  accept(partition: Partition<Team>): void;
+  /** Drops everything that is kept for the credential. */
+  drop(credentialId: string): void;
+  /** How much is kept at the moment. */
+  size(): CacheSize;
+}
+
+export interface CacheSize {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** Partitions of credentials that the REST API has accepted. The one used least recently is evicted first. */
+const MAX_ACCEPTED = 10_000;
+/** Partitions of others. They stand apart, since anybody can invent tokens. */
+const MAX_NEWCOMERS = 1_000;
+/** The share of the limit that is freed at once, so that the search for the largest partition is rare. */
+const FREED_SHARE = 0.01;
+
+/** @param maxBytes `CACHE_MAX_BYTES` */
+export function createPartitions<Team extends object>(maxBytes: number): Partitions<Team> {
+  let bytes = 0;
+  let made = 0;
+  const evicted = (partition: Partition<Team>, _id: string, reason: LRUCache.DisposeReason): void => {
+    if (reason !== 'evict') return;
+    partition.isHeld = false;
+    partition.empty();
+  };
+  const accepted = new LRUCache<string, Partition<Team>>({ max: MAX_ACCEPTED, dispose: evicted });
+  const newcomers = new LRUCache<string, Partition<Team>>({ max: MAX_NEWCOMERS, dispose: evicted });
+
+  function weighed(change: number): void {
+    bytes += change;
+    if (bytes > maxBytes) makeRoom(maxBytes * (1 - FREED_SHARE));
+  }
+
+  function makeRoom(enough: number): void {
+    while (bytes > enough) {
+      const [largest, second] = largestTwo();
+      if (largest === undefined) return;
+      largest.shrinkTo(Math.max(largest.bytes - (bytes - enough), Math.min(second, largest.bytes - 1)));
+    }
+  }
+
+  /** The largest partition, and the weight of the second. */
+  function largestTwo(): [Partition<Team> | undefined, number] {
+    let largest: Partition<Team> | undefined;
+    let second = 0;
+    for (const partition of all()) {
+      if (partition.bytes > (largest?.bytes ?? 0)) {
+        second = largest?.bytes ?? 0;
+        largest = partition;
+      } else second = Math.max(second, partition.bytes);
+    }
+    return [largest, second];
+  }
+
+  function* all(): Iterable<Partition<Team>> {
+    yield* accepted.values();
+    yield* newcomers.values();
+  }
+
+  function drop(partition: Partition<Team> | undefined): void {
+    if (partition === undefined) return;
+    partition.isHeld = false;
+    partition.isDropped = true;
+    partition.empty();
+  }
+
+  return {
+    of(credentialId) {
+      const known = accepted.get(credentialId) ?? newcomers.get(credentialId);
+      if (known !== undefined) return known;
+      const partition = new Partition<Team>(credentialId, String(++made), maxBytes, weighed);
+      newcomers.set(credentialId, partition);
+      return partition;
+    },
+
+    accept(partition) {
+      const { credentialId, isDropped } = partition;
+      if (isDropped || accepted.get(credentialId) !== undefined) return;
+      // One that was evicted before its first answer came may have been replaced meanwhile.
+      const newcomer = newcomers.peek(credentialId);
+      if (newcomer !== partition) drop(newcomer);
+      newcomers.delete(credentialId);
+      partition.isHeld = true;
+      accepted.set(credentialId, partition);
+    },
+
+    drop(credentialId) {
+      drop(accepted.peek(credentialId));
+      drop(newcomers.peek(credentialId));
+      accepted.delete(credentialId);
+      newcomers.delete(credentialId);
+    },
+
+    size() {
+      let entries = 0;
+      for (const { count } of all()) entries += count;
+      return { entries, bytes };
+    },
+  };
+}

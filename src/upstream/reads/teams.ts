@@ -1,0 +1,188 @@
+import DataLoader from 'dataloader';
+import type { ResourceId } from '../../ids.ts';
+import type { Freshness, FreshnessOf } from '../cache/freshness.ts';
+import type { Partitions } from '../cache/partitions.ts';
+import type { Known, Resource } from '../cache/snapshots.ts';
+import { createTeamStore, type ListReading, type StoreDeps, type TeamStore } from '../cache/store.ts';
+import { listMayAnswer, type TeamList } from '../cache/team-list.ts';
+import { UpstreamError } from '../errors.ts';
+import type { Endpoint } from './endpoint.ts';
+import { createListPlanner } from './list-planner.ts';
+import { createListReader, type ListReaderDeps } from './list-reader.ts';
+import { isGoodEnough, lookUp, nameOf, type PendingRead, type ReadContext } from './read.ts';
+
+/**
+ * A team as one credential sees it: what is known of it, and the way to what is not.
+ *
+ * All reads that come in one turn of the event loop, from whatever operations, are one batch. Where two or more
+ * resources might be answered by the team's list, now or lately, the list is read once for all of them. Only what the
+ * list does not answer is asked at its own endpoint.
+ */
+export interface Team {
+  readonly store: TeamStore;
+  /**
+   * One load at a time for each resource. A load belongs to no reader: it goes on when the reader that caused it has
+   * gone, since others may have joined it.
+   * @param load begins one, where none is under way
+   */
+  share(resource: Resource, load: () => Promise<Known>): Promise<Known>;
+  /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
+  load(read: PendingRead): Promise<Known>;
+  /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
+  answerFromList(read: PendingRead): Known | undefined;
+  /** Those of these reads that reading the list now would be worth. */
+  plan(reads: readonly PendingRead[]): ReadonlySet<PendingRead>;
+}
+
+/** @returns the team as the credential of the context sees it */
+export type TeamOf = (context: ReadContext, teamId: ResourceId) => Team;
+
+export interface TeamsDeps extends ListReaderDeps, StoreDeps {
+  readonly partitions: Partitions<Team>;
+  readonly endpoint: Endpoint;
+}
+
+export function createTeams(deps: TeamsDeps): TeamOf {
+  const { partitions } = deps;
+  return ({ caller }, teamId) => {
+    const partition = partitions.of(caller.credential.id);
+    return partition.team(teamId, () => {
+      const store = createTeamStore(partitions, partition, teamId, deps);
+      return createTeam(teamId, store, deps);
+    });
+  };
+}
+
+type TeamDeps = ListReaderDeps & { readonly endpoint: Endpoint; readonly freshness: FreshnessOf };
+
+function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team {
+  const { endpoint, clock } = deps;
+  const list = createListReader(teamId, store, deps);
+  const planner = createListPlanner();
+  const underWay = new Map<string, Promise<Known>>();
+  /** Each key is a promise of its own, so that one read need not wait for the slowest of its batch. */
+  const batch = new DataLoader<PendingRead, Promise<Known>>((reads) => Promise.resolve(start(reads)), {
+    cache: false,
+    batchScheduleFn: (dispatch) => setImmediate(dispatch),
+  });
+  /** The read that renews the authority to show what is kept. */
+  let renewal: Promise<Known> | undefined;
+
+  function lifetimes({ caller }: ReadContext): Freshness {
+    return deps.freshness(caller.credential.id);
+  }
+
+  /** The list, where it is as recent as the reader wants it. */
+  function usableList({ mode }: ReadContext): TeamList | undefined {
+    const known = store.list();
+    if (known === undefined || mode.kind === 'noCache') return undefined;
+    const isRecent =
+      mode.kind === 'poll' ? known.readAt >= mode.since : known.freshUntil >= clock.monotonic();
+    return isRecent ? known : undefined;
+  }
+
+  function answerFromList({ context, resource }: PendingRead): Known | undefined {
+    const usable = usableList(context);
+    const known = usable && store.confirmByList(resource, usable);
+    return known !== undefined && isGoodEnough(known, context, clock.monotonic()) ? known : undefined;
+  }
+
+  function newListMayAnswer({ context, resource, known }: PendingRead): boolean {
+    if (context.mode.kind === 'noCache' || usableList(context) !== undefined) return false;
+    return listMayAnswer(resource, known, clock.monotonic(), lifetimes(context));
+  }
+
+  function plan(reads: readonly PendingRead[]): ReadonlySet<PendingRead> {
+    return list.isResting ? new Set() : planner.plan(reads.filter(newListMayAnswer));
+  }
+
+  function remember(reads: readonly PendingRead[]): void {
+    const [first] = reads;
+    if (first !== undefined) planner.remember(reads, clock.monotonic(), lifetimes(first.context));
+  }
+
+  /** Starts the reads of one batch, in their order. */
+  function start(reads: readonly PendingRead[]): Promise<Known>[] {
+    remember(reads);
+    const byList = plan(reads);
+    const reading = byList.size === 0 ? undefined : list.read([...byList]);
+    return reads.map((read) =>
+      reading !== undefined && byList.has(read) ? readByList(read, reading) : endpoint.ask(store, read),
+    );
+  }
+
+  async function readByList(read: PendingRead, reading: Promise<ListReading>): Promise<Known> {
+    const outcome = await reading.catch((error: unknown) => ({ error }));
+    if (!('error' in outcome)) return answerIn(outcome, read.resource) ?? endpoint.ask(store, read);
+    if (failsEveryCall(outcome.error)) throw outcome.error;
+    return endpoint.ask(store, read);
+  }
+
+  function answerIn(
+    { list: { readAt }, list: read, rows }: ListReading,
+    resource: Resource,
+  ): Known | undefined {
+    const row = resource.kind === 'backfill' ? rows.get(resource.id) : undefined;
+    if (row !== undefined) return row;
+    const known = store.known(resource);
+    return known !== undefined && known.confirmedAt >= readAt ? known : store.confirmByList(resource, read);
+  }
+
+  /**
+   * Reads something kept that may not be shown any more before a read of the team is accepted. One such read goes ahead,
+   * however few calls are left, and the others wait for it: most of them are fresh then.
+   */
+  async function renew(read: PendingRead): Promise<Known> {
+    if (renewal === undefined) {
+      read.hasStale = false;
+      const begun = Promise.resolve(batch.load(read)).finally(() => (renewal = undefined));
+      renewal = begun;
+      return begun;
+    }
+    remember([read]);
+    const outcome = await renewal.catch((error: unknown) => ({ error }));
+    if ('error' in outcome && (failsEveryCall(outcome.error) || isTrouble(outcome.error)))
+      throw outcome.error;
+    Object.assign(read, lookUp(store, read.resource));
+    const { known } = read;
+    return known !== undefined && isGoodEnough(known, read.context, clock.monotonic()) ? known : load(read);
+  }
+
+  async function load(read: PendingRead): Promise<Known> {
+    const known = answerFromList(read);
+    if (known === undefined) return mustRenew(read) ? renew(read) : batch.load(read);
+    remember([read]);
+    return known;
+  }
+
+  /** A 404 needs no authority but its own. */
+  function mustRenew({ context: { mode }, known }: PendingRead): boolean {
+    if (known === undefined || known.outcome instanceof UpstreamError || mode.kind === 'noCache')
+      return false;
+    return !store.hasAuthority();
+  }
+
+  return {
+    store,
+    answerFromList,
+    plan,
+    load,
+    share(resource, begin) {
+      const name = nameOf(resource);
+      const known = underWay.get(name);
+      if (known !== undefined) return known;
+      const read = begin().finally(() => underWay.delete(name));
+      underWay.set(name, read);
+      return read;
+    },
+  };
+}
+
+/** Whether every other call of the credential would fail too, so that none is worth making. */
+function failsEveryCall(error: unknown): boolean {
+  return !(error instanceof UpstreamError) || error.subject === 'credential' || error.subject === 'quota';
+}
+
+function isTrouble(error: unknown): boolean {
+  return error instanceof UpstreamError && error.subject === 'upstream';
+}

@@ -1,0 +1,117 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import type { ResourceId } from '../../../src/ids.ts';
+import { type Kept, weigh } from '../../../src/upstream/cache/kept.ts';
+import { createPartitions } from '../../../src/upstream/cache/partitions.ts';
+import { readData } from '../../../src/upstream/rest/envelope.ts';
+import { backfillRecord } from '../../../src/upstream/rest/records.ts';
+import { codesOf, createLatch, startStack } from '../../harness.ts';
+import { RECORD } from '../../support/records.ts';
+
+const byId = (id: string): string => `{ backfill(id: "${id}") { id errorReport { error } } }`;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** The entry for a record of its own that came in a response, as the store keeps it. */
+function entryFor(n: number, report: readonly string[]): Kept {
+  const id = String(10n ** 17n + BigInt(n));
+  const body = {
+    ...RECORD,
+    transfer_backfill_id: id,
+    error_report: report.map((error) => ({ transfer_run_date: '2026-01-01', error: `${error} ${n}` })),
+  };
+  // A bare number beyond 2^53, as the REST API sends it.
+  const text = JSON.stringify({ data: body }).replace(`"${id}"`, id);
+  const record = backfillRecord.parse(readData({ status: 200, headers: {}, text }, [], 0));
+  const outcome = {
+    teamId: '1' as ResourceId,
+    id: record.transfer_backfill_id,
+    record,
+    fetchedAt: new Date(n).toISOString(),
+    progressedAt: n,
+    isStale: false,
+  };
+  return { kind: 'backfill', outcome, verifiedAt: n + 0.1, confirmedAt: n + 0.2, freshUntil: n + 0.3 };
+}
+
+describe('the weight of what is kept', () => {
+  it.each([
+    ['a backfill without errors', 5_000, []],
+    ['a backfill with a report of 20 rows', 1_000, Array.from({ length: 20 }, () => 'x'.repeat(50))],
+    ['a backfill with a report of 100 long rows', 100, Array.from({ length: 100 }, () => 'x'.repeat(900))],
+    ['a backfill whose report was cut', 200, ['x'.repeat(300_000)]],
+    ['a backfill with a report in Japanese', 500, Array.from({ length: 20 }, () => '失敗'.repeat(100))],
+  ])('is about the memory that it takes: %s', (_name, count, report) => {
+    const partition = createPartitions<object>(1024 ** 4).of('credential');
+    partition.set('warm', entryFor(0, report));
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    let weight = 0;
+    for (let n = 1; n <= count; n++) {
+      const key = `1/backfill/${n}`;
+      const entry = entryFor(n, report);
+      weight += weigh(entry, key);
+      partition.set(key, entry);
+    }
+    collect();
+    const taken = process.memoryUsage().heapUsed - before;
+    expect(partition.count).toBe(count + 1);
+    expect(taken / weight).toBeLessThan(1.05);
+    expect(taken / weight).toBeGreaterThan(0.4);
+  });
+});
+
+describe('CACHE_MAX_BYTES', () => {
+  const LONG = Array.from({ length: 100 }, () => ({
+    transfer_run_date: '2026-01-01',
+    error: 'x'.repeat(1_000),
+  }));
+
+  it('bounds what is kept, and evicts what was not used for longest', async () => {
+    const { world, sandbox, query } = await startStack({ CACHE_MAX_BYTES: String(1024 ** 2) });
+    // Each takes about 220 KB.
+    const [a = '', b = '', c = '', d = '', e = ''] = ['5', '6', '7', '8', '9'].map((transferId) =>
+      world.addBackfill({ transferId, status: 'COMPLETED' }),
+    );
+    for (const id of [a, b, c, d, e]) world.set(id, { error_report: LONG });
+    for (const id of [a, b, c, d, a, e]) await query(byId(id));
+    expect(sandbox.calls.count()).toBe(5);
+    await query(byId(a));
+    expect(sandbox.calls.count()).toBe(5);
+    await query(byId(b));
+    expect(sandbox.calls.count()).toBe(6);
+  });
+
+  it('takes from the credential that holds most, so that one which holds little keeps it', async () => {
+    const { world, sandbox, query } = await startStack({ CACHE_MAX_BYTES: String(1024 ** 2) });
+    const small = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
+    await query(byId(small), { token: 'sandbox-viewer' });
+    for (let n = 0; n < 20; n++) {
+      const large = world.addBackfill({ transferId: '6', status: 'COMPLETED' });
+      world.set(large, { error_report: LONG });
+      await query(byId(large));
+    }
+    sandbox.calls.reset();
+    await query(byId(small), { token: 'sandbox-viewer' });
+    expect(sandbox.calls.count()).toBe(0);
+  });
+
+  it('counts no read that is under way, however many there are', async () => {
+    const { world, sandbox, query } = await startStack({ CACHE_MAX_BYTES: String(1024 ** 2) });
+    const known = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
+    await query(byId(known));
+    const latch = createLatch();
+    const when = { operation: 'getBackfillById' } as const;
+    sandbox.faults.add({ times: 150, when, answer: { kind: 'hold', until: latch.opened } });
+    const unknown = Array.from({ length: 150 }, (_, n) => `b${n}: backfill(id: "${n + 1_000}") { id }`);
+    const page = query(`{ ${unknown.join(' ')} }`);
+    await expect.poll(() => sandbox.calls.inFlight).toBeGreaterThan(60);
+    const calls = sandbox.calls.count();
+    await query(byId(known));
+    expect(sandbox.calls.count()).toBe(calls);
+    latch.open();
+    expect(codesOf(await page)).toHaveLength(150);
+  });
+});
