@@ -97,7 +97,9 @@ function environment(production: boolean) {
     INTROSPECTION: flag(!production),
     TRUSTED_DOCUMENTS: trustedDocuments.optional(),
     CORS_ORIGINS: origins,
+    KEEP_ALIVE_TIMEOUT_MS: whole(1, 3_600_000, 65_000),
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+    DRAIN_DELAY_MS: whole(0, 600_000, 0),
     SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000),
     // Ignored, it would leave each replica spending the whole hour of a credential while the operator thinks they share.
     REDIS_URL: z

@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
@@ -12,6 +14,7 @@ import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { type Handlers, listen } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
+import { createOpenStreams } from './server/open-streams.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
@@ -28,8 +31,10 @@ export interface GatewayOptions {
 export interface Gateway extends Required<Handlers> {
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
-  /** Completes the streams of subscriptions, and closes each WebSocket when its operations are done. */
-  completeStreams(): void;
+  /** Breaks streams off within so many milliseconds, and closes each WebSocket when its other operations are done. */
+  endStreams(withinMs: number): void;
+  /** What is open and under way at this moment, for people. */
+  state(): Readonly<Record<string, number>>;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -79,6 +84,7 @@ export function createGateway({
   metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
   let ready = false;
+  const streams = createOpenStreams(clock);
   const server = createGraphqlServer({
     schema,
     createContext: createContextFactory({
@@ -89,6 +95,7 @@ export function createGateway({
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
     isReady: () => ready,
+    isEnding: () => streams.isEnding,
     finishResult,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
     introspection: config.INTROSPECTION,
@@ -99,7 +106,7 @@ export function createGateway({
     metrics,
   });
 
-  const shedding = shedLoad(answerBy(server, { clock, log, metrics }), { metrics });
+  const shedding = shedLoad(answerBy(server, streams, { clock, log, metrics }), { metrics });
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,
@@ -109,7 +116,9 @@ export function createGateway({
       clock,
       log,
     }),
+    streams,
     log,
+    corsOrigins: config.CORS_ORIGINS,
   });
 
   return {
@@ -118,10 +127,11 @@ export function createGateway({
     setReady(value) {
       ready = value;
     },
-    completeStreams() {
-      updates.close();
+    endStreams(withinMs) {
       sockets.close();
+      streams.endAll(withinMs);
     },
+    state: () => ({ streams: updates.streams, sockets: sockets.open, underWay: shedding.underWay }),
     async close() {
       shedding.stop();
       await server.dispose();
@@ -132,17 +142,26 @@ export function createGateway({
 
 export interface RunningGateway {
   readonly port: number;
-  /** Takes the gateway out of traffic, lets requests in flight finish within the grace period, and ends it. */
+  /**
+   * Takes the gateway out of traffic, goes on serving for the drain delay, lets requests in flight finish within the grace
+   * period, and ends it.
+   */
   stop(): Promise<void>;
+  /** Logs in one line what the process is busy with. */
+  reportState(): void;
   /** Logs an error that ends the process. */
   reportCrash(error: unknown): void;
 }
 
 /** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log } = options;
+  const { config, log, clock = systemClock } = options;
+  const startedAt = clock.monotonic();
+  let draining = false;
   const gateway = createGateway(options);
-  const listener = await listen(gateway, config.PORT, config.HOST).catch(async (error: unknown) => {
+  const listener = await listen(gateway, config.PORT, config.HOST, {
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
+  }).catch(async (error: unknown) => {
     await gateway.close();
     throw error;
   });
@@ -152,13 +171,22 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   return {
     port: listener.port,
     async stop() {
+      const { DRAIN_DELAY_MS: drainDelayMs, SHUTDOWN_GRACE_MS: graceMs } = config;
+      draining = true;
       gateway.setReady(false);
-      log.info({ graceMs: config.SHUTDOWN_GRACE_MS }, 'shutting down');
-      const closed = listener.close(config.SHUTDOWN_GRACE_MS);
-      gateway.completeStreams();
+      listener.drain();
+      log.info({ drainDelayMs, graceMs }, 'shutting down');
+      if (drainDelayMs > 0) await pause(drainDelayMs);
+      const closed = listener.close(graceMs);
+      gateway.endStreams(graceMs / 2);
       const finished = await closed;
       await gateway.close();
       log.info({ finished }, 'stopped');
+    },
+    reportState() {
+      const uptimeSeconds = Math.round((clock.monotonic() - startedAt) / 1000);
+      const { used_heap_size: heapUsedBytes } = getHeapStatistics();
+      log.info({ ...gateway.state(), heapUsedBytes, uptimeSeconds, draining }, 'state');
     },
     reportCrash(err) {
       log.fatal({ err }, 'crash');

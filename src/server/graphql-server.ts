@@ -30,6 +30,8 @@ export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: CallerFacts) => GatewayContext;
   readonly isReady: () => boolean;
+  /** Whether the gateway breaks its streams off. */
+  readonly isEnding: () => boolean;
   readonly finishResult: FinishResult;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
@@ -45,7 +47,7 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
-  const { finishResult, clock, log, metrics } = deps;
+  const { finishResult, isEnding, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
@@ -111,7 +113,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
       useCostReport(),
       useErrorResults(finishResult),
-      useSubscriptionLog({ clock, log }),
+      useSubscriptionLog({ clock, log, isEnding }),
       !introspection && useNoIntrospection(),
       // Suggestions give the schema away, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),

@@ -18,6 +18,8 @@ export interface LoadShedding {
    * @returns a function to call when it is done; undefined when it must be turned away
    */
   admit(): (() => void) | undefined;
+  /** Number of requests and operations that are not answered yet. */
+  readonly underWay: number;
   stop(): void;
 }
 
@@ -72,6 +74,9 @@ export function shedLoad(
       handle(request, response, done);
     },
     admit,
+    get underWay() {
+      return underWay;
+    },
     stop() {
       clearInterval(sampling);
     },

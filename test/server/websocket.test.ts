@@ -9,8 +9,10 @@ import { text } from 'node:stream/consumers';
 import { type Client, makeServer } from 'graphql-ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
+import { systemClock } from '../../src/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { listen } from '../../src/server/listener.ts';
+import { createOpenStreams } from '../../src/server/open-streams.ts';
 import { createWebSockets, type WebSocketsOptions } from '../../src/server/websocket.ts';
 import type { SocketFacts } from '../../src/server/websocket-operations.ts';
 import { codesOf, type Stack, startStack } from '../harness.ts';
@@ -307,8 +309,15 @@ describe('the client of a WebSocket', () => {
     const count = (): void => {
       messages++;
     };
+    const streams = createOpenStreams(systemClock);
     const sockets = createWebSockets({
-      operations: makeServer<Record<string, unknown>, SocketFacts>({ onPing: () => count() }),
+      streams,
+      operations: makeServer<Record<string, unknown>, SocketFacts>({
+        onPing: () => count(),
+        onConnect({ extra }) {
+          extra.acknowledged = true;
+        },
+      }),
       log: createLog('silent'),
       ...options,
     });
@@ -320,6 +329,7 @@ describe('the client of a WebSocket', () => {
     );
     onTestFinished(async () => {
       sockets.close();
+      streams.endAll(0);
       await listener.close(0);
     });
     const open = (clientOptions: ClientOptions = {}): WebSocket => {
@@ -344,6 +354,8 @@ describe('the client of a WebSocket', () => {
     const { open, messages } = await startSockets({ pingMs: 60_000 });
     const greedy = open();
     await once(greedy, 'open');
+    greedy.send(JSON.stringify({ type: 'connection_init' }));
+    await once(greedy, 'message');
     greedy.pause();
     const ping = JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(200_000) } });
     const total = 400;
