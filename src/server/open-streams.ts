@@ -53,12 +53,12 @@ export function createOpenStreams(clock: Clock): OpenStreams {
         const due = share === 1 ? Infinity : AT_ONCE + beyond * share;
         while (ended < due) {
           const next = waiting.shift();
-          if (next === undefined) return;
+          if (next === undefined) break;
           // Those that have left by themselves made room for nobody: their clients may come back too.
           ended += weigh(next);
           if (connections.has(next)) next.end();
         }
-        clock.after(STEP_MS, step);
+        if (waiting.length > 0) clock.after(STEP_MS, step);
       }
       step();
     },

@@ -30,7 +30,9 @@ describe('loadConfig', () => {
       GRAPHIQL: true,
       INTROSPECTION: true,
       CORS_ORIGINS: [],
+      KEEP_ALIVE_TIMEOUT_MS: 65_000,
       LOG_LEVEL: 'info',
+      DRAIN_DELAY_MS: 0,
       SHUTDOWN_GRACE_MS: 10000,
     });
   });
