@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -238,9 +239,34 @@ describe('a gateway that is told to stop', () => {
       expect([statusCode, headers.connection]).toEqual([200, 'keep-alive']);
     }
     gateway.child.kill('SIGTERM');
+    await expect.poll(() => gateway.lines().at(-1)?.['msg']).toBe('shutting down');
     const answers = await Promise.all(agents.map((agent) => ask(agent, gateway.origin)));
     expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200, 200]);
     expect(await gateway.exited).toBe(0);
+  }, 60_000);
+
+  it('ends an event stream with neither its last event nor its last chunk', async () => {
+    const { id, start } = await restarts();
+    const gateway = await start();
+    const socket = connect(Number(new URL(gateway.origin).port), '127.0.0.1');
+    const body = JSON.stringify({ query: subscription(id) });
+    const headers = {
+      ...HEADERS,
+      Host: 'x',
+      Accept: 'text/event-stream',
+      'Content-Type': 'application/json',
+    };
+    const lines = Object.entries({ ...headers, 'Content-Length': body.length }).map(([k, v]) => `${k}: ${v}`);
+    socket.write(`POST /graphql HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+    let came = '';
+    socket.on('data', (chunk: Buffer) => (came += chunk.toString()));
+    await expect.poll(() => came).toContain('event: next');
+    const closed = once(socket, 'close');
+    await stop(gateway);
+    await closed;
+    expect(came).toContain('Transfer-Encoding: chunked');
+    expect(came).not.toContain('event: complete');
+    expect(came).not.toMatch(/\r\n0\r\n\r\n$/);
   }, 60_000);
 
   it('serves on for the drain delay, on new connections too, and says with each answer that it closes', async () => {
