@@ -131,12 +131,14 @@ function environment(production: boolean) {
     INTROSPECTION: flag(!production).describe('false where NODE_ENV=production'),
     TRUSTED_DOCUMENTS: trustedDocuments.optional().describe('JSON file of the only documents that run'),
     CORS_ORIGINS: origins.describe('browser origins that may call, separated by commas, or *'),
+    KEEP_ALIVE_TIMEOUT_MS: whole(1, 3_600_000, 65_000).describe('how long an idle connection is kept'),
     LOG_LEVEL: z
       .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
       .default('info')
       .describe(LOG_LEVELS.join(', ')),
     LOG_CALLERS: flag(false).describe('name the caller, by a keyed hash, and the team in request lines'),
-    SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000).describe('time that requests get to finish after SIGTERM'),
+    DRAIN_DELAY_MS: whole(0, 600_000, 0).describe('time after SIGTERM in which all is still served'),
+    SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000).describe('time that requests then get to finish'),
     // Ignored, it would leave each replica spending the whole hour of a credential while the operator thinks they share.
     REDIS_URL: z
       .never('must not be set: replicas that share a Redis are not built yet, so run one process')

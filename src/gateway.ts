@@ -1,4 +1,6 @@
 import type { RequestListener } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import type { GraphQLSchema } from 'graphql';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -17,6 +19,7 @@ import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { type Handlers, listen, type Listener, type ListenerLimits } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
+import { createOpenStreams } from './server/open-streams.ts';
 import { type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
@@ -45,8 +48,10 @@ export interface Gateway extends Required<Handlers> {
   readonly handleScrape: RequestListener;
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
-  /** Completes the streams of subscriptions, and closes each WebSocket when its operations are done. */
-  completeStreams(): void;
+  /** Breaks streams off within so many milliseconds, and closes each WebSocket when its other operations are done. */
+  endStreams(withinMs: number): void;
+  /** What is open and under way at this moment, for people. */
+  state(): Readonly<Record<string, number>>;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -95,6 +100,7 @@ export function createGateway({
   const finishResult = createFinishResult({ log, metrics });
   const unsentAnswers = createUnsentAnswers();
   let ready = false;
+  const streams = createOpenStreams(clock);
   const server = createGraphqlServer({
     schema,
     createContext: createContextFactory({
@@ -104,6 +110,7 @@ export function createGateway({
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
+    isEnding: () => streams.isEnding,
     finishResult,
     unsentAnswers,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
@@ -122,7 +129,7 @@ export function createGateway({
         defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       })
     : undefined;
-  const shedding = shedLoad(answerBy(server, { clock, log, metrics, nameCaller }), { metrics });
+  const shedding = shedLoad(answerBy(server, streams, { clock, log, metrics, nameCaller }), { metrics });
   const bodies = receiveBodies(shedding.handle, metrics, limits?.bodies);
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
@@ -135,7 +142,9 @@ export function createGateway({
       nameCaller,
     }),
     unsentAnswers,
+    streams,
     log,
+    corsOrigins: config.CORS_ORIGINS,
   });
 
   const scraping = scrapes(metrics);
@@ -155,10 +164,11 @@ export function createGateway({
     setReady(value) {
       ready = value;
     },
-    completeStreams() {
-      updates.close();
+    endStreams(withinMs) {
       sockets.close();
+      streams.endAll(withinMs);
     },
+    state: () => ({ streams: updates.streams, sockets: sockets.open, underWay: shedding.underWay }),
     async close() {
       shedding.stop();
       await server.dispose();
@@ -185,23 +195,31 @@ export interface RunningGateway {
   readonly port: number;
   /** The port of the metrics, where that is another one. */
   readonly metricsPort: number | undefined;
-  /** Takes the gateway out of traffic, lets requests in flight finish within the grace period, and ends it. */
+  /**
+   * Takes the gateway out of traffic, goes on serving for the drain delay, lets requests in flight finish within the grace
+   * period, and ends it.
+   */
   stop(): Promise<void>;
+  /** Logs in one line what the process is busy with. */
+  reportState(): void;
   /** Logs an error that ends the process. */
   reportCrash(error: unknown): void;
 }
 
 /** Rejects with the system's error, such as `EADDRINUSE`, when a port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log, limits } = options;
+  const { config, log, limits, clock = systemClock } = options;
+  const startedAt = clock.monotonic();
+  let draining = false;
   const gateway = createGateway(options);
-  const scrapeListener = await listenForScrapes(gateway, config, limits?.listener).catch(
+  const listenerLimits = { keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS, ...limits?.listener };
+  const scrapeListener = await listenForScrapes(gateway, config, listenerLimits).catch(
     async (error: unknown) => {
       await gateway.close();
       throw error;
     },
   );
-  const listener = await listen(gateway, config.PORT, config.HOST, limits?.listener).catch(
+  const listener = await listen(gateway, config.PORT, config.HOST, listenerLimits).catch(
     async (error: unknown) => {
       await scrapeListener?.close(0);
       await gateway.close();
@@ -216,15 +234,24 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     port: listener.port,
     metricsPort,
     async stop() {
+      const { DRAIN_DELAY_MS: drainDelayMs, SHUTDOWN_GRACE_MS: graceMs } = config;
+      draining = true;
       gateway.setReady(false);
-      log.info({ graceMs: config.SHUTDOWN_GRACE_MS }, 'shutting down');
-      const closed = listener.close(config.SHUTDOWN_GRACE_MS);
-      gateway.completeStreams();
+      listener.drain();
+      log.info({ drainDelayMs, graceMs }, 'shutting down');
+      if (drainDelayMs > 0) await pause(drainDelayMs);
+      const closed = listener.close(graceMs);
+      gateway.endStreams(graceMs / 2);
       const finished = await closed;
       // After all else, so that a last scrape sees how everything ended.
       await scrapeListener?.close(SCRAPE_GRACE_MS);
       await gateway.close();
       log.info({ finished }, 'stopped');
+    },
+    reportState() {
+      const uptimeSeconds = Math.round((clock.monotonic() - startedAt) / 1000);
+      const { used_heap_size: heapUsedBytes } = getHeapStatistics();
+      log.info({ ...gateway.state(), heapUsedBytes, uptimeSeconds, draining }, 'state');
     },
     reportCrash(err) {
       log.fatal({ err }, 'crash');
@@ -238,7 +265,7 @@ const SCRAPE_GRACE_MS = 500;
 async function listenForScrapes(
   { handleScrape }: Gateway,
   { METRICS_PORT, HOST }: Config,
-  limits: Partial<ListenerLimits> | undefined,
+  limits: Partial<ListenerLimits>,
 ): Promise<Listener | undefined> {
   if (METRICS_PORT === undefined) return undefined;
   return listen({ handle: handleScrape }, METRICS_PORT, HOST, limits).catch((error: unknown) => {

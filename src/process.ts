@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import process from 'node:process';
 import { UsageError } from './command-line.ts';
 import { ConfigError } from './config.ts';
@@ -6,6 +7,8 @@ import { createLogDestination, type LogDestination, toFile } from './log-destina
 
 export interface Running {
   stop(): Promise<void>;
+  /** Logs in one line what the process is busy with. */
+  reportState(): void;
   /** Logs why the process ends at once. */
   reportCrash(error: unknown): void;
 }
@@ -17,6 +20,9 @@ const EXIT_CONFIG = 78;
 const EXIT_USAGE = 64;
 /** How long the end of the process waits for a log that is not read. */
 const FLUSH_MS = 1_000;
+/** Ctrl-C under npm arrives twice: from the terminal and from npm. Whoever wants the end at once repeats it later. */
+const REPEAT_MS = 1_000;
+const PARENT_MS = 500;
 
 /**
  * Runs a program as this process. The program gets the environment and standard output, signals stop it gracefully, and
@@ -42,7 +48,15 @@ export async function runAsProcess(
   // Node makes a pipe non-blocking at the first use of `process.stdout`. A write that blocked would hold a thread for
   // which the process waits at its end, forever if nobody reads.
   const output = createLogDestination({ write: toFile(process.stdout.fd) });
-  let running: Running;
+  let running: Running | undefined;
+  onStopSignal(() => {
+    // Nobody has been served yet.
+    if (running === undefined) process.exit(0);
+    void running
+      .stop()
+      .then(() => flush(output))
+      .then(() => process.exit(0));
+  });
   try {
     running = await start(process.env, output);
   } catch (error) {
@@ -53,15 +67,7 @@ export async function runAsProcess(
     return;
   }
   keepHeapSmall();
-  // The first signal begins the stop. A second one finds no handler and ends the process at once.
-  const stop = (): void => {
-    process.off('SIGTERM', stop).off('SIGINT', stop);
-    void running
-      .stop()
-      .then(() => flush(output))
-      .then(() => process.exit(0));
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  process.on('SIGUSR2', () => running.reportState());
   // After an unexpected error the state cannot be trusted. The supervisor starts a new process. Errors that follow while
   // the log is flushed say nothing new.
   let crashed = false;
@@ -71,6 +77,39 @@ export async function runAsProcess(
     running.reportCrash(error);
     void flush(output).then(() => process.exit(1));
   });
+}
+
+/**
+ * Begins the stop once. A later signal ends the process at once, which takes a handler: as process 1 in a container the
+ * process would not get a signal without one.
+ */
+function onStopSignal(begin: () => void): void {
+  let stoppingSince: number | undefined;
+
+  function stop(): void {
+    if (stoppingSince !== undefined) return;
+    stoppingSince = performance.now();
+    begin();
+  }
+
+  function onSignal(signal: NodeJS.Signals): void {
+    const isLater = stoppingSince !== undefined && performance.now() - stoppingSince >= REPEAT_MS;
+    if (isLater) process.exit(128 + constants.signals[signal]);
+    stop();
+  }
+
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal);
+  if (process.env['npm_lifecycle_script']?.includes('exec node ') === true) onEndOfParent(stop);
+}
+
+/** npm passes on SIGTERM and SIGINT only. At SIGHUP it ends by itself and would leave this process behind. */
+function onEndOfParent(callback: () => void): void {
+  const parent = process.ppid;
+  const looking = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(looking);
+    callback();
+  }, PARENT_MS).unref();
 }
 
 /** Waits for the last lines, but not for a reader that has stalled. */

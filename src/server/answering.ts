@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendNodeResponse } from '@whatwg-node/server';
 import { INTERNAL_SERVER_ERROR, toPublicError } from '../graphql/errors.ts';
 import type { GraphqlServer } from './graphql-server.ts';
+import type { OpenStreams } from './open-streams.ts';
 import { beginState, type ReceivedBody, type RecordingDeps, requestIdFrom } from './plugins/request-state.ts';
 import { refuse } from './refusals.ts';
 
@@ -23,6 +24,7 @@ type Answering = (
  */
 export function answerBy(
   server: Pick<GraphqlServer, 'handleNodeRequestAndResponse'>,
+  streams: Pick<OpenStreams, 'add'>,
   { clock, log, metrics, nameCaller }: RecordingDeps,
 ): Answering {
   async function answer(...[request, response, becomesStream, body]: Parameters<Answering>): Promise<void> {
@@ -31,7 +33,16 @@ export function answerBy(
     response.once('close', () => state.giveBack?.());
     const made = await server.handleNodeRequestAndResponse(request, response, {
       state,
-      becomesStream,
+      becomesStream() {
+        becomesStream();
+        // A query may be answered by events too, and is done after the first.
+        if (state.operation?.type !== 'subscription') return;
+        // Neither the event `complete` nor the last chunk: clients that see one of these do not come back.
+        response.once(
+          'close',
+          streams.add(() => response.destroy()),
+        );
+      },
       whenDrained: (listener) => whenDrained(response, listener),
       ...(body && { body }),
     });

@@ -29,6 +29,8 @@ import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: CallerFacts) => GatewayContext;
+  /** Whether the gateway breaks its streams off. */
+  readonly isEnding: () => boolean;
   readonly finishResult: FinishResult;
   readonly unsentAnswers: UnsentAnswers;
   readonly graphiql: GraphiqlDefaults | boolean;
@@ -46,7 +48,7 @@ export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
   const { schema, createContext, graphiql, introspection, trustedDocuments, variesByOrigin } = deps;
-  const { finishResult, unsentAnswers, clock, log, metrics } = deps;
+  const { finishResult, isEnding, unsentAnswers, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
@@ -97,7 +99,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useErrorResults(finishResult),
       // After it, which gives the result that is sent.
       useAnswerBytes(unsentAnswers, finishResult),
-      useSubscriptionLog({ clock, log }),
+      useSubscriptionLog({ clock, log, isEnding }),
       !introspection && useNoIntrospection(),
       // Suggestions give the schema away, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),

@@ -19,6 +19,8 @@ export interface LoadShedding {
    * @returns a function to call when it is done; undefined when it must be turned away
    */
   admit(): (() => void) | undefined;
+  /** Number of requests and operations that are not answered yet. */
+  readonly underWay: number;
   stop(): void;
 }
 
@@ -74,6 +76,9 @@ export function shedLoad(
       handle(request, response, done, body);
     },
     admit,
+    get underWay() {
+      return underWay;
+    },
     stop() {
       clearInterval(sampling);
     },

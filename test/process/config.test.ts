@@ -33,10 +33,12 @@ describe('loadConfig', () => {
       GRAPHIQL: true,
       INTROSPECTION: true,
       CORS_ORIGINS: [],
+      KEEP_ALIVE_TIMEOUT_MS: 65_000,
       LOG_LEVEL: 'info',
       LOG_CALLERS: false,
       REPLICAS: 1,
       REDIS_TIMEOUT_MS: 50,
+      DRAIN_DELAY_MS: 0,
       SHUTDOWN_GRACE_MS: 10000,
     });
   });
