@@ -108,11 +108,14 @@ describe('the variables of a request', () => {
     'fields of an object': (count: number): unknown =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [n.toString(36), 1])),
     'lists in lists': (count: number): unknown => Array.from({ length: count }, () => [1]),
+    'lists nested four deep': (count: number): unknown =>
+      Array.from({ length: Math.floor(count / 4) }, () => [[[[]]]]),
   };
 
   it.each(Object.entries(valueOf))('are refused once beyond 20,000 values, as %s', async (_name, make) => {
     const { sandbox, query } = await startStack();
-    const message = 'The variables of a request may hold at most 20000 values together.';
+    const message =
+      'The variables of a request may hold at most 20000 values together, and as many lists and objects.';
     const beyond = await query(TEXT, { variables: { other: make(20_000), value: '1' } });
     expect([beyond.status, beyond.data]).toEqual([200, null]);
     expect(beyond.errors).toMatchObject([

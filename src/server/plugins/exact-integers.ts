@@ -1,7 +1,7 @@
 import type { Plugin } from 'graphql-yoga';
 import { badUserInput } from '../../graphql/errors.ts';
 
-/** 5,000 representations of four fields each. */
+/** 5,000 representations of four fields each. There may be as many lists and objects besides. */
 const MAX_VALUES = 20_000;
 
 /**
@@ -20,29 +20,48 @@ export function useExactIntegers(): Plugin {
   };
 }
 
-/**
- * Counts scalars and empty lists and objects, so that the limit does not depend on how they are nested. A loop and not
- * a recursion, because a body may nest deeper than the stack.
- */
+/** Counts lists and objects apart from what is in them, so that neither long nor deep variables pass. */
 function findFault(variables: unknown): string | undefined {
-  let count = 0;
-  const places: { readonly value: unknown; readonly path: string }[] = [{ value: variables, path: '' }];
-  for (let place = places.pop(); place !== undefined; place = places.pop()) {
+  let values = 0;
+  // The variables themselves are no value of theirs.
+  let containers = -1;
+  let holdsUnsafe = false;
+  // A loop and not a recursion, because a body may nest deeper than the stack.
+  const waiting: unknown[] = [variables];
+  while (waiting.length > 0) {
+    const value = waiting.pop();
+    if (typeof value === 'object' && value !== null) {
+      const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+      containers++;
+      // What waits is counted too: a flat list of a hundred thousand is not walked at all.
+      if (containers > MAX_VALUES || values + waiting.length + items.length > 2 * MAX_VALUES) return TOO_MANY;
+      for (const item of items) {
+        // Nearly all values are strings, and need no look.
+        if (typeof item === 'string') values++;
+        else waiting.push(item);
+      }
+    } else {
+      values++;
+      if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) holdsUnsafe = true;
+    }
+    if (values > MAX_VALUES) return TOO_MANY;
+  }
+  return holdsUnsafe
+    ? `Variable "$${pathOfUnsafe(variables)}" is a number beyond 2^53, which JSON readers round; send it as a string.`
+    : undefined;
+}
+
+const TOO_MANY = `The variables of a request may hold at most ${MAX_VALUES} values together, and as many lists and objects.`;
+
+function pathOfUnsafe(variables: unknown): string {
+  const waiting: { readonly value: unknown; readonly path: string }[] = [{ value: variables, path: '' }];
+  for (let place = waiting.pop(); place !== undefined; place = waiting.pop()) {
     const { value, path } = place;
-    if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-      return `Variable "$${path}" is a number beyond 2^53, which JSON readers round; send it as a string.`;
-    }
-    const items = typeof value === 'object' && value !== null ? Object.entries(value) : [];
-    if (items.length === 0) count++;
-    for (const [key, item] of items) {
-      // Nearly all values are strings, and need no look.
-      if (typeof item === 'string') count++;
-      else places.push({ value: item, path: path === '' ? key : `${path}.${key}` });
-    }
-    // What waits is counted too: a flat list of a hundred thousand numbers is not walked to its twenty thousandth.
-    if (count + places.length > MAX_VALUES) {
-      return `The variables of a request may hold at most ${MAX_VALUES} values together.`;
+    if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) return path;
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [key, item] of Object.entries(value)) {
+      waiting.push({ value: item, path: path === '' ? key : `${path}.${key}` });
     }
   }
-  return undefined;
+  return '';
 }
