@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 
 /** A caller's bearer credential, checked but not verified: only the REST API can say what it may do. */
 export interface Credential {
@@ -12,8 +13,20 @@ export interface Credential {
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i;
 
+/** The same few headers come again and again, and hashing costs a tenth of a cached read. */
+const parsed = new LRUCache<string, Credential>({
+  maxSize: 2 * 1024 * 1024,
+  // In bytes: the header, the token in it, and the rest.
+  sizeCalculation: (_credential, authorization) => 2 * authorization.length + 400,
+});
+
 /** Undefined unless the header is `Bearer` and one token of visible ASCII characters. */
 export function parseCredential(authorization: string): Credential | undefined {
+  const known = parsed.get(authorization);
+  if (known !== undefined) return known;
   const token = BEARER.exec(authorization)?.[1];
-  return token === undefined ? undefined : { authorization, token, id: hash('sha256', token, 'base64url') };
+  if (token === undefined) return undefined;
+  const credential = { authorization, token, id: hash('sha256', token, 'base64url') };
+  parsed.set(authorization, credential);
+  return credential;
 }
