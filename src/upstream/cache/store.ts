@@ -265,10 +265,11 @@ export function createTeamStore<Team extends object>(
     keepList(records, isWhole, sentAt) {
       accept(sentAt);
       const { changingMs } = lifetimes();
+      // Before the moments of its rows, so that these are as recent as the list.
+      const readAt = clock.monotonic();
       const rows = new Map(
         records.map((record) => [record.transfer_backfill_id, keepBackfill(record, sentAt, changingMs)]),
       );
-      const readAt = clock.monotonic();
       const freshUntil = readAt + changingMs;
       const reading = {
         kind: 'list',

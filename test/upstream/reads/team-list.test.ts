@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { envelope, type FaultAnswer } from '../../../src/sandbox/faults.ts';
 import type { Operation } from '../../../src/sandbox/routes.ts';
 import { codesOf, createLatch, type Result, type Stack, startStack } from '../../harness.ts';
@@ -440,6 +440,15 @@ describe('the team list', () => {
     await page;
     expect(latestOf(await refreshed)).toMatchObject([{ id: newer }, null]);
     expect(latestOf(await dashboard(stack, ['5']))).toMatchObject([{ id: newer }]);
+  });
+
+  it('answers a page by one call on a clock that never stands still', async () => {
+    const stack = await knownPage();
+    const { monotonic } = stack.clock;
+    let passed = 0;
+    vi.spyOn(stack.clock, 'monotonic').mockImplementation(() => monotonic() + (passed += 0.001));
+    await dashboard(stack, ['5', '6']);
+    expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
   });
 
   it('serves its own credential only', async () => {
