@@ -34,6 +34,8 @@ import { confirmation, isDue, newestOf, type TeamList } from './team-list.ts';
 export interface TeamStore {
   /** What is known of the resource and may be shown. `freshUntil` ends with the authority at the latest. */
   known(resource: Resource): Known | undefined;
+  /** Whether the REST API has accepted the credential, of whatever team. */
+  isAccepted(): boolean;
   /** Whether a read of the team was accepted lately, so that what is kept may be shown. */
   hasAuthority(): boolean;
   /**
@@ -231,6 +233,8 @@ export function createTeamStore<Team extends object>(
       const kept = isRefused ? undefined : keptOf(resource);
       return kept && withAuthority(kept);
     },
+
+    isAccepted: () => partition.isAccepted,
 
     hasAuthority: () => !isRefused && clock.monotonic() <= acceptedAt + AUTHORITY_MS,
 

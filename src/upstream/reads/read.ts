@@ -30,8 +30,14 @@ export interface PendingRead {
   hasStale: boolean;
   /** Monotonic milliseconds by which the read must be answered. */
   readonly deadline: number;
-  /** Whether a call was made at this operation's expense. Whoever makes the call sets it. */
+  /** Whether a call was made at this operation's expense. */
   charged: boolean;
+}
+
+/** Has the read's operation pay for an exchange. */
+export function charge(read: PendingRead): void {
+  read.charged = true;
+  read.context.cost.calls++;
 }
 
 /** @param hasStale whether stale values can stand in for everything that the call is for */

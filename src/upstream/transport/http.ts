@@ -147,6 +147,21 @@ class ResponseCollector implements Dispatcher.DispatchHandler, HttpExchange {
   }
 }
 
+const CONNECTING: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Whether there was no connection at all, as opposed to one that broke. */
+export function isNoConnection({ cause }: UpstreamError): boolean {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return CONNECTING.has(code) || code.startsWith('ERR_TLS') || code.startsWith('CERT_');
+}
+
 function toUpstreamError(error: Error): UpstreamError {
   if (error instanceof UpstreamError) return error;
   if (error instanceof errors.ResponseExceededMaxSizeError) {
