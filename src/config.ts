@@ -4,14 +4,17 @@ import { isResourceId, RESOURCE_ID_RULE } from './ids.ts';
 import { nearest } from './nearest.ts';
 
 /** A whole number. The message says the whole range; zod's own would say only the bound that was missed. */
-function whole(min: number, max: number, fallback: number) {
+function wholeNumber(min: number, max: number) {
   const rule = `must be a whole number from ${min} to ${max}`;
   return z
     .string()
     .regex(/^\d{1,15}$/, rule)
     .transform(Number)
-    .refine((value) => value >= min && value <= max, rule)
-    .default(fallback);
+    .refine((value) => value >= min && value <= max, rule);
+}
+
+function whole(min: number, max: number, fallback: number) {
+  return wholeNumber(min, max).default(fallback);
 }
 
 function flag(fallback: boolean) {
@@ -40,11 +43,16 @@ const origins = z
   .string()
   .transform((text) => text.split(',').map((origin) => origin.trim()))
   .refine(
-    (list) =>
-      list.every((origin) => origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)),
-    'must be origins separated by commas, such as https://app.example.com, or *',
+    (list) => list.every((origin) => origin === '*' || isOrigin(origin)),
+    'must be origins separated by commas, such as https://app.example.com or http://localhost:* (any port), or *',
   )
   .default([]);
+
+/** As browsers send it, or with `*` for its port. */
+function isOrigin(text: string): boolean {
+  const withPort = text.replace(/:\*$/, ':1');
+  return !withPort.includes('*') && URL.canParse(withPort) && new URL(withPort).origin === withPort;
+}
 
 /** A file as client code generators write it. The gateway checks its documents against the schema. */
 const trustedDocuments = z.string().transform((path, context): ReadonlyMap<string, string> => {
@@ -78,34 +86,73 @@ function codeOf(error: unknown): string {
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
+const cacheSecret = z
+  .string()
+  .transform((text) => text.split(','))
+  .refine(
+    (secrets) => secrets.length <= 2 && secrets.every((secret) => Buffer.byteLength(secret) >= 32),
+    'must be one secret, or the new and the old one separated by a comma, each of at least 32 bytes',
+  );
+
+const TEBIBYTE = 1024 ** 4;
+
+/** The descriptions are what `--help` says of the settings. */
 function environment(production: boolean) {
   return z.object({
-    PORT: whole(0, 65_535, 4000),
-    HOST: z.string().default('0.0.0.0'),
-    SUPERMETRICS_API_URL: apiUrl.default(new URL('https://dts-api.supermetrics.com/v1')),
-    SUPERMETRICS_TEAM_ID: z.string().refine(isResourceId, `must be ${RESOURCE_ID_RULE}`).optional(),
-    CACHE_TTL_MS: whole(0, 3_600_000, 2_000),
-    CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000),
-    CACHE_STALE_MS: whole(0, 86_400_000, 300_000),
-    STALE_AFTER_MS: whole(0, 600_000, 3_000),
-    CACHE_MAX_BYTES: whole(1024 ** 2, 1024 ** 4, 128 * 1024 ** 2),
-    UPSTREAM_HOURLY_QUOTA: whole(1, 1_000_000_000, 5_000),
-    UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000),
-    UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 256),
-    MAX_UPSTREAM_CALLS_PER_OPERATION: whole(1, 100_000, 200),
-    SUBSCRIPTION_POLL_MS: whole(100, 3_600_000, 2_000),
-    GRAPHIQL: flag(!production),
-    INTROSPECTION: flag(!production),
-    TRUSTED_DOCUMENTS: trustedDocuments.optional(),
-    CORS_ORIGINS: origins,
-    LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
-    SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000),
+    PORT: whole(0, 65_535, 4000).describe('port to listen on; 0 takes any free one'),
+    HOST: z.string().default('0.0.0.0').describe('address to listen on'),
+    METRICS_PORT: wholeNumber(0, 65_535)
+      .optional()
+      .describe('port of /metrics, which then is there alone; 0 takes any free one'),
+    SUPERMETRICS_API_URL: apiUrl
+      .default(new URL('https://dts-api.supermetrics.com/v1'))
+      .describe('base URL of the REST API, with its version'),
+    SUPERMETRICS_TEAM_ID: z
+      .string()
+      .refine(isResourceId, `must be ${RESOURCE_ID_RULE}`)
+      .optional()
+      .describe('team of requests that name none'),
+    CACHE_TTL_MS: whole(0, 3_600_000, 2_000).describe('lifetime of what can change; 0 keeps nothing'),
+    CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000).describe('lifetime of a completed backfill'),
+    CACHE_STALE_MS: whole(0, 86_400_000, 300_000).describe('greatest age of a stale value; 0 serves none'),
+    STALE_AFTER_MS: whole(0, 600_000, 3_000).describe(
+      'how long a query waits before it is answered a stale value; 0 for ever',
+    ),
+    CACHE_MAX_BYTES: whole(1024 ** 2, TEBIBYTE, 128 * 1024 ** 2).describe('most memory of kept values'),
+    CACHE_SECRET: cacheSecret
+      .optional()
+      .describe('keys the names of callers in the log; one, or "new,old", each of at least 32 bytes'),
+    UPSTREAM_HOURLY_QUOTA: whole(1, 1_000_000_000, 5_000).describe(
+      'calls an hour of a credential, assumed until the REST API tells its limit',
+    ),
+    REPLICAS: whole(1, 1_000, 1).describe('processes among which the calls of an hour are divided'),
+    UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000).describe('deadline of one read, retries included'),
+    UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 256).describe('most upstream calls at once'),
+    MAX_UPSTREAM_CALLS_PER_OPERATION: whole(1, 100_000, 200).describe('most upstream calls of an operation'),
+    SUBSCRIPTION_POLL_MS: whole(100, 3_600_000, 2_000).describe('time between polls of a watched backfill'),
+    GRAPHIQL: flag(!production).describe('GraphiQL at /graphql; false where NODE_ENV=production'),
+    INTROSPECTION: flag(!production).describe('false where NODE_ENV=production'),
+    TRUSTED_DOCUMENTS: trustedDocuments.optional().describe('JSON file of the only documents that run'),
+    CORS_ORIGINS: origins.describe('browser origins that may call, separated by commas, or *'),
+    KEEP_ALIVE_TIMEOUT_MS: whole(1, 3_600_000, 65_000).describe('how long an idle connection is kept'),
+    LOG_LEVEL: z
+      .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
+      .default('info')
+      .describe(LOG_LEVELS.join(', ')),
+    LOG_CALLERS: flag(false).describe('name the caller, by a keyed hash, and the team in request lines'),
+    DRAIN_DELAY_MS: whole(0, 600_000, 0).describe('time after SIGTERM in which all is still served'),
+    SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000).describe('time that requests then get to finish'),
     // Ignored, it would leave each replica spending the whole hour of a credential while the operator thinks they share.
     REDIS_URL: z
       .never('must not be set: replicas that share a Redis are not built yet, so run one process')
-      .optional(),
+      .optional()
+      .describe('refused, since replicas that share a Redis are not built yet'),
+    REDIS_TIMEOUT_MS: whole(1, 60_000, 50).describe('of no effect yet'),
   });
 }
+
+/** Former settings, each with the one that took its place. To ignore them would be to run with another setting. */
+const REMOVED: ReadonlyMap<string, string> = new Map([['CACHE_MAX_ENTRIES', 'CACHE_MAX_BYTES']]);
 
 /** The gateway's settings, named as in the environment; durations in milliseconds. */
 export type Config = Readonly<z.output<ReturnType<typeof environment>>>;
@@ -122,32 +169,75 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws {ConfigError}
  */
 export function loadConfig(env: Environment): Config {
-  const parsed = environment(env['NODE_ENV'] === 'production').safeParse(givenIn(env));
-  if (parsed.success) return parsed.data;
-  throw new ConfigError(
-    parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('\n'),
-  );
+  const given = givenIn(env);
+  const schema = environment(env['NODE_ENV'] === 'production');
+  const parsed = schema.safeParse(given);
+  const issues = parsed.error?.issues ?? [];
+  const mistakes = [
+    ...issues.map(({ path, message }) => `${path.join('.')} ${message}`),
+    ...[...REMOVED]
+      .filter(([name]) => given[name] !== undefined)
+      .map(([name, successor]) => `${name} is no longer a setting: set ${successor} in its place`),
+    ...portMistakes(schema, given),
+  ];
+  if (parsed.success && mistakes.length === 0) return parsed.data;
+  throw new ConfigError(mistakes.join('\n'));
 }
 
-/** A variable that is named like a setting and is none, most likely by a slip. */
-export interface UnknownSetting {
-  readonly variable: string;
-  /** The setting whose name is most like it. */
-  readonly nearest: string;
+function portMistakes({ shape }: ReturnType<typeof environment>, given: Environment): readonly string[] {
+  const port = shape.PORT.safeParse(given['PORT']).data;
+  const metricsPort = shape.METRICS_PORT.safeParse(given['METRICS_PORT']).data;
+  if (metricsPort === undefined || metricsPort === 0 || metricsPort !== port) return [];
+  return [`METRICS_PORT must not be ${port} as PORT is: /metrics has a port of its own or is at PORT`];
 }
+
+/** What `--help` says of a setting. */
+export interface Setting {
+  readonly name: string;
+  /** As it would be given, or `none`. */
+  readonly fallback: string;
+  readonly meaning: string;
+}
+
+/** Every setting, in the order in which people read them. */
+export function describeSettings(): readonly Setting[] {
+  const { shape } = environment(false);
+  const fallbacks: Readonly<Record<string, unknown>> = loadConfig({});
+  return Object.entries(shape).map(([name, { description = '' }]) => {
+    // A URL and a list become what an operator would write.
+    const fallback = name in fallbacks ? String(fallbacks[name]) : '';
+    return { name, fallback: fallback === '' ? 'none' : fallback, meaning: description };
+  });
+}
+
+/** A variable that has no effect although its name says that it should. */
+export type SettingWarning =
+  | {
+      readonly msg: 'unknown setting';
+      readonly variable: string;
+      /** The setting whose name is most like it. */
+      readonly nearest: string;
+    }
+  | { readonly msg: 'setting ignored'; readonly variable: string; readonly reason: string };
 
 /** Settings whose names begin like those of many programs, such as HOST_IP, so that these are no slips. */
 const COMMON_NAMES: ReadonlySet<string> = new Set(['HOST', 'PORT']);
 /** Kubernetes gives every container such variables for each service, which may be called "cache" or "redis". */
 const FROM_KUBERNETES = /_(?:SERVICE|PORT)(?:_|$)/;
 
-export function unknownSettings(env: Environment): readonly UnknownSetting[] {
+/** Most variables with no effect are slips, and the others come from Kubernetes. */
+export function settingWarnings(env: Environment): readonly SettingWarning[] {
   const settings = Object.keys(environment(false).shape).filter((name) => !COMMON_NAMES.has(name));
   const beginnings = new Set(settings.map(beginningOf));
-  return Object.keys(givenIn(env))
+  const unknown = Object.keys(givenIn(env))
     .filter((name) => beginnings.has(beginningOf(name)) && !settings.includes(name))
-    .filter((name) => !FROM_KUBERNETES.test(name))
-    .map((variable) => ({ variable, nearest: nearest(variable, settings) }));
+    .filter((name) => !FROM_KUBERNETES.test(name) && !REMOVED.has(name))
+    .map((variable) => ({ msg: 'unknown setting', variable, nearest: nearest(variable, settings) }) as const);
+  const reason = 'it is the address of a service, as Kubernetes sets it, and no port';
+  const ignored = Object.entries(env)
+    .filter(([name, value]) => isAddressOfService(name, value))
+    .map(([variable]) => ({ msg: 'setting ignored', variable, reason }) as const);
+  return [...unknown, ...ignored];
 }
 
 /** The first word of a name; after MAX, with which names of many programs begin, the second word too. */
@@ -156,5 +246,12 @@ function beginningOf(name: string): string | undefined {
 }
 
 function givenIn(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const isGiven = ([name, value]: [string, string | undefined]): boolean =>
+    value !== undefined && value !== '' && !isAddressOfService(name, value);
+  return Object.fromEntries(Object.entries(env).filter(isGiven));
+}
+
+/** Kubernetes sets METRICS_PORT to the address of a service that is called "metrics". */
+function isAddressOfService(name: string, value = ''): boolean {
+  return name === 'METRICS_PORT' && value.startsWith('tcp://');
 }

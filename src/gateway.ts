@@ -1,3 +1,7 @@
+import type { RequestListener } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
+import type { GraphQLSchema } from 'graphql';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
@@ -7,14 +11,21 @@ import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { answerBy } from './server/answering.ts';
+import { allowOrigins } from './server/cors.ts';
+import { nameCallers } from './server/callers.ts';
 import { frontDoor } from './server/front-door.ts';
+import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
-import { type Handlers, listen } from './server/listener.ts';
+import { type Handlers, listen, type Listener, type ListenerLimits } from './server/listener.ts';
 import { shedLoad } from './server/load-shedding.ts';
+import { createOpenStreams } from './server/open-streams.ts';
+import { type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
+import { createUnsentAnswers } from './server/plugins/unsent-answers.ts';
+import { parseCredential } from './upstream/credentials.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 export interface GatewayOptions {
@@ -23,13 +34,24 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** What GraphiQL opens with, where it is on. */
   readonly graphiqlDefaults?: GraphiqlDefaults;
+  /** Limits of the server that are no settings. */
+  readonly limits?: ServerLimits;
+}
+
+export interface ServerLimits {
+  readonly listener?: Partial<ListenerLimits>;
+  readonly bodies?: Partial<BodyLimits>;
 }
 
 export interface Gateway extends Required<Handlers> {
+  /** Answers at `METRICS_PORT`, where that is set. */
+  readonly handleScrape: RequestListener;
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
-  /** Completes the streams of subscriptions, and closes each WebSocket when its operations are done. */
-  completeStreams(): void;
+  /** Breaks streams off within so many milliseconds, and closes each WebSocket when its other operations are done. */
+  endStreams(withinMs: number): void;
+  /** What is open and under way at this moment, for people. */
+  state(): Readonly<Record<string, number>>;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -43,14 +65,11 @@ export function createGateway({
   log,
   clock = systemClock,
   graphiqlDefaults,
+  limits,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
-  const invalid = findInvalidDocuments(schema, config.TRUSTED_DOCUMENTS ?? new Map());
-  if (invalid.length > 0) {
-    throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
-  }
-
-  const metrics = createMetrics();
+  assertDocumentsFit(config, schema);
+  const metrics = createMetrics(clock);
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
@@ -60,6 +79,7 @@ export function createGateway({
       staleAfterMs: config.STALE_AFTER_MS,
       maxBytes: config.CACHE_MAX_BYTES,
       hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
+      replicas: config.REPLICAS,
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
       maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
       pollMs: config.SUBSCRIPTION_POLL_MS,
@@ -79,7 +99,9 @@ export function createGateway({
   );
   metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
+  const unsentAnswers = createUnsentAnswers();
   let ready = false;
+  const streams = createOpenStreams(clock);
   const server = createGraphqlServer({
     schema,
     createContext: createContextFactory({
@@ -89,18 +111,27 @@ export function createGateway({
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
     }),
-    isReady: () => ready,
+    isEnding: () => streams.isEnding,
     finishResult,
+    unsentAnswers,
     graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
-    corsOrigins: config.CORS_ORIGINS,
+    variesByOrigin: config.CORS_ORIGINS.length > 0,
     clock,
     log,
     metrics,
   });
 
-  const shedding = shedLoad(answerBy(server, { clock, log, metrics }), { metrics });
+  const nameCaller = config.LOG_CALLERS
+    ? nameCallers({
+        secret: config.CACHE_SECRET?.[0],
+        tokenIn: (authorization) => parseCredential(authorization)?.token,
+        defaultTeamId: config.SUPERMETRICS_TEAM_ID,
+      })
+    : undefined;
+  const shedding = shedLoad(answerBy(server, streams, { clock, log, metrics, nameCaller }), { metrics });
+  const bodies = receiveBodies(shedding.handle, metrics, limits?.bodies);
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,
@@ -109,20 +140,36 @@ export function createGateway({
       admit: shedding.admit,
       clock,
       log,
+      nameCaller,
     }),
+    unsentAnswers,
+    streams,
     log,
+    corsOrigins: config.CORS_ORIGINS,
   });
 
+  const scraping = scrapes(metrics);
+  const endpoints: Endpoints = new Map([
+    ...probes(() => ready),
+    ...(config.METRICS_PORT === undefined ? scraping : []),
+    ...(config.GRAPHIQL ? ROOT_REDIRECT : []),
+  ]);
+
   return {
-    handle: frontDoor(shedding.handle, metrics),
+    handle: allowOrigins(
+      config.CORS_ORIGINS,
+      frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
+    ),
+    handleScrape: frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
     upgrade: sockets.upgrade,
     setReady(value) {
       ready = value;
     },
-    completeStreams() {
-      updates.close();
+    endStreams(withinMs) {
       sockets.close();
+      streams.endAll(withinMs);
     },
+    state: () => ({ streams: updates.streams, sockets: sockets.open, underWay: shedding.underWay }),
     async close() {
       shedding.stop();
       await server.dispose();
@@ -131,38 +178,99 @@ export function createGateway({
   };
 }
 
+/** @throws {ConfigError} where a trusted document does not fit the schema */
+export function assertDocumentsFit(
+  { TRUSTED_DOCUMENTS = new Map<string, string>() }: Config,
+  schema: GraphQLSchema = createGatewaySchema(),
+): void {
+  const invalid = findInvalidDocuments(schema, TRUSTED_DOCUMENTS);
+  if (invalid.length === 0) return;
+  throw new ConfigError(invalid.map((fault) => `TRUSTED_DOCUMENTS ${fault}`).join('\n'));
+}
+
+function pathsOf(endpoints: Endpoints, ...more: readonly string[]): ReadonlySet<string> {
+  return new Set([...endpoints.keys(), ...more]);
+}
+
 export interface RunningGateway {
   readonly port: number;
-  /** Takes the gateway out of traffic, lets requests in flight finish within the grace period, and ends it. */
+  /** The port of the metrics, where that is another one. */
+  readonly metricsPort: number | undefined;
+  /**
+   * Takes the gateway out of traffic, goes on serving for the drain delay, lets requests in flight finish within the grace
+   * period, and ends it.
+   */
   stop(): Promise<void>;
+  /** Logs in one line what the process is busy with. */
+  reportState(): void;
   /** Logs an error that ends the process. */
   reportCrash(error: unknown): void;
 }
 
-/** Rejects with the system's error, such as `EADDRINUSE`, when the port cannot be had. */
+/** Rejects with the system's error, such as `EADDRINUSE`, when a port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log } = options;
+  const { config, log, limits, clock = systemClock } = options;
+  const startedAt = clock.monotonic();
+  let draining = false;
   const gateway = createGateway(options);
-  const listener = await listen(gateway, config.PORT, config.HOST).catch(async (error: unknown) => {
-    await gateway.close();
-    throw error;
-  });
+  const listenerLimits = { keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS, ...limits?.listener };
+  const scrapeListener = await listenForScrapes(gateway, config, listenerLimits).catch(
+    async (error: unknown) => {
+      await gateway.close();
+      throw error;
+    },
+  );
+  const listener = await listen(gateway, config.PORT, config.HOST, listenerLimits).catch(
+    async (error: unknown) => {
+      await scrapeListener?.close(0);
+      await gateway.close();
+      throw error;
+    },
+  );
   gateway.setReady(true);
-  log.info({ host: config.HOST, port: listener.port }, 'listening');
+  const metricsPort = scrapeListener?.port;
+  log.info({ host: config.HOST, metricsPort, port: listener.port }, 'listening');
 
   return {
     port: listener.port,
+    metricsPort,
     async stop() {
+      const { DRAIN_DELAY_MS: drainDelayMs, SHUTDOWN_GRACE_MS: graceMs } = config;
+      draining = true;
       gateway.setReady(false);
-      log.info({ graceMs: config.SHUTDOWN_GRACE_MS }, 'shutting down');
-      const closed = listener.close(config.SHUTDOWN_GRACE_MS);
-      gateway.completeStreams();
+      listener.drain();
+      log.info({ drainDelayMs, graceMs }, 'shutting down');
+      if (drainDelayMs > 0) await pause(drainDelayMs);
+      const closed = listener.close(graceMs);
+      gateway.endStreams(graceMs / 2);
       const finished = await closed;
+      // After all else, so that a last scrape sees how everything ended.
+      await scrapeListener?.close(SCRAPE_GRACE_MS);
       await gateway.close();
       log.info({ finished }, 'stopped');
+    },
+    reportState() {
+      const uptimeSeconds = Math.round((clock.monotonic() - startedAt) / 1000);
+      const { used_heap_size: heapUsedBytes } = getHeapStatistics();
+      log.info({ ...gateway.state(), heapUsedBytes, uptimeSeconds, draining }, 'state');
     },
     reportCrash(err) {
       log.fatal({ err }, 'crash');
     },
   };
+}
+
+/** How long a scrape under way may take to finish at the end. */
+const SCRAPE_GRACE_MS = 500;
+
+async function listenForScrapes(
+  { handleScrape }: Gateway,
+  { METRICS_PORT, HOST }: Config,
+  limits: Partial<ListenerLimits>,
+): Promise<Listener | undefined> {
+  if (METRICS_PORT === undefined) return undefined;
+  return listen({ handle: handleScrape }, METRICS_PORT, HOST, limits).catch((error: unknown) => {
+    // The process tells the operator which of the two ports cannot be had.
+    throw error instanceof Error ? Object.assign(error, { setting: 'METRICS_PORT' }) : error;
+  });
 }

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { type Clock, systemClock } from './clock.ts';
 
 /**
  * What the gateway counts. Labels are closed sets: never ids, URLs, names or anything else that a client can choose.
@@ -21,14 +22,27 @@ export interface Metrics {
   total(name: string, help: string, read: () => number): void;
   /** Like `gauge`, with one label: one value for each of its values. */
   gaugeBy(label: string, name: string, help: string, read: () => Readonly<Record<string, number>>): void;
-  /** In the Prometheus text format. */
-  expose(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /**
+   * Makes a reading that several gauges share: it is taken once for each exposition.
+   * @returns the reading of the exposition under way
+   */
+  reading<Value>(take: () => Value): () => Value;
+  /** All metrics. Whoever asks within a second gets the same exposition. */
+  expose(): Promise<Exposition>;
+}
+
+export interface Exposition {
+  readonly contentType: string;
+  /** In the Prometheus text format, as UTF-8. */
+  readonly body: Buffer;
 }
 
 const PREFIX = 'backfill_gateway_';
+/** The gauges walk through all that is known, so no more than one exposition is made in so many milliseconds. */
+const EXPOSITION_MS = 1_000;
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-export function createMetrics(): Metrics {
+export function createMetrics(clock: Clock = systemClock): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -64,6 +78,13 @@ export function createMetrics(): Metrics {
     'Polls of the watched backfills of one credential and team: failed when one of them could not be had.',
     'outcome',
   );
+
+  let expositions = 0;
+  async function makeExposition(): Promise<Exposition> {
+    expositions++;
+    const text = await registry.metrics();
+    return { contentType: registry.contentType, body: Buffer.from(text) };
+  }
 
   return {
     recordUpstreamCall(operation, outcome, milliseconds) {
@@ -113,8 +134,31 @@ export function createMetrics(): Metrics {
         },
       });
     },
-    async expose() {
-      return { contentType: registry.contentType, text: await registry.metrics() };
+    reading(take) {
+      let taken: { readonly during: number; readonly value: ReturnType<typeof take> } | undefined;
+      return () => {
+        if (taken?.during !== expositions) taken = { during: expositions, value: take() };
+        return taken.value;
+      };
     },
+    expose: atMostEvery(EXPOSITION_MS, makeExposition, clock),
+  };
+}
+
+/** Whoever asks while the value is made, or within so many milliseconds of its making, gets that value. */
+function atMostEvery<Value>(
+  milliseconds: number,
+  make: () => Promise<Value>,
+  clock: Clock,
+): () => Promise<Value> {
+  let latest: Promise<Value> | undefined;
+  let isFreshUntil = Infinity;
+  return () => {
+    if (latest !== undefined && clock.monotonic() < isFreshUntil) return latest;
+    isFreshUntil = Infinity;
+    latest = make().finally(() => {
+      isFreshUntil = clock.monotonic() + milliseconds;
+    });
+    return latest;
   };
 }

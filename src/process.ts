@@ -1,32 +1,62 @@
+import { constants } from 'node:os';
 import process from 'node:process';
+import { UsageError } from './command-line.ts';
 import { ConfigError } from './config.ts';
 import { keepHeapSmall } from './heap.ts';
 import { createLogDestination, type LogDestination, toFile } from './log-destination.ts';
 
 export interface Running {
   stop(): Promise<void>;
+  /** Logs in one line what the process is busy with. */
+  reportState(): void;
   /** Logs why the process ends at once. */
   reportCrash(error: unknown): void;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** sysexits.h: EX_CONFIG */
+/** sysexits.h: EX_CONFIG and EX_USAGE */
 const EXIT_CONFIG = 78;
+const EXIT_USAGE = 64;
 /** How long the end of the process waits for a log that is not read. */
 const FLUSH_MS = 1_000;
+/** Ctrl-C under npm arrives twice: from the terminal and from npm. Whoever wants the end at once repeats it later. */
+const REPEAT_MS = 1_000;
+const PARENT_MS = 500;
 
 /**
  * Runs a program as this process. The program gets the environment and standard output, signals stop it gracefully, and
  * each mistake of an operator ends the process with a plain line and an exit code that is not 0.
+ * @param reply what the arguments ask for where that is a text and no program that runs
  */
 export async function runAsProcess(
   start: (env: Environment, output: LogDestination) => Promise<Running>,
+  reply?: (args: readonly string[], env: Environment) => Promise<string | undefined>,
 ): Promise<void> {
+  try {
+    const text = await reply?.(process.argv.slice(2), process.env);
+    if (text !== undefined) {
+      process.stdout.write(text);
+      return;
+    }
+  } catch (error) {
+    if (error instanceof UsageError) fail(error.message, EXIT_USAGE);
+    else if (error instanceof ConfigError) fail(error.message, EXIT_CONFIG);
+    else throw error;
+    return;
+  }
   // Node makes a pipe non-blocking at the first use of `process.stdout`. A write that blocked would hold a thread for
   // which the process waits at its end, forever if nobody reads.
   const output = createLogDestination({ write: toFile(process.stdout.fd) });
-  let running: Running;
+  let running: Running | undefined;
+  onStopSignal(() => {
+    // Nobody has been served yet.
+    if (running === undefined) process.exit(0);
+    void running
+      .stop()
+      .then(() => flush(output))
+      .then(() => process.exit(0));
+  });
   try {
     running = await start(process.env, output);
   } catch (error) {
@@ -37,15 +67,7 @@ export async function runAsProcess(
     return;
   }
   keepHeapSmall();
-  // The first signal begins the stop. A second one finds no handler and ends the process at once.
-  const stop = (): void => {
-    process.off('SIGTERM', stop).off('SIGINT', stop);
-    void running
-      .stop()
-      .then(() => flush(output))
-      .then(() => process.exit(0));
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  process.on('SIGUSR2', () => running.reportState());
   // After an unexpected error the state cannot be trusted. The supervisor starts a new process. Errors that follow while
   // the log is flushed say nothing new.
   let crashed = false;
@@ -55,6 +77,39 @@ export async function runAsProcess(
     running.reportCrash(error);
     void flush(output).then(() => process.exit(1));
   });
+}
+
+/**
+ * Begins the stop once. A later signal ends the process at once, which takes a handler: as process 1 in a container the
+ * process would not get a signal without one.
+ */
+function onStopSignal(begin: () => void): void {
+  let stoppingSince: number | undefined;
+
+  function stop(): void {
+    if (stoppingSince !== undefined) return;
+    stoppingSince = performance.now();
+    begin();
+  }
+
+  function onSignal(signal: NodeJS.Signals): void {
+    const isLater = stoppingSince !== undefined && performance.now() - stoppingSince >= REPEAT_MS;
+    if (isLater) process.exit(128 + constants.signals[signal]);
+    stop();
+  }
+
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal);
+  if (process.env['npm_lifecycle_script']?.includes('exec node ') === true) onEndOfParent(stop);
+}
+
+/** npm passes on SIGTERM and SIGINT only. At SIGHUP it ends by itself and would leave this process behind. */
+function onEndOfParent(callback: () => void): void {
+  const parent = process.ppid;
+  const looking = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(looking);
+    callback();
+  }, PARENT_MS).unref();
 }
 
 /** Waits for the last lines, but not for a reader that has stalled. */
@@ -76,16 +131,19 @@ interface ListenError extends Error {
   readonly code: string;
   readonly port?: number;
   readonly address?: string;
+  /** The name of the port, where it is not PORT. */
+  readonly setting?: string;
 }
 
 function isSystemError(error: unknown): error is ListenError {
   return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
-function describe({ code, port, address, message }: ListenError): string {
+function describe({ code, port, address, message, setting = 'PORT' }: ListenError): string {
   if (code === 'EADDRINUSE')
-    return `PORT ${port} is in use on ${address}: stop what listens there, or set another PORT`;
-  if (code === 'EACCES') return `PORT ${port} needs privileges this process lacks: set a PORT above 1023`;
+    return `${setting} ${port} is in use on ${address}: stop what listens there, or set another ${setting}`;
+  if (code === 'EACCES')
+    return `${setting} ${port} needs privileges this process lacks: set a ${setting} above 1023`;
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return `HOST ${address ?? ''} is not an address of this machine`;
   return message;

@@ -1,6 +1,6 @@
 import { expect, onTestFinished } from 'vitest';
 import { loadConfig } from '../src/config.ts';
-import { startGateway } from '../src/gateway.ts';
+import { type ServerLimits, startGateway } from '../src/gateway.ts';
 import { type GatewayErrorExtensions, isErrorCode } from '../src/graphql/error-codes.ts';
 import { createLog } from '../src/log.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
@@ -52,7 +52,10 @@ export interface Stack {
  * The real gateway over the sandbox, each on a real port, on a clock that the test moves. Everything ends with the test,
  * which fails if a fault that it scripted was never used.
  */
-export async function startStack(env: Readonly<Record<string, string>> = {}): Promise<Stack> {
+export async function startStack(
+  env: Readonly<Record<string, string>> = {},
+  limits: ServerLimits = {},
+): Promise<Stack> {
   const clock = createManualClock();
   const world = createWorld({ now: () => clock.now() });
   const sandbox = await startSandbox({ world, hourlyQuota: Infinity });
@@ -61,7 +64,12 @@ export async function startStack(env: Readonly<Record<string, string>> = {}): Pr
   const log = createLog('debug', {
     write: (line) => void logLines.push(JSON.parse(line) as Record<string, unknown>),
   });
-  const gateway = await startGateway({ config: { ...config, SHUTDOWN_GRACE_MS: 1_000 }, log, clock });
+  const gateway = await startGateway({
+    config: { ...config, SHUTDOWN_GRACE_MS: 1_000 },
+    log,
+    clock,
+    limits,
+  });
   const origin = `http://127.0.0.1:${gateway.port}`;
 
   onTestFinished(async () => {

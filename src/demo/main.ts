@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig, unknownSettings } from '../config.ts';
+import { ConfigError, loadConfig, settingWarnings } from '../config.ts';
 import {
   DEMO_CURL_QUERY,
   DEMO_GRAPHIQL,
@@ -17,6 +17,8 @@ const DEFAULTS = {
   // Lines of a lower level would run into the welcome text.
   LOG_LEVEL: 'warn',
   INTROSPECTION: 'true',
+  // Frontends under development, wherever their tools serve them.
+  CORS_ORIGINS: 'http://localhost:*,https://localhost:*',
 };
 
 await runAsProcess(async (env, output) => {
@@ -26,7 +28,7 @@ await runAsProcess(async (env, output) => {
     const settings = { ...DEFAULTS, ...given, SUPERMETRICS_API_URL: sandbox.url, GRAPHIQL: 'true' };
     const config = loadConfig(settings);
     const log = createLog(config.LOG_LEVEL, output);
-    for (const unknown of unknownSettings(env)) log.warn(unknown, 'unknown setting');
+    for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
     const options = {
       config,
       log,

@@ -4,6 +4,7 @@ import { type Credential, parseCredential } from '../upstream/credentials.ts';
 import type { ReadContext } from '../upstream/reads/read.ts';
 import { OperationCost } from '../upstream/reads/operation-cost.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { AnswerBudget } from './answer-budget.ts';
 import { badUserInput, unauthenticated } from './errors.ts';
 import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
@@ -47,6 +48,8 @@ export interface GatewayContext {
    */
   teamId(argument: string | null | undefined): ResourceId;
   readonly updates: Pick<BackfillUpdates, 'open'>;
+  /** Spent by resolvers that give backfills; undefined where the document alone tells that the answer is small. */
+  answer?: AnswerBudget;
   /**
    * Gives the next event of a subscription loaders and an operation cost of its own. The context lives as long as the
    * stream: without this each event would be answered with what was read for the first one, and all events would share

@@ -32,7 +32,7 @@ export const ERROR_CODES = {
   },
   REQUEST_LIMIT_EXCEEDED: {
     retryable: false,
-    meaning: 'The operation needs more upstream calls, or its answer more errors, than allowed.',
+    meaning: 'The operation needs more upstream calls, or a larger answer, than allowed.',
   },
   INTERNAL_SERVER_ERROR: {
     retryable: false,

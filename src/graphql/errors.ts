@@ -120,13 +120,9 @@ export function errorFacts(error: unknown): ErrorFacts {
     return { message, extensions, root };
   }
   if (error instanceof GraphQLError && root instanceof GraphQLError && isAboutTheRequest(error, root)) {
-    const { originalError: unreadable, ...extensions } = error.extensions;
-    // For a body that is not JSON yoga puts the runtime's own error here, which must not leave. Its presence also fixes
-    // the status at 400; without it the status would depend on the media type that the client accepts.
-    const http = unreadable === undefined ? {} : { http: { status: 400 } };
     return {
       message: error.message,
-      extensions: { ...byTable('BAD_USER_INPUT'), ...extensions, ...http },
+      extensions: { ...byTable('BAD_USER_INPUT'), ...error.extensions },
       root,
     };
   }

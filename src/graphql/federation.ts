@@ -9,6 +9,7 @@ import type { ResourceId } from '../ids.ts';
 import type { GatewayContext } from './context.ts';
 import { badUserInput } from './errors.ts';
 import { resourceId } from './input.ts';
+import { maxItemsOf } from './list-limits.ts';
 
 /**
  * The definitions behind the `@link` of schema.graphql, written out for graphql-js, and the two fields through which a
@@ -51,8 +52,7 @@ interface Reference {
   readonly id: ResourceId;
 }
 
-/** As many as the body of a request holds, because routers send an entity as often as it is in a list. */
-const MAX_REPRESENTATIONS = 5_000;
+const MAX_REPRESENTATIONS = maxItemsOf('_entities');
 
 /** The representations that the operation has named so far: a document may use one list under many aliases. */
 const named = new WeakMap<GatewayContext, number>();
@@ -66,7 +66,7 @@ export function resolveEntities(
   { representations }: { readonly representations: readonly unknown[] },
   context: GatewayContext,
   info: GraphQLResolveInfo,
-): readonly Promise<object>[] {
+): readonly Promise<object | null>[] {
   // Called for its error: a missing credential is reported here, and not by each representation.
   context.loaders();
   const count = (named.get(context) ?? 0) + representations.length;
@@ -81,8 +81,10 @@ export function resolveEntities(
     const reference = readReference(representation, context);
     const { __typename } = reference;
     if (readsNothing[__typename]) return reference;
+    const snapshot = await context.loaders().backfill.load(reference);
+    if (context.answer?.admit(snapshot, info) === null) return null;
     // A copy, because the loader's value belongs to the cache.
-    return { __typename, ...(await context.loaders().backfill.load(reference)) };
+    return { __typename, ...snapshot };
   });
 }
 

@@ -2,12 +2,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendNodeResponse } from '@whatwg-node/server';
 import { INTERNAL_SERVER_ERROR, toPublicError } from '../graphql/errors.ts';
 import type { GraphqlServer } from './graphql-server.ts';
-import { beginState, type RecordingDeps, requestIdFrom } from './plugins/request-state.ts';
+import type { OpenStreams } from './open-streams.ts';
+import { beginState, type ReceivedBody, type RecordingDeps, requestIdFrom } from './plugins/request-state.ts';
 import { refuse } from './refusals.ts';
 
 const INTERNAL = toPublicError(undefined);
 
-type Answering = (request: IncomingMessage, response: ServerResponse, becomesStream: () => void) => void;
+/** Headers that were set before yoga, and hold for any answer to the request. */
+const OF_THE_REQUEST = /^(?:connection|access-control-.*)$/;
+
+type Answering = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  becomesStream: () => void,
+  body?: ReceivedBody,
+) => void;
 
 /**
  * Answers requests by yoga. Yoga masks what is thrown inside an operation, but answers anything else that is thrown,
@@ -15,14 +24,29 @@ type Answering = (request: IncomingMessage, response: ServerResponse, becomesStr
  */
 export function answerBy(
   server: Pick<GraphqlServer, 'handleNodeRequestAndResponse'>,
-  { clock, log, metrics }: RecordingDeps,
+  streams: Pick<OpenStreams, 'add'>,
+  { clock, log, metrics, nameCaller }: RecordingDeps,
 ): Answering {
-  async function answer(...[request, response, becomesStream]: Parameters<Answering>): Promise<void> {
-    const state = beginState(request.headers, clock.monotonic());
+  async function answer(...[request, response, becomesStream, body]: Parameters<Answering>): Promise<void> {
+    const state = beginState(request.headers, clock.monotonic(), nameCaller);
+    // Also where the answer is never sent.
+    response.once('close', () => state.giveBack?.());
     const made = await server.handleNodeRequestAndResponse(request, response, {
       state,
-      becomesStream,
+      becomesStream() {
+        becomesStream();
+        // A query may be answered by events too, and is done after the first.
+        if (state.operation?.type !== 'subscription') return;
+        // Neither the event `complete` nor the last chunk: clients that see one of these do not come back.
+        response.once(
+          'close',
+          streams.add(() => response.destroy()),
+        );
+      },
+      whenDrained: (listener) => whenDrained(response, listener),
+      ...(body && { body }),
     });
+    if (response.closed) state.giveBack?.();
     await sendNodeResponse(made, response, request, true);
   }
 
@@ -39,11 +63,29 @@ export function answerBy(
       return;
     }
     metrics.recordRequest(500, 0);
-    for (const name of response.getHeaderNames()) if (name !== 'connection') response.removeHeader(name);
+    for (const name of response.getHeaderNames()) if (!OF_THE_REQUEST.test(name)) response.removeHeader(name);
     refuse(request, response, 500, INTERNAL);
   }
 
-  return (request, response, becomesStream) => {
-    answer(request, response, becomesStream).catch((err: unknown) => fail(err, request, response));
+  return (request, response, becomesStream, body) => {
+    answer(request, response, becomesStream, body).catch((err: unknown) => fail(err, request, response));
   };
+}
+
+/** What the network has not taken yet is below Node's own mark by then. */
+function whenDrained(response: ServerResponse, listener: () => void): void {
+  // What has just been made is written in this turn of the event loop.
+  setImmediate(() => {
+    if (response.closed || !response.writableNeedDrain) {
+      listener();
+      return;
+    }
+    const again = (): void => {
+      response.off('drain', again);
+      response.off('close', again);
+      whenDrained(response, listener);
+    };
+    response.on('drain', again);
+    response.on('close', again);
+  });
 }

@@ -6,9 +6,10 @@ import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { useAnswerLimits } from './plugins/answer-limits.ts';
+import { useAnswerBytes } from './plugins/answer-bytes.ts';
 import { useAcceptedTypes } from './plugins/accepted-types.ts';
 import { useAutomaticPersistedQueries } from './plugins/automatic-persisted-queries.ts';
-import { useBodyLimit } from './plugins/body-limit.ts';
 import { costQuestionOf, EXPLAIN_COST, useCostReport } from './plugins/cost-report.ts';
 import { type FinishResult, useErrorResults } from './plugins/error-results.ts';
 import { useEtag } from './plugins/etag.ts';
@@ -18,24 +19,26 @@ import { type GraphiqlDefaults, graphiqlOptions, renderGraphiQL } from './graphi
 import { useJsonRequests } from './plugins/json-requests.ts';
 import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
-import { useOperationalEndpoints } from './plugins/operational-endpoints.ts';
 import { useRequestLog } from './plugins/request-log.ts';
 import type { ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
-import { useRootRedirect } from './plugins/root-redirect.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
+import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
   readonly createContext: (facts: CallerFacts) => GatewayContext;
-  readonly isReady: () => boolean;
+  /** Whether the gateway breaks its streams off. */
+  readonly isEnding: () => boolean;
   readonly finishResult: FinishResult;
+  readonly unsentAnswers: UnsentAnswers;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
   /** The only documents that run; undefined where any document may. */
   readonly trustedDocuments: TrustedDocuments | undefined;
-  readonly corsOrigins: readonly string[];
+  /** Whether some headers of an answer depend on the page that asks. */
+  readonly variesByOrigin: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -44,8 +47,8 @@ export interface GraphqlServerDeps {
 export type GraphqlServer = YogaServerInstance<ServerContext, GatewayContext>;
 
 export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
-  const { schema, createContext, isReady, graphiql, introspection, trustedDocuments, corsOrigins } = deps;
-  const { finishResult, clock, log, metrics } = deps;
+  const { schema, createContext, graphiql, introspection, trustedDocuments, variesByOrigin } = deps;
+  const { finishResult, isEnding, unsentAnswers, clock, log, metrics } = deps;
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
@@ -68,27 +71,12 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     graphiql: graphiql === false ? false : graphiqlOptions(graphiql === true ? undefined : graphiql),
     renderGraphiQL,
     landingPage: false,
-    cors: corsOrigins.length > 0 && {
-      origin: [...corsOrigins],
-      credentials: false,
-      methods: ['GET', 'POST'],
-      allowedHeaders: [
-        'Authorization',
-        'Cache-Control',
-        'Content-Type',
-        'Traceparent',
-        'Tracestate',
-        EXPLAIN_COST,
-        'X-Request-Id',
-        'X-Team-Id',
-      ],
-      exposedHeaders: ['X-Request-Id'],
-      maxAge: 86_400,
-    },
+    // cors.ts gives the headers to all answers, those without yoga included.
+    cors: false,
     multipart: false,
     parserAndValidationCache: createDocumentCaches(),
-    // Plugins below do both: yoga's health check takes any URL with that ending, and its body limit copies every body
-    // through a stream.
+    // operational-endpoints.ts and request-bodies.ts do both: yoga's health check takes any URL with that ending, and its
+    // body limit copies every body through a stream.
     healthCheckEndpoint: '/ ',
     maxRequestBodySize: false,
     // useRequestLog and useErrorResults log what goes wrong, with its request.
@@ -97,21 +85,21 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       // Responses pass these in this order: useAcceptedTypes makes new ones, useEtag needs Cache-Control, and the log
       // needs the final status.
       useAcceptedTypes(finishResult),
-      useResponseHeaders(clock),
+      useResponseHeaders(clock, variesByOrigin),
       useEtag(),
       useEventStreams(),
       useRequestLog({ clock, log, metrics }),
-      useOperationalEndpoints(isReady, metrics),
-      graphiql !== false && useRootRedirect(),
-      useBodyLimit(),
       useJsonRequests(),
       useExactIntegers(),
       useOperationLimits(),
       // Never both: they take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
+      useAnswerLimits(),
       useCostReport(),
       useErrorResults(finishResult),
-      useSubscriptionLog({ clock, log }),
+      // After it, which gives the result that is sent.
+      useAnswerBytes(unsentAnswers, finishResult),
+      useSubscriptionLog({ clock, log, isEnding }),
       !introspection && useNoIntrospection(),
       // Suggestions give the schema away, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),

@@ -5,11 +5,11 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { badRequest } from '../graphql/errors.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
-import { refuse, refuseSocket } from './refusals.ts';
+import { refuseSocket } from './refusals.ts';
+import { cutOffStalledAnswers } from './stalled-answers.ts';
 
 /** Handlers of what comes in on the port. */
 export interface Handlers {
@@ -20,8 +20,11 @@ export interface Handlers {
 
 export interface Listener {
   readonly port: number;
+  /** From now on each answer says `Connection: close`. New connections and requests are still taken. */
+  drain(): void;
   /**
-   * Stops accepting, lets requests under way finish, and cuts off what is left after the grace period.
+   * Stops accepting, lets requests under way finish, and cuts off what is left after the grace period. Idle connections
+   * stay open for a twentieth of it, and are told to close by the answer to what comes on them.
    * @returns whether everything finished by itself
    */
   close(graceMs: number): Promise<boolean>;
@@ -35,6 +38,8 @@ export interface ListenerLimits {
   readonly connectionsCheckingInterval: number;
   /** From an answer to the next request. */
   readonly keepAliveTimeout: number;
+  /** Without a byte of an answer moved, while some wait. */
+  readonly stalledAnswerTimeout: number;
 }
 
 const LIMITS: ListenerLimits = {
@@ -43,7 +48,11 @@ const LIMITS: ListenerLimits = {
   connectionsCheckingInterval: 2_000,
   // Longer than the usual 60 s of load balancers, so that none sends into a connection that was just closed.
   keepAliveTimeout: 65_000,
+  stalledAnswerTimeout: 20_000,
 };
+
+/** The share of the grace period for requests that clients send on idle connections before they know of its end. */
+const IDLE_SHARE = 1 / 20;
 
 /** Connections that may wait to be accepted, enough for a fleet of clients that reconnects all at once. */
 const BACKLOG = 4_096;
@@ -53,12 +62,15 @@ export async function listen(
   { handle, upgrade }: Handlers,
   port: number,
   host: string,
-  limits: ListenerLimits = LIMITS,
+  given: Partial<ListenerLimits> = {},
 ): Promise<Listener> {
   const silent = new Set<Duplex>();
   const upgraded = new Set<Duplex>();
-  let closing = false;
+  const unanswered = new Set<ServerResponse>();
+  let draining = false;
+  let idleMayStay = true;
   // Node would answer a missing `Host` itself, without the security headers; the front door does it.
+  const limits = { ...LIMITS, ...given };
   const options = { ...limits, requireHostHeader: false, IncomingMessage: WebSocketsOnly };
   const server = createServer(options, (request, response) => {
     begin(request, response);
@@ -66,17 +78,22 @@ export async function listen(
   });
   function begin(request: IncomingMessage, response: ServerResponse): void {
     silent.delete(request.socket);
+    unanswered.add(response);
     response.once('close', () => {
+      unanswered.delete(response);
       // A connection kept alive after the last answer would keep the process running for `keepAliveTimeout`.
-      if (closing) server.closeIdleConnections();
+      if (!idleMayStay) server.closeIdleConnections();
     });
-    if (closing) response.setHeader('Connection', 'close');
+    if (draining) response.setHeader('Connection', 'close');
+  }
+  function drain(): void {
+    draining = true;
+    for (const response of unanswered) if (!response.headersSent) response.setHeader('Connection', 'close');
   }
   refuseTheUnreadable(server);
-  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    begin(request, response);
-    refuse(request, response, 417, badRequest('The only expectation that is met is "100-continue".'));
-  });
+  cutOffStalledAnswers(server, limits.stalledAnswerTimeout);
+  // Node would refuse any other expectation than "100-continue" itself; the front door does it.
+  server.on('checkExpectation', (request, response) => void server.emit('request', request, response));
   // Node counts connections that have not sent a request yet as busy, so `closeIdleConnections` leaves them open.
   server.on('connection', (socket: Socket) => {
     silent.add(socket);
@@ -94,25 +111,45 @@ export async function listen(
 
   return {
     port: portOf(server.address()),
+    drain,
     close(graceMs) {
-      closing = true;
+      drain();
       return new Promise((resolve) => {
         let finished = true;
+        const idle = setTimeout(() => {
+          // Requests that have arrived are read first.
+          setImmediate(() => {
+            idleMayStay = false;
+            server.closeIdleConnections();
+            for (const socket of silent) socket.destroy();
+          });
+        }, graceMs * IDLE_SHARE);
         const cutOff = setTimeout(() => {
           finished = false;
           server.closeAllConnections();
           // Node no longer tracks upgraded connections.
           for (const socket of upgraded) socket.destroy();
         }, graceMs);
-        server.close(() => {
+        stopAccepting(server, () => {
+          clearTimeout(idle);
           clearTimeout(cutOff);
           resolve(finished);
         });
-        server.closeIdleConnections();
-        for (const socket of silent) socket.destroy();
       });
     },
   };
+}
+
+/**
+ * Closes the server as a server of TCP. As a server of HTTP it would cut off idle connections at once, and with them
+ * requests that are on their way.
+ */
+function stopAccepting(server: Server, whenClosed: () => void): void {
+  NetServer.prototype.close.call(server, () => {
+    // Ends Node's timer that looks for slow connections.
+    server.close();
+    whenClosed();
+  });
 }
 
 /** Answers in the place of Node, whose own answers have no security headers, what never becomes a request. */

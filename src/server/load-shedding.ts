@@ -1,7 +1,8 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { overloaded } from '../graphql/errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { refuse } from './refusals.ts';
+import type { ReceivedBody } from './plugins/request-state.ts';
+import { turnAway } from './refusals.ts';
 
 export interface LoadSheddingOptions {
   readonly metrics: Metrics;
@@ -12,18 +13,19 @@ export interface LoadSheddingOptions {
 }
 
 export interface LoadShedding {
-  readonly handle: RequestListener;
+  readonly handle: (request: IncomingMessage, response: ServerResponse, body?: ReceivedBody) => void;
   /**
    * Admits an operation that does not come as an HTTP request.
    * @returns a function to call when it is done; undefined when it must be turned away
    */
   admit(): (() => void) | undefined;
+  /** Number of requests and operations that are not answered yet. */
+  readonly underWay: number;
   stop(): void;
 }
 
 const SAMPLE_MS = 500;
-const { message, extensions } = overloaded();
-const RETRY = { 'Retry-After': String(extensions['retryAfterSeconds']) };
+const OVERLOADED = overloaded();
 
 /**
  * Turns GraphQL requests away with 503 before they cost anything, while too many are under way or the event loop is
@@ -32,7 +34,12 @@ const RETRY = { 'Retry-After': String(extensions['retryAfterSeconds']) };
  * @param handle calls `becomesStream` when it answers with a stream
  */
 export function shedLoad(
-  handle: (request: IncomingMessage, response: ServerResponse, becomesStream: () => void) => void,
+  handle: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    becomesStream: () => void,
+    body?: ReceivedBody,
+  ) => void,
   { metrics, maxUnderWay = 1_000, maxLagMs = 1_000 }: LoadSheddingOptions,
 ): LoadShedding {
   let underWay = 0;
@@ -55,23 +62,23 @@ export function shedLoad(
   }
 
   return {
-    handle(request, response) {
+    handle(request, response, body) {
       if (request.url?.startsWith('/graphql') !== true) {
         handle(request, response, () => undefined);
         return;
       }
       const done = admit();
       if (done === undefined) {
-        refuse(request, response, 503, { message, extensions }, RETRY);
-        // Not logged: under a flood the log lines would cost more than the refusals.
-        metrics.recordRequest(503, 0);
-        metrics.recordError(String(extensions['code']));
+        turnAway(request, response, 503, OVERLOADED, metrics);
         return;
       }
       response.once('close', done);
-      handle(request, response, done);
+      handle(request, response, done, body);
     },
     admit,
+    get underWay() {
+      return underWay;
+    },
     stop() {
       clearInterval(sampling);
     },

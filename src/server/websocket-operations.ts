@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
 import { type Context, makeServer, type Server } from 'graphql-ws';
 import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
@@ -8,11 +8,24 @@ import type { Log } from '../log.ts';
 import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
-import { beginState } from './plugins/request-state.ts';
+import { beginState, type NameCaller } from './plugins/request-state.ts';
 
-/** The facts about a socket: the request that it was upgraded from. */
+/**
+ * The facts about a socket. It lives for hours and thousands are open, so of the upgrade and of `connection_init` nothing
+ * is kept but what operations need.
+ */
 export interface SocketFacts {
-  readonly request: IncomingMessage;
+  /** The headers of each operation, by their names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  /** Whether its `connection_init` was acknowledged. */
+  acknowledged: boolean;
+  /** Number of its operations that are streams. */
+  streams: number;
+}
+
+/** @param headers those of the upgrade, by their names in lower case */
+export function beginSocket(headers: Readonly<IncomingHttpHeaders>): SocketFacts {
+  return { headers: headersFromUpgrade(headers), acknowledged: false, streams: 0 };
 }
 
 export interface WebSocketOperationsDeps {
@@ -23,7 +36,13 @@ export interface WebSocketOperationsDeps {
   readonly admit: () => (() => void) | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  readonly nameCaller?: NameCaller | undefined;
+  /** Milliseconds from the opening of a socket to its `connection_init`. */
+  readonly initMs?: number;
 }
+
+/** Clients open the socket first and may fetch their token then. */
+const INIT_MS = 60_000;
 
 /** Twice a dashboard that subscribes to each of its 50 backfills. */
 const MAX_OPERATIONS_PER_SOCKET = 100;
@@ -31,7 +50,6 @@ const MAX_OPERATIONS_PER_SOCKET = 100;
 /** A placeholder: graphql-ws wants a document to execute, but yoga has executed the operation by then. */
 const SOME_OPERATION = parse('{ __typename }');
 
-type Params = ConnectionParams | undefined;
 type ConnectionParams = Readonly<Record<string, unknown>>;
 
 /**
@@ -40,15 +58,15 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
  * answered by an `error` message, any other failure by a result with errors.
  */
 export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
-  const { server, schema, finishResult, admit, clock, log } = deps;
+  const { server, schema, finishResult, admit, clock, log, nameCaller, initMs = INIT_MS } = deps;
 
   async function run(
-    { extra, connectionParams, subscriptions }: Context<ConnectionParams, SocketFacts>,
+    { extra, subscriptions }: Context<ConnectionParams, SocketFacts>,
     params: GraphQLParams,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-    const headers = headersOf(extra.request, connectionParams);
+    const { headers } = extra;
     const request = new server.fetchAPI.Request('ws://localhost/graphql', { method: 'POST', headers });
-    const state = beginState(headers, clock.monotonic());
+    const state = beginState(headers, clock.monotonic(), nameCaller);
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
@@ -64,7 +82,9 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     }
 
     const result = await ask().catch((error: unknown) => ({ errors: [error as GraphQLError] }));
-    const finished = isAsyncIterable(result) ? result : forMessages(finishResult(result, state));
+    const finished = isAsyncIterable(result)
+      ? counted(result, extra)
+      : forMessages(finishResult(result, state));
     logRequest(log, state, { method: 'WS' }, clock.monotonic());
     const wasRun = state.operation !== undefined;
     if (!isAsyncIterable(finished) && !wasRun && hasErrors(finished)) return finished.errors;
@@ -72,6 +92,14 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
   }
 
   return makeServer<ConnectionParams, SocketFacts>({
+    connectionInitWaitTimeout: initMs,
+    onConnect(context) {
+      const { extra, connectionParams = {} } = context;
+      extra.headers = { ...extra.headers, ...headersFromPayload(connectionParams) };
+      extra.acknowledged = true;
+      // graphql-ws would keep the whole payload as long as the socket.
+      delete (context as { connectionParams?: unknown }).connectionParams;
+    },
     onSubscribe: (context, _id, params) => run(context, params as GraphQLParams),
     execute: ({ rootValue }) => rootValue as ExecutionResult | AsyncIterable<ExecutionResult>,
   });
@@ -82,22 +110,61 @@ const FROM_UPGRADE = ['authorization', 'x-team-id', 'x-request-id', 'traceparent
 /** Headers taken from `connection_init` too, because browsers cannot set them at an upgrade. */
 const FROM_PAYLOAD: ReadonlySet<string> = new Set(['authorization', 'x-team-id']);
 
-function headersOf({ headers }: IncomingMessage, params: Params): Record<string, string> {
+function headersFromUpgrade(headers: Readonly<IncomingHttpHeaders>): Record<string, string> {
   const given = FROM_UPGRADE.flatMap((name) => {
     const value = headers[name];
     return typeof value === 'string' ? [[name, value] as const] : [];
   });
-  const sent = Object.entries(params ?? {}).flatMap(([key, value]) => {
+  return Object.fromEntries(given);
+}
+
+function headersFromPayload(params: ConnectionParams): Record<string, string> {
+  const sent = Object.entries(params).flatMap(([key, value]) => {
     const name = key.toLowerCase();
     return FROM_PAYLOAD.has(name) && value != null ? [[name, textOf(value)] as const] : [];
   });
-  return Object.fromEntries([...given, ...sent]);
+  return Object.fromEntries(sent);
 }
 
 /** A rounded number or a value that is no text becomes an empty header, which is refused like any malformed one. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   return Number.isSafeInteger(value) ? String(value) : '';
+}
+
+/** The same stream, which counts among those of its socket until it ends. */
+function counted(
+  stream: AsyncIterable<ExecutionResult>,
+  socket: SocketFacts,
+): AsyncIterableIterator<ExecutionResult> {
+  const iterator = stream[Symbol.asyncIterator]();
+  let hasEnded = false;
+  socket.streams++;
+
+  function end(): void {
+    if (!hasEnded) socket.streams--;
+    hasEnded = true;
+  }
+
+  return {
+    async next() {
+      try {
+        const step = await iterator.next();
+        if (step.done === true) end();
+        return step;
+      } catch (error) {
+        end();
+        throw error;
+      }
+    },
+    async return() {
+      end();
+      return (await iterator.return?.()) ?? { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 /** Removes the HTTP statuses and headers, which a message cannot carry. */

@@ -1,25 +1,37 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { handleProtocols, type Server } from 'graphql-ws';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { MAX_ANSWER } from '../graphql/answer-budget.ts';
 import type { Log } from '../log.ts';
 import { faultOf } from './front-door.ts';
-import { MAX_BODY_BYTES } from './plugins/body-limit.ts';
+import type { OpenStreams } from './open-streams.ts';
+import { isOwnOrigin } from './origin.ts';
+import { createPlaces } from './places.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
+import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 import { refuseSocket } from './refusals.ts';
-import type { SocketFacts } from './websocket-operations.ts';
+import { MAX_BODY_BYTES } from './request-bodies.ts';
+import { createIntake, type Intake } from './socket-intake.ts';
+import { beginSocket, type SocketFacts } from './websocket-operations.ts';
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface WebSockets {
   readonly upgrade: UpgradeListener;
-  /** Refuses new sockets, and closes each open one as soon as nothing is under way on it. */
+  /** Number of open sockets. */
+  readonly open: number;
+  /** Refuses new sockets. The open ones end with the other connections of `OpenStreams`. */
   close(): void;
 }
 
 export interface WebSocketsOptions {
   readonly operations: Server<SocketFacts>;
+  readonly unsentAnswers: UnsentAnswers;
+  readonly streams: OpenStreams;
   readonly log: Log;
+  /** The origins of pages that may open a socket whose credential comes by header. */
+  readonly corsOrigins?: readonly string[];
   readonly maxSockets?: number;
   /** Milliseconds between two pings, each of which finds the sockets that left the last one unanswered. */
   readonly pingMs?: number;
@@ -29,37 +41,54 @@ export interface WebSocketsOptions {
 const MAX_SOCKETS = 10_000;
 /** The most bytes that may wait to be sent to one client; beyond them the gateway stops reading from it. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
+/** For the answer to a close, where the rest of what the client sends is not read any more. */
+const CLOSE_MS = 1_000;
+
+/** The largest answer, with the type and the id of its message. */
+const MAX_TEXT_BYTES = MAX_ANSWER.bytes + MAX_BODY_BYTES;
 
 const INTERNAL_ERROR = 4500;
 const GOING_AWAY = 1001;
+const TOO_LARGE = 1009;
+const TRY_AGAIN_LATER = 1013;
+
+/** `ws` keeps each piece of an unfinished message in an object of its own. Clients send a message in one frame. */
+const OPTIONS: ServerOptions & { readonly maxFragments: number; readonly maxBufferedChunks: number } = {
+  noServer: true,
+  clientTracking: false,
+  maxPayload: MAX_BODY_BYTES,
+  maxFragments: 256,
+  maxBufferedChunks: 1_024,
+  handleProtocols,
+};
 
 interface State {
+  readonly facts: SocketFacts;
+  readonly intake: Intake;
   /** Number of messages still worked on; an operation's is done when its last result is sent. */
   underWay: number;
   /** Whether the client has answered the last ping. */
   alive: boolean;
+  /** Whether it closes as soon as nothing but streams is under way. What comes now is left for the next gateway. */
+  ending: boolean;
 }
 
 /**
  * GraphQL over WebSocket, at the path of the endpoint. graphql-ws has a server for `ws` too, but that one writes
  * clients' mistakes to the console, and its end does not let operations finish.
- *
- * `Origin` is not checked. A page of another site may open a socket from a browser, but gains nothing: there are no
- * cookies here, browsers add no bearer token, and whoever knows a token needs no browser to use it.
  */
 export function createWebSockets({
   operations,
+  unsentAnswers,
+  streams,
   log,
+  corsOrigins = [],
   maxSockets = MAX_SOCKETS,
   pingMs = 12_000,
 }: WebSocketsOptions): WebSockets {
   const sockets = new Map<WebSocket, State>();
-  const server = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    maxPayload: MAX_BODY_BYTES,
-    handleProtocols,
-  });
+  const places = createPlaces(maxSockets);
+  const server = new WebSocketServer(OPTIONS);
   // The answers of `ws` itself would have no security headers.
   server.on('wsClientError', (_error: Error, socket: Duplex, request: IncomingMessage) =>
     refuse(request, socket, 400, { 'Sec-WebSocket-Version': '13' }),
@@ -69,22 +98,33 @@ export function createWebSockets({
 
   function pingAll(): void {
     for (const [socket, state] of sockets) {
-      if (state.alive) socket.ping();
+      if (state.alive && !state.intake.isStuck()) socket.ping();
       else socket.terminate();
       state.alive = false;
     }
   }
 
-  function serve(socket: WebSocket, request: IncomingMessage): void {
-    const state: State = { underWay: 0, alive: true };
+  function serve(socket: WebSocket, connection: Duplex, facts: SocketFacts): void {
+    const intake = createIntake(socket, connection, facts, () => {
+      state.ending = true;
+      socket.close(TOO_LARGE, 'Too much before connection_init was acknowledged');
+      // Nothing more is taken into memory.
+      socket.pause();
+      setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+    });
+    const state: State = { facts, intake, underWay: 0, alive: true, ending: false };
     sockets.set(socket, state);
     const closed = operations.opened(
       {
         protocol: socket.protocol,
-        send: (text) => send(socket, text),
+        async send(text) {
+          await send(socket, text, unsentAnswers);
+          closeIfDone(socket, state);
+        },
         close: (code, reason) => socket.close(code, reason),
         onMessage(listener) {
           socket.on('message', (data: Buffer) => {
+            if (state.ending) return;
             state.underWay++;
             void listener(data.toString('utf8'))
               .catch((err: unknown) => {
@@ -93,12 +133,19 @@ export function createWebSockets({
               })
               .finally(() => {
                 state.underWay--;
-                if (closing && state.underWay === 0) socket.close(GOING_AWAY, 'Going away');
+                closeIfDone(socket, state);
               });
           });
         },
       },
-      { request },
+      facts,
+    );
+    const left = streams.add(
+      () => {
+        state.ending = true;
+        closeIfDone(socket, state);
+      },
+      () => facts.streams,
     );
     socket.on('pong', () => {
       state.alive = true;
@@ -107,6 +154,7 @@ export function createWebSockets({
     socket.on('error', ({ message }) => log.debug({ reason: message }, 'socket failed'));
     socket.once('close', (code, reason) => {
       sockets.delete(socket);
+      left();
       void closed(code, reason.toString('utf8'));
     });
   }
@@ -114,32 +162,66 @@ export function createWebSockets({
   return {
     upgrade(request, socket, head) {
       socket.on('error', () => socket.destroy());
+      const { origin, host, authorization } = request.headers;
       const fault = faultOf(request);
       const [path] = (request.url ?? '').split('?');
+      const isForeign = authorization !== undefined && !isOwnOrigin(origin, host, corsOrigins);
       if (fault !== undefined) refuse(request, socket, fault.status);
       else if (path !== '/graphql') refuse(request, socket, 404);
-      else if (closing || sockets.size >= maxSockets) refuse(request, socket, 503);
-      else server.handleUpgrade(request, socket, head, serve);
+      else if (isForeign) refuse(request, socket, 403);
+      else {
+        const leave = closing ? undefined : places.take();
+        if (leave === undefined) {
+          refuse(request, socket, 503);
+          return;
+        }
+        socket.once('close', leave);
+        // The listeners of the socket keep what a function here closes over, which therefore may not be the request.
+        const facts = beginSocket(request.headers);
+        server.handleUpgrade(request, socket, head, (opened) => serve(opened, socket, facts));
+      }
+    },
+
+    get open() {
+      return sockets.size;
     },
 
     close() {
       closing = true;
       clearInterval(pinging);
-      for (const [socket, { underWay }] of sockets) {
-        if (underWay === 0) socket.close(GOING_AWAY, 'Going away');
-      }
     },
   };
 }
 
-/** Resolves when the text has been handed to the network, which a slow client delays, or when the socket is closed. */
-function send(socket: WebSocket, text: string): Promise<void> {
+/** Streams send no `complete` then, so that clients subscribe again as soon as they have another socket. */
+function closeIfDone(socket: WebSocket, { ending, underWay, facts }: State): void {
+  if (ending && underWay <= facts.streams) socket.close(GOING_AWAY, 'Going away');
+}
+
+/**
+ * Resolves when the text has been handed to the network, which a slow client delays, or when the socket is closed. A
+ * text for which there is no room closes the socket: clients open it again and subscribe again by themselves.
+ */
+function send(socket: WebSocket, text: string, unsentAnswers: UnsentAnswers): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== socket.OPEN) {
       resolve();
       return;
     }
+    const bytes = Buffer.byteLength(text);
+    if (bytes > MAX_TEXT_BYTES) {
+      socket.close(TOO_LARGE, 'The answer is too large');
+      resolve();
+      return;
+    }
+    const giveBack = unsentAnswers.take(bytes);
+    if (giveBack === undefined) {
+      socket.close(TRY_AGAIN_LATER, 'Too many answers wait to be read');
+      resolve();
+      return;
+    }
     socket.send(text, () => {
+      giveBack();
       if (socket.isPaused && socket.bufferedAmount < MAX_BUFFERED_BYTES) socket.resume();
       resolve();
     });

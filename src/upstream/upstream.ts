@@ -32,6 +32,8 @@ export interface UpstreamSettings {
   readonly hourlyQuota: number;
   /** After how long a query is answered a stale value while its read goes on; 0 for never. */
   readonly staleAfterMs: number;
+  /** The processes that share each hour. */
+  readonly replicas: number;
   /** The deadline of one read, waiting and retries included. */
   readonly timeoutMs: number;
   /** The most calls in flight. */
@@ -62,20 +64,11 @@ export interface Upstream {
 
 /** Joins the rooms of `upstream/`. Calls run downwards: reads → cache → quota, rest → transport. */
 export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): Upstream {
-  const {
-    ttlMs,
-    finalTtlMs,
-    staleMs,
-    staleAfterMs,
-    maxBytes,
-    hourlyQuota,
-    timeoutMs,
-    maxConcurrency,
-    pollMs,
-  } = settings;
+  const { ttlMs, finalTtlMs, staleMs, staleAfterMs, maxBytes, hourlyQuota, replicas } = settings;
+  const { timeoutMs, maxConcurrency, pollMs } = settings;
   const { clock, log, metrics } = deps;
   const partitions = createPartitions<Team>(maxBytes);
-  const governor = createGovernor(clock, { finalTtlMs, hourlyQuota });
+  const governor = createGovernor(clock, { finalTtlMs, hourlyQuota, replicas });
   const http =
     deps.http ??
     createHttpClient({
@@ -155,6 +148,7 @@ function exposeGauges(
   { survey }: Pick<Governor, 'survey'>,
   { load }: Pick<ResilientHttp, 'load'>,
 ): void {
+  const quotas = metrics.reading(survey);
   metrics.gauge('upstream_calls_running', 'Calls to the REST API in flight.', () => load().running);
   metrics.gauge(
     'upstream_calls_waiting',
@@ -168,16 +162,16 @@ function exposeGauges(
     'level',
     'quota_credentials',
     'Credentials seen lately, by how much of their hourly quota is left.',
-    () => survey().credentials,
+    () => quotas().credentials,
   );
   metrics.gauge(
     'quota_remaining_least',
     'Calls left in the hour of the credential that has least, as far as is known here.',
-    () => survey().leastRemaining,
+    () => quotas().leastRemaining,
   );
   metrics.gauge(
     'quota_stretch_greatest',
     'The greatest factor by which lifetimes and poll intervals are stretched.',
-    () => survey().greatestStretch,
+    () => quotas().greatestStretch,
   );
 }

@@ -50,8 +50,23 @@ export function cpuSeconds(pid: number): number | undefined {
   return fields && (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** Seconds for which the main thread was ready and got no core; undefined where the system does not say. */
+export function coreWaitSeconds(pid: number): number | undefined {
+  const nanoseconds = readProc(`${pid}/schedstat`)?.split(' ')[1];
+  return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e9;
+}
+
 export function residentMiB(pid: number): number | undefined {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readProc(`${pid}/status`) ?? '')?.[1];
+  return statusMiB(pid, 'VmRSS');
+}
+
+/** The most that was resident since the process began. */
+export function peakResidentMiB(pid: number): number | undefined {
+  return statusMiB(pid, 'VmHWM');
+}
+
+function statusMiB(pid: number, name: 'VmRSS' | 'VmHWM'): number | undefined {
+  const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readProc(`${pid}/status`) ?? '')?.[1];
   return kibibytes === undefined ? undefined : Number(kibibytes) / 1024;
 }
 

@@ -47,12 +47,14 @@ function adopt(name: string, child: ChildProcess): Child {
 /**
  * @param core where it may run; anywhere this process may when undefined
  * @param ipc whether it can be sent messages
+ * @param stdout file descriptor of its standard output
  */
 export function spawnNode(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   core?: number,
   ipc = false,
+  stdout = 2,
 ): ChildProcess {
   const [command = '', ...rest] = [
     // It replaces itself by what it starts, so the child's pid is the server's.
@@ -64,7 +66,7 @@ export function spawnNode(
     cwd: ROOT,
     // Nothing else of our environment: the servers are measured with their defaults. Standard output is for the report.
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 2, 2, ...(ipc ? ['ipc' as const] : [])],
+    stdio: ['ignore', stdout, 2, ...(ipc ? ['ipc' as const] : [])],
   });
 }
 

@@ -180,6 +180,16 @@ it('the demo serves GraphiQL with its operation and headers, whatever the enviro
   expect(page.includes('Bearer sandbox-full')).toBe(true);
 });
 
+it('the demo lets pages of every port of localhost call it, and no others', async () => {
+  const demo = runDemo({ PORT: '0' });
+  const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
+  const allowed = async (origin: string): Promise<string | null> =>
+    (await fetch(url, { method: 'OPTIONS', headers: { origin } })).headers.get('access-control-allow-origin');
+  expect(await allowed('http://localhost:5173')).toBe('http://localhost:5173');
+  expect(await allowed('https://localhost')).toBe('https://localhost');
+  expect(await allowed('https://app.example.com')).toBeNull();
+});
+
 it('the demo takes another port when the default one is in use', async () => {
   // Whether 4000 is free depends on the machine: two demos cannot both have it.
   const demos = [runDemo({}), runDemo({})];

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/config.ts';
+import { ConfigError, describeSettings, loadConfig } from '../../src/config.ts';
 
 const mistakes = (env: Readonly<Record<string, string>>): readonly string[] => {
   try {
@@ -12,6 +12,9 @@ const mistakes = (env: Readonly<Record<string, string>>): readonly string[] => {
   return [];
 };
 
+/** 32 bytes, in fewer characters. */
+const SECRET = 'secret-of-thirty-two-bytes--äé';
+
 describe('loadConfig', () => {
   it('has a default for everything but the team and the trusted documents', () => {
     expect(loadConfig({})).toEqual({
@@ -21,16 +24,21 @@ describe('loadConfig', () => {
       CACHE_TTL_MS: 2000,
       CACHE_FINAL_TTL_MS: 60000,
       CACHE_STALE_MS: 300000,
-      CACHE_MAX_BYTES: 134217728,
+      CACHE_MAX_BYTES: 134_217_728,
       UPSTREAM_HOURLY_QUOTA: 5000,
       UPSTREAM_TIMEOUT_MS: 10000,
-      UPSTREAM_MAX_CONCURRENCY: 64,
+      UPSTREAM_MAX_CONCURRENCY: 256,
       MAX_UPSTREAM_CALLS_PER_OPERATION: 200,
       SUBSCRIPTION_POLL_MS: 2_000,
       GRAPHIQL: true,
       INTROSPECTION: true,
       CORS_ORIGINS: [],
+      KEEP_ALIVE_TIMEOUT_MS: 65_000,
       LOG_LEVEL: 'info',
+      LOG_CALLERS: false,
+      REPLICAS: 1,
+      REDIS_TIMEOUT_MS: 50,
+      DRAIN_DELAY_MS: 0,
       SHUTDOWN_GRACE_MS: 10000,
     });
   });
@@ -65,7 +73,30 @@ describe('loadConfig', () => {
       { SUPERMETRICS_TEAM_ID: '0' },
       'SUPERMETRICS_TEAM_ID must be a whole number from 1 to 9223372036854775807',
     ],
-    [{ CACHE_MAX_BYTES: '0' }, 'CACHE_MAX_BYTES must be a whole number from 1048576 to 1099511627776'],
+    [
+      { CACHE_MAX_ENTRIES: '5000' },
+      'CACHE_MAX_ENTRIES is no longer a setting: set CACHE_MAX_BYTES in its place',
+    ],
+    ...['0', '1048575', '1099511627777', '128MiB'].map(
+      (bytes): [Readonly<Record<string, string>>, string] => [
+        { CACHE_MAX_BYTES: bytes },
+        'CACHE_MAX_BYTES must be a whole number from 1048576 to 1099511627776',
+      ],
+    ),
+    ...[SECRET.slice(1), `${SECRET},`, `${SECRET},short`, `${SECRET},${SECRET},${SECRET}`].map(
+      (secret): [Readonly<Record<string, string>>, string] => [
+        { CACHE_SECRET: secret },
+        'CACHE_SECRET must be one secret, or the new and the old one separated by a comma, each of at least 32 bytes',
+      ],
+    ),
+    [{ REPLICAS: '0' }, 'REPLICAS must be a whole number from 1 to 1000'],
+    [{ REDIS_TIMEOUT_MS: '0' }, 'REDIS_TIMEOUT_MS must be a whole number from 1 to 60000'],
+    [{ LOG_CALLERS: 'on' }, 'LOG_CALLERS must be true or false'],
+    [{ METRICS_PORT: '65536' }, 'METRICS_PORT must be a whole number from 0 to 65535'],
+    [{ METRICS_PORT: 'udp://10.0.0.1:9090' }, 'METRICS_PORT must be a whole number from 0 to 65535'],
+    ...[{ METRICS_PORT: '4000' }, { PORT: '9090', METRICS_PORT: '09090' }].map(
+      (ports): [Readonly<Record<string, string>>, string] => [ports, 'METRICS_PORT must not be'],
+    ),
     ...['0', '1000000001', '5e3'].map((quota): [Readonly<Record<string, string>>, string] => [
       { UPSTREAM_HOURLY_QUOTA: quota },
       'UPSTREAM_HOURLY_QUOTA must be a whole number from 1 to 1000000000',
@@ -74,12 +105,38 @@ describe('loadConfig', () => {
     [{ UPSTREAM_MAX_CONCURRENCY: '1.5' }, 'UPSTREAM_MAX_CONCURRENCY must be a whole number from 1 to 10000'],
     [{ CACHE_TTL_MS: '-1' }, 'CACHE_TTL_MS must be a whole number from 0 to 3600000'],
     [{ GRAPHIQL: 'yes' }, 'GRAPHIQL must be true or false'],
-    [{ CORS_ORIGINS: 'https://app.example.com/' }, 'CORS_ORIGINS must be origins separated by commas'],
+    ...[
+      'https://app.example.com/',
+      'https://*.example.com',
+      'https://app.example.com:80:*',
+      'http://localhost:4*',
+      'localhost:*',
+    ].map((origins): [Readonly<Record<string, string>>, string] => [
+      { CORS_ORIGINS: origins },
+      'CORS_ORIGINS must be origins separated by commas',
+    ]),
   ])('refuses %o by name, with the valid values, and without repeating the given one', (env, message) => {
     const [mistake, ...others] = mistakes(env);
     expect(mistake).toContain(message);
-    expect(mistake).not.toContain('pass@');
+    expect(mistake).not.toMatch(/pass@|secret-of/);
     expect(others).toEqual([]);
+  });
+
+  it.each([SECRET, `${SECRET},${SECRET}`])('takes %j as CACHE_SECRET', (secret) => {
+    expect(Buffer.byteLength(SECRET)).toBe(32);
+    expect(loadConfig({ CACHE_SECRET: secret }).CACHE_SECRET).toEqual(secret.split(','));
+  });
+
+  it('names mistakes of single settings, removed ones and ones that contradict each other, all at once', () => {
+    expect(mistakes({ CACHE_TTL_MS: 'x', CACHE_MAX_ENTRIES: '1', METRICS_PORT: '4000' })).toEqual([
+      'CACHE_TTL_MS must be a whole number from 0 to 3600000',
+      'CACHE_MAX_ENTRIES is no longer a setting: set CACHE_MAX_BYTES in its place',
+      'METRICS_PORT must not be 4000 as PORT is: /metrics has a port of its own or is at PORT',
+    ]);
+  });
+
+  it('takes the address of a service called "metrics", as Kubernetes sets it, for no METRICS_PORT', () => {
+    expect(loadConfig({ METRICS_PORT: 'tcp://10.0.0.1:9090' }).METRICS_PORT).toBeUndefined();
   });
 
   it('has every setting in .env.example with its default', () => {
@@ -87,8 +144,8 @@ describe('loadConfig', () => {
     const lines = new Map(
       [...example.matchAll(/^#([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     );
-    const names = [...Object.keys(loadConfig({})), 'SUPERMETRICS_TEAM_ID', 'TRUSTED_DOCUMENTS'];
-    expect([...lines.keys()].sort()).toEqual(names.sort());
+    const names = describeSettings().map(({ name }) => name);
+    expect([...lines.keys()].sort()).toEqual(names.filter((name) => name !== 'REDIS_URL').sort());
     expect(loadConfig(Object.fromEntries(lines))).toEqual(loadConfig({}));
   });
 });

@@ -120,7 +120,7 @@ function openPipe(): Pipe {
 /** Makes more lines than a pipe holds. */
 async function fill(gateway: GatewayProcess): Promise<void> {
   for (let n = 0; n < 10; n++) {
-    await Promise.all(Array.from({ length: 50 }, () => gateway.get('/health')));
+    await Promise.all(Array.from({ length: 50 }, () => gateway.get('/graphql?query={__typename}')));
   }
 }
 

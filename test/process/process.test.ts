@@ -107,7 +107,12 @@ describe('the process', () => {
     const { sandbox } = await sandboxWithOne();
     const latch = createLatch();
     sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
-    const gateway = run({ PORT: '0', SUPERMETRICS_API_URL: sandbox.url, SHUTDOWN_GRACE_MS: '5000' });
+    const gateway = run({
+      PORT: '0',
+      SUPERMETRICS_API_URL: sandbox.url,
+      SHUTDOWN_GRACE_MS: '5000',
+      UPSTREAM_MAX_CONCURRENCY: '64',
+    });
     const origin = await listening(gateway);
     const silent = connect(Number(new URL(origin).port), '127.0.0.1');
     await once(
@@ -130,7 +135,7 @@ describe('the process', () => {
     expect(gateway.stdout()).toContain('"finished":true');
   });
 
-  it('completes streams over SSE and WebSocket, and a query in flight on one, although the upstream hangs', async () => {
+  it('breaks streams off over SSE and WebSocket, and finishes a query in flight on one, although the upstream hangs', async () => {
     const world = createWorld();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const sandbox = await startSandbox({ world });
@@ -170,8 +175,12 @@ describe('the process', () => {
 
     gateway.child.kill('SIGTERM');
     await expect.poll(() => gateway.stdout()).toContain('shutting down');
-    await Promise.all(streams.map(({ completed }) => completed));
-    expect(streams.flatMap(({ events }) => events.length)).toEqual(streams.map(() => 1));
+    const ends = streams.map(({ completed }) => completed.then(() => 'completed', String));
+    // Those whose connections have nothing else to finish.
+    expect(await Promise.all([...ends.slice(0, 20), ends.at(-1)])).toEqual([
+      ...Array.from({ length: 20 }, () => 'NetworkError: terminated'),
+      expect.stringContaining('Error'),
+    ]);
     expect(closed).toEqual([]);
     latch.open();
     await Promise.all(queries.map(({ completed }) => completed));
@@ -181,6 +190,8 @@ describe('the process', () => {
     ]);
     expect((await request).status).toBe(200);
     expect(await gateway.exited).toBe(0);
+    expect(new Set(await Promise.all(ends))).not.toContain('completed');
+    expect(streams.flatMap(({ events }) => events.length)).toEqual(streams.map(() => 1));
     expect(closed).toEqual([1001]);
     expect(gateway.stdout()).toContain('"finished":true');
     expect(gateway.stderr()).toBe('');
@@ -243,6 +254,8 @@ describe('the process', () => {
       CACHE_SERVICE_PORT: '80',
       REDIS_PORT: 'tcp://10.0.0.2:6379',
       REDIS_PORT_6379_TCP_ADDR: '10.0.0.2',
+      METRICS_PORT: 'tcp://10.0.0.4:9090',
+      METRICS_PORT_9090_TCP_ADDR: '10.0.0.4',
       // Of other programs.
       LOGNAME: 'operator',
       HOSTNAME: 'pod-1',
@@ -258,7 +271,7 @@ describe('the process', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
       .filter(({ level }) => level === 'warn')
-      .map(({ msg, variable, nearest }) => [msg, variable, nearest]);
+      .map(({ msg, variable, nearest, reason }) => [msg, variable, nearest ?? reason]);
     expect(warnings).toEqual([
       ['unknown setting', 'CACHE_TLL_MS', 'CACHE_TTL_MS'],
       ['unknown setting', 'UPSTREAM_CONCURRENCY', 'UPSTREAM_MAX_CONCURRENCY'],
@@ -266,6 +279,11 @@ describe('the process', () => {
       ['unknown setting', 'SUPERMETRICS_API_KEY', 'SUPERMETRICS_API_URL'],
       ['unknown setting', 'GRAPHIQL_ENABLED', 'GRAPHIQL'],
       ['unknown setting', 'REDIS_URI', 'REDIS_URL'],
+      [
+        'setting ignored',
+        'METRICS_PORT',
+        'it is the address of a service, as Kubernetes sets it, and no port',
+      ],
     ]);
     expect(gateway.stdout()).not.toContain('k3y');
   });
@@ -296,16 +314,20 @@ describe('the process', () => {
     ]);
   });
 
-  it('reports in one line that its port is in use and ends with 1', async () => {
-    const occupant = createServer().listen(0, '127.0.0.1');
-    await once(occupant, 'listening');
-    onTestFinished(() => void occupant.close());
-    const address = occupant.address();
-    const port = typeof address === 'object' ? String(address?.port) : '';
-    const gateway = run({ PORT: port });
-    expect(await gateway.exited).toBe(1);
-    expect(gateway.stderr()).toBe(
-      `PORT ${port} is in use on 127.0.0.1: stop what listens there, or set another PORT\n`,
-    );
-  });
+  it.each(['PORT', 'METRICS_PORT'])(
+    'reports in one line that its %s is in use and ends with 1',
+    async (name) => {
+      const occupant = createServer().listen(0, '127.0.0.1');
+      await once(occupant, 'listening');
+      onTestFinished(() => void occupant.close());
+      const address = occupant.address();
+      const port = typeof address === 'object' ? String(address?.port) : '';
+      const gateway = run({ PORT: '0', [name]: port });
+      expect(await gateway.exited).toBe(1);
+      expect(gateway.stdout()).toBe('');
+      expect(gateway.stderr()).toBe(
+        `${name} ${port} is in use on 127.0.0.1: stop what listens there, or set another ${name}\n`,
+      );
+    },
+  );
 });

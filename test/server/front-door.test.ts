@@ -77,10 +77,54 @@ describe('a path', () => {
         origin,
         `POST ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
       );
-      expect(answer.status).toBe(404);
+      expect(answer.status).toBe(405);
       expect(answer.body).not.toContain('Query');
     },
   );
+});
+
+describe('a method', () => {
+  const OTHERS = ['/health', '/ready', '/metrics', '/'].flatMap((path) =>
+    ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'].map(
+      (method) => [method, path, 'GET, HEAD', '/graphql'] as const,
+    ),
+  );
+  const OF_GRAPHQL = ['HEAD', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND'].map(
+    (method) => [method, '/graphql', 'GET, POST, OPTIONS', 'POST'] as const,
+  );
+
+  it.each([...OTHERS, ...OF_GRAPHQL])(
+    '%s is refused at %s with those that are taken',
+    async (method, path, allow, hint) => {
+      const { origin, logLines } = await startStack();
+      const answer = await ask(origin, `${method} ${path}`);
+      expect(answer.status).toBe(405);
+      expect(answer.headers).toMatchObject({ ...SECURE, allow, 'x-request-id': 'mine-1' });
+      if (method !== 'HEAD') {
+        expect(JSON.parse(answer.body)).toMatchObject({
+          errors: [{ message: expect.stringContaining(hint), extensions: { code: 'BAD_REQUEST' } }],
+        });
+      }
+      expect(requestLines(logLines)).toEqual([]);
+    },
+  );
+
+  it('OPTIONS says at /graphql which there are, without a body', async () => {
+    const { origin } = await startStack();
+    const answer = await ask(origin, 'OPTIONS /graphql');
+    expect([answer.status, answer.body]).toEqual([204, '']);
+    expect(answer.headers).toMatchObject({
+      ...SECURE,
+      allow: 'GET, POST, OPTIONS',
+      'x-request-id': 'mine-1',
+    });
+  });
+
+  it('HEAD is redirected from the root like GET', async () => {
+    const { origin } = await startStack();
+    const answer = await ask(origin, 'HEAD /');
+    expect([answer.status, answer.headers['location'], answer.body]).toEqual([302, 'graphql', '']);
+  });
 });
 
 describe('a target with scheme and authority', () => {
@@ -263,7 +307,7 @@ describe('a bug outside of any operation', () => {
       throw new TypeError('secret words');
     };
     vi.spyOn(clock, 'monotonic').mockReturnValueOnce(1).mockImplementationOnce(fail);
-    const answer = await ask(origin, 'GET /health');
+    const answer = await ask(origin, 'GET /graphql?query={__typename}');
     expect(answer.status).toBe(500);
     expect(answer.headers).toMatchObject({ ...SECURE, 'x-request-id': 'mine-1' });
     expect(JSON.parse(answer.body)).toEqual({

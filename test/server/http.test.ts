@@ -318,6 +318,25 @@ describe('a media type', () => {
     expect(status).toBe(406);
     expect(errors?.[0]?.message).toMatch(/text\/event-stream.*graphql-transport-ws/);
   });
+
+  it.each(['application/json', 'image/png'])(
+    'leaves no poll behind where a subscription is refused for accepting %s',
+    async (accept) => {
+      const { origin, world, clock, sandbox, query } = await startStack();
+      const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+      const text = `subscription { backfillUpdated(id: "${id}") { id } }`;
+      expect((await query(text, { headers: { accept } })).status).toBe(406);
+      const calls = sandbox.calls.count();
+      clock.advance(60_000);
+      // What the clock set off would have come by then, on the same connection.
+      await query('{ transfer(id: 6) { latestBackfill { id } } }');
+      expect(clock.waiting).toBe(0);
+      expect(sandbox.calls.count()).toBe(calls + 1);
+      expect(await (await fetch(`${origin}/metrics`)).text()).toContain(
+        'backfill_gateway_subscriptions_open 0',
+      );
+    },
+  );
 });
 
 describe('a body over 256 KiB', () => {
@@ -352,47 +371,6 @@ describe('a body over 256 KiB', () => {
       status: 200,
       body: '{"data":{"__typename":"Query"}}',
     });
-  });
-});
-
-describe('CORS', () => {
-  const preflight = async (origin: string): Promise<Headers> =>
-    (
-      await fetch(`${origin}/graphql`, {
-        method: 'OPTIONS',
-        headers: {
-          origin: 'https://app.example.com',
-          'access-control-request-method': 'POST',
-          'access-control-request-headers': 'x-team-id,traceparent,tracestate',
-        },
-      })
-    ).headers;
-
-  it('allows no other origin by default', async () => {
-    const { origin } = await startStack();
-    expect((await preflight(origin)).get('access-control-allow-origin')).toBeNull();
-  });
-
-  it('allows the origins of CORS_ORIGINS, without cookies', async () => {
-    const { origin } = await startStack({
-      CORS_ORIGINS: 'https://app.example.com, https://other.example.com',
-    });
-    const headers = await preflight(origin);
-    expect(headers.get('access-control-allow-origin')).toBe('https://app.example.com');
-    expect(headers.get('access-control-allow-credentials')).toBeNull();
-    expect(headers.get('access-control-allow-headers')).toContain('X-Team-Id');
-  });
-
-  it('allows a page to send its trace', async () => {
-    const { origin } = await startStack({ CORS_ORIGINS: 'https://app.example.com' });
-    const allowed = (await preflight(origin)).get('access-control-allow-headers');
-    expect(allowed).toMatch(/traceparent/i);
-    expect(allowed).toMatch(/tracestate/i);
-  });
-
-  it('allows no origin that is not among them', async () => {
-    const { origin } = await startStack({ CORS_ORIGINS: 'https://one.example.com,https://two.example.com' });
-    expect((await preflight(origin)).get('access-control-allow-origin')).toBe('null');
   });
 });
 

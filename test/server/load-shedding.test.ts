@@ -27,7 +27,7 @@ async function holdingServer(
   return {
     origin: `http://127.0.0.1:${listener.port}`,
     held,
-    counted: async () => (await metrics.expose()).text,
+    counted: async () => (await metrics.expose()).body.toString(),
   };
 }
 

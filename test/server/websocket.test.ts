@@ -2,15 +2,21 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { request as send } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { memoryUsage } from 'node:process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type Client, makeServer } from 'graphql-ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
+import { systemClock } from '../../src/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { listen } from '../../src/server/listener.ts';
+import { createUnsentAnswers } from '../../src/server/plugins/unsent-answers.ts';
+import { createOpenStreams } from '../../src/server/open-streams.ts';
 import { createWebSockets, type WebSocketsOptions } from '../../src/server/websocket.ts';
 import type { SocketFacts } from '../../src/server/websocket-operations.ts';
 import { codesOf, type Stack, startStack } from '../harness.ts';
@@ -300,15 +306,146 @@ describe('an upgrade', () => {
   });
 });
 
+describe('the Origin of an upgrade', () => {
+  const open = async (origin: string, headers: Readonly<Record<string, string>>): Promise<string> => {
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws', {
+      headers,
+    });
+    onTestFinished(() => socket.terminate());
+    return once(socket, 'open').then(
+      () => 'open',
+      (error: unknown) => (error instanceof Error ? error.message : 'unknown'),
+    );
+  };
+  const authorization = CALLER.Authorization;
+  const refused = 'Unexpected server response: 403';
+
+  it.each([
+    ['a foreign page', 'https://evil.test', refused],
+    ['a page of another port', 'http://gateway.test:8080', refused],
+    ['a page without an origin', 'null', refused],
+    ['something that is no origin', 'https://', refused],
+    ['two origins', 'https://gateway.test, https://evil.test', refused],
+    ['a listed page', 'https://app.test', 'open'],
+    ["the gateway's own page", 'http://gateway.test', 'open'],
+    ["the gateway's own page behind TLS", 'https://gateway.test', 'open'],
+  ])('of %s is judged where the credential came by header', async (_name, from, outcome) => {
+    const { origin } = await startStack({ CORS_ORIGINS: 'https://app.test' });
+    const headers = { Host: 'Gateway.test', Origin: from };
+    expect(await open(origin, { ...headers, authorization })).toBe(outcome);
+    expect(await open(origin, headers)).toBe('open');
+  });
+
+  it('may be any where CORS_ORIGINS is *, or where there is none', async () => {
+    const { origin } = await startStack({ CORS_ORIGINS: '*' });
+    expect(await open(origin, { Origin: 'https://evil.test', authorization })).toBe('open');
+    expect(await open(origin, { authorization })).toBe('open');
+  });
+
+  it('is compared with the host that came, not with the one that the front door puts in its place', async () => {
+    const { origin } = await startStack();
+    expect(await open(origin, { Origin: 'http://localhost', authorization })).toBe(refused);
+  });
+});
+
+describe('a WebSocket that is not acknowledged', () => {
+  const init = (size: number): string =>
+    JSON.stringify({ type: 'connection_init', payload: { ...CALLER, x: 'x'.repeat(size) } });
+  const connectTo = async (origin: string, headers = {}): Promise<WebSocket> => {
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws', {
+      headers,
+    });
+    onTestFinished(() => socket.terminate());
+    await once(socket, 'open');
+    return socket;
+  };
+  const closeOf = async (socket: WebSocket): Promise<number> =>
+    ((await once(socket, 'close')) as [number])[0];
+
+  it('takes 16 KiB', async () => {
+    const { origin } = await startStack();
+    const socket = await connectTo(origin);
+    socket.send(init(15_000));
+    const [ack] = (await once(socket, 'message')) as [Buffer];
+    expect(JSON.parse(ack.toString())).toEqual({ type: 'connection_ack' });
+    // From now on it takes what a body may have.
+    socket.send(JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(200_000) } }));
+    expect(((await once(socket, 'message')) as [Buffer])[0].length).toBeGreaterThan(200_000);
+  });
+
+  it.each<[name: string, send: (socket: WebSocket) => void]>([
+    ['one message', (socket) => socket.send(init(17_000))],
+    ['a message that does not end', (socket) => socket.send('x'.repeat(17_000), { fin: false })],
+    [
+      'many messages',
+      (socket) => {
+        for (let n = 0; n < 200; n++)
+          socket.send('{"type":"ping","payload":{"x":"' + 'x'.repeat(100) + '"}}');
+      },
+    ],
+  ])('is closed when it sends more in %s', async (_name, send) => {
+    const { origin, query } = await startStack();
+    const socket = await connectTo(origin);
+    send(socket);
+    expect(await closeOf(socket)).toBe(1009);
+    expect((await query('{ __typename }')).status).toBe(200);
+  });
+
+  it('leaves nothing of its upgrade and its payload but what operations need', async () => {
+    const { origin } = await startStack();
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const held = (): number => {
+      // What the first collection finds is given back by the second.
+      collect();
+      collect();
+      const { heapUsed, external } = memoryUsage();
+      return heapUsed + external;
+    };
+    const clients: Socket[] = [];
+    onTestFinished(() => clients.forEach((client) => client.destroy()));
+    const openOne = async (): Promise<void> => {
+      const client = connect(Number(new URL(origin).port), '127.0.0.1');
+      clients.push(client);
+      client.write(
+        `GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
+          `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\nX-More: ${'x'.repeat(15_000)}\r\n\r\n`,
+      );
+      await once(client, 'data');
+      const payload = Buffer.from(init(15_000));
+      const head = Buffer.from([0x81, 0xfe, 0, 0, 0, 0, 0, 0]);
+      head.writeUInt16BE(payload.length, 2);
+      client.write(Buffer.concat([head, payload]));
+      await once(client, 'data');
+    };
+    for (let n = 0; n < 20; n++) await openOne();
+    const before = held();
+    for (let n = 0; n < 100; n++) await openOne();
+    expect((held() - before) / 100).toBeLessThan(16 * 1024);
+  });
+});
+
 describe('the client of a WebSocket', () => {
   /** Sockets alone, over operations that answer pings, and count what came. */
-  async function startSockets(options: Pick<WebSocketsOptions, 'pingMs' | 'maxSockets'>) {
+  async function startSockets({
+    initMs = 60_000,
+    ...options
+  }: Pick<WebSocketsOptions, 'pingMs' | 'maxSockets'> & { readonly initMs?: number }) {
     let messages = 0;
     const count = (): void => {
       messages++;
     };
+    const streams = createOpenStreams(systemClock);
     const sockets = createWebSockets({
-      operations: makeServer<Record<string, unknown>, SocketFacts>({ onPing: () => count() }),
+      streams,
+      unsentAnswers: createUnsentAnswers(),
+      operations: makeServer<Record<string, unknown>, SocketFacts>({
+        connectionInitWaitTimeout: initMs,
+        onPing: () => count(),
+        onConnect({ extra }) {
+          extra.acknowledged = true;
+        },
+      }),
       log: createLog('silent'),
       ...options,
     });
@@ -320,6 +457,7 @@ describe('the client of a WebSocket', () => {
     );
     onTestFinished(async () => {
       sockets.close();
+      streams.endAll(0);
       await listener.close(0);
     });
     const open = (clientOptions: ClientOptions = {}): WebSocket => {
@@ -330,6 +468,38 @@ describe('the client of a WebSocket', () => {
     };
     return { open, messages: () => messages };
   }
+
+  it('is cut off with a large message that goes on without end, and only then', async () => {
+    const { open } = await startSockets({ pingMs: 50 });
+    const connected = async (): Promise<WebSocket> => {
+      const socket = open();
+      await once(socket, 'open');
+      socket.send(JSON.stringify({ type: 'connection_init' }));
+      await once(socket, 'message');
+      // A large message that is whole.
+      socket.send(JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(100_000) } }));
+      await once(socket, 'message');
+      return socket;
+    };
+    const idle = await connected();
+    const stuck = await connected();
+    stuck.send('x'.repeat(17_000), { fin: false });
+    // Many pings later.
+    expect(await once(stuck, 'close')).toEqual([1006, expect.anything()]);
+    for (let pings = 0; pings < 5; pings++) await once(idle, 'ping');
+    expect(idle.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it('is closed with 4408 when connection_init does not come in time, and stays when it does', async () => {
+    const { open } = await startSockets({ initMs: 100, pingMs: 200 });
+    const [silent, idle] = [open(), open()];
+    await once(idle, 'open');
+    idle.send(JSON.stringify({ type: 'connection_init' }));
+    const [code] = (await once(silent, 'close')) as [number];
+    expect(code).toBe(4408);
+    await once(idle, 'ping');
+    expect(idle.readyState).toBe(WebSocket.OPEN);
+  });
 
   it('is cut off if it does not answer pings, and only then', async () => {
     const { open } = await startSockets({ pingMs: 20 });
@@ -344,6 +514,8 @@ describe('the client of a WebSocket', () => {
     const { open, messages } = await startSockets({ pingMs: 60_000 });
     const greedy = open();
     await once(greedy, 'open');
+    greedy.send(JSON.stringify({ type: 'connection_init' }));
+    await once(greedy, 'message');
     greedy.pause();
     const ping = JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(200_000) } });
     const total = 400;

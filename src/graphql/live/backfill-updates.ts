@@ -23,8 +23,6 @@ export interface BackfillUpdates {
   open(reader: ReadContext, teamId: ResourceId, id: ResourceId): Promise<AsyncIterable<BackfillSnapshot>>;
   /** Number of streams under way. */
   readonly streams: number;
-  /** Completes all streams; from now on each new one completes after its first state. */
-  close(): void;
 }
 
 export interface BackfillUpdatesDeps {
@@ -45,9 +43,8 @@ const EVENTS_PER_TICK = 50;
 export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
   const { upstream, clock, metrics, staleMs, maxStreams = MAX_STREAMS } = deps;
   const pollers = new Map<string, TeamPoller>();
-  const streams = new Set<() => void>();
+  let streams = 0;
   const tickLimiter = createTickLimiter(EVENTS_PER_TICK);
-  let closed = false;
 
   function pollerOf(credential: Credential, teamId: ResourceId): TeamPoller {
     const key = `${credential.id}/${teamId}`;
@@ -69,7 +66,7 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
 
   return {
     async open(reader, teamId, id) {
-      if (streams.size >= maxStreams) throw overloaded('Too many subscriptions are open at the moment.');
+      if (streams >= maxStreams) throw overloaded('Too many subscriptions are open at the moment.');
       const first = await upstream.backfills.backfill(reader, teamId, id);
 
       return new Repeater<BackfillSnapshot>(async (push, stop) => {
@@ -78,24 +75,18 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
           if (isOver(snapshot)) stop();
         };
         send(first);
-        if (closed) stop();
-        if (closed || isOver(first)) return;
+        if (isOver(first)) return;
         const poller = pollerOf(reader.caller.credential, teamId);
         const leave = poller.join(id, { last: first, send, end: stop });
-        streams.add(stop);
+        streams++;
         await stop;
-        streams.delete(stop);
+        streams--;
         leave();
       }, new SlidingBuffer(1));
     },
 
     get streams() {
-      return streams.size;
-    },
-
-    close() {
-      closed = true;
-      for (const stop of streams) stop();
+      return streams;
     },
   };
 }

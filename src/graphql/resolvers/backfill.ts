@@ -26,7 +26,9 @@ export const Backfill: BackfillResolvers = {
   transferRunsFailed: ({ record }) => record.transfer_runs_failed,
   progress: ({ record }) => progressOf(record),
   estimatedEndTime: (backfill, _args, context) => estimateEndTime(backfill, context.now()),
-  errorReport: ({ record }) => record.error_report,
+  // The backfills that were known before the answer became too large are still resolved.
+  errorReport: ({ record }, _args, context) =>
+    context.answer?.isExceeded === true ? [] : record.error_report,
 };
 
 export const BackfillRunError: BackfillRunErrorResolvers = {

@@ -1,13 +1,14 @@
+import { withinAnswer } from '../answer-budget.ts';
 import { resourceId, resourceIds } from '../input.ts';
+import { maxItemsOf } from '../list-limits.ts';
 import type { QueryResolvers } from '../types.generated.ts';
 
-const MAX_TRANSFERS = 100;
-
 export const Query: QueryResolvers = {
-  backfill(_query, args, context) {
+  backfill(_query, args, context, info) {
     const { backfill } = context.loaders();
     const teamId = context.teamId(args.teamId);
-    return backfill.load({ teamId, id: resourceId(args.id, 'The argument "id"') });
+    const reading = backfill.load({ teamId, id: resourceId(args.id, 'The argument "id"') });
+    return withinAnswer(reading, context, info);
   },
 
   // `transfer` and `transfers` read nothing. They call `loaders()` and `teamId()` to report a missing credential or
@@ -21,6 +22,6 @@ export const Query: QueryResolvers = {
   transfers(_query, args, context) {
     context.loaders();
     const teamId = context.teamId(args.teamId);
-    return resourceIds(args.ids, 'ids', MAX_TRANSFERS).map((id) => ({ teamId, id }));
+    return resourceIds(args.ids, 'ids', maxItemsOf('transfers')).map((id) => ({ teamId, id }));
   },
 };

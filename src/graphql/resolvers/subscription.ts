@@ -1,3 +1,4 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import { resourceId } from '../input.ts';
 import type { BackfillParent } from '../parents.ts';
@@ -12,8 +13,10 @@ export const Subscription: SubscriptionResolvers = {
     },
 
     // Execution calls this once for each event and before the event's fields, so the event begins here.
-    resolve(snapshot: BackfillParent, _args: unknown, context: GatewayContext) {
+    resolve(snapshot: BackfillParent, _args: unknown, context: GatewayContext, info: GraphQLResolveInfo) {
       context.beginEvent();
+      context.answer?.beginEvent();
+      if (context.answer?.admit(snapshot, info) === null) throw context.answer.error();
       return snapshot;
     },
   },

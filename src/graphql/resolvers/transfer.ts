@@ -1,5 +1,7 @@
+import { withinAnswer } from '../answer-budget.ts';
 import type { TransferResolvers } from '../types.generated.ts';
 
 export const Transfer: TransferResolvers = {
-  latestBackfill: (transfer, _args, context) => context.loaders().latestBackfill.load(transfer),
+  latestBackfill: (transfer, _args, context, info) =>
+    withinAnswer(context.loaders().latestBackfill.load(transfer), context, info),
 };

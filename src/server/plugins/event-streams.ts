@@ -8,6 +8,7 @@ export function useEventStreams(): GatewayPlugin {
       // nginx would hold events back to send them on in larger pieces.
       response.headers.set('X-Accel-Buffering', 'no');
       serverContext.becomesStream?.();
+      serverContext.body?.release();
     },
   };
 }

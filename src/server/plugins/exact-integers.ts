@@ -12,9 +12,10 @@ const MAX_VALUES = 20_000;
  */
 export function useExactIntegers(): Plugin {
   return {
-    onParams({ params: { variables } }) {
+    onParams({ params: { variables }, setResult }) {
       const fault = findFault(variables);
-      if (fault !== undefined) throw badUserInput(fault);
+      // A result and not a throw, so that the answer has `data: null` like that to any list that is too long.
+      if (fault !== undefined) setResult({ data: null, errors: [badUserInput(fault)] });
     },
   };
 }

@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
-import type { Plugin } from 'graphql-yoga';
+import type { GraphQLParams } from 'graphql-yoga';
+import type { GatewayPlugin } from './request-state.ts';
 
 /**
  * Accepts JSON bodies only. Yoga reads forms and plain text too, which any web page can make a browser send here
@@ -7,18 +8,14 @@ import type { Plugin } from 'graphql-yoga';
  *
  * Malformed JSON in the URL of a GET is the client's mistake; yoga would answer it as a bug of the server.
  */
-export function useJsonRequests(): Plugin {
+export function useJsonRequests(): GatewayPlugin {
   return {
-    onRequest({ request }) {
-      // Yoga compares it letter by letter, though media types have no case.
-      const type = request.headers.get('content-type');
-      if (type === null || AS_YOGA_READS_IT.test(type) || !isJson(type)) return;
-      request.headers.set('content-type', 'application/json');
-    },
-
-    onRequestParse({ request, requestParser, setRequestParser }) {
-      if (request.method === 'POST' && !isJson(request.headers.get('content-type'))) {
-        throw badRequest(415, 'The body of a request must be JSON: send "Content-Type: application/json".');
+    onRequestParse({ request, requestParser, setRequestParser, serverContext }) {
+      if (request.method === 'POST') {
+        if (!isJson(request.headers.get('content-type'))) {
+          throw badRequest(415, 'The body of a request must be JSON: send "Content-Type: application/json".');
+        }
+        setRequestParser(() => paramsIn(serverContext.body?.take()));
       }
       if (request.method === 'GET' && requestParser !== undefined) {
         setRequestParser((parsed) => {
@@ -37,7 +34,21 @@ export function useJsonRequests(): Plugin {
   };
 }
 
-const AS_YOGA_READS_IT = /^application\/json(?:;|$)/;
+/** The body was read before, see request-bodies.ts; yoga would read it from the request. */
+function paramsIn(body: Buffer | undefined): GraphQLParams | GraphQLParams[] {
+  const params = parsed(body?.toString('utf8') ?? '');
+  if (typeof params === 'object' && params !== null) return params;
+  throw badRequest(400, 'The body of a request must be a JSON object with the member "query".');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The runtime's own message would repeat the body.
+    throw badRequest(400, 'The body of the request is not valid JSON.');
+  }
+}
 
 function isJson(contentType: string | null): boolean {
   return /^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(contentType ?? '');

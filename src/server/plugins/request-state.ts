@@ -17,19 +17,46 @@ export interface RequestState {
   readonly tracestate: string | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
+  /** Who asks, where log lines say that. */
+  readonly caller?: CallerNames;
   operation?: { readonly type: string; readonly name: string | undefined };
   cost?: OperationCost;
   /** Whether the answer describes this request only, so that a browser may not keep it. */
   mustNotBeKept?: boolean;
+  /** Gives back the room of the answer among {@link UnsentAnswers}; there once the answer has been made. */
+  giveBack?: (() => void) | undefined;
+  /** Whether there was no room for the answer. */
+  isRefused?: boolean;
   /** The `extensions.code` of every error in the answer. */
   readonly codes: Set<string>;
 }
+
+/** The body of a POST, read to its end. */
+export interface ReceivedBody {
+  /** Gives it once, so that its memory is free while the operation runs. */
+  take(): Buffer;
+  /** Ends its count against the limit of all bodies; the end of the answer does so too. */
+  release(): void;
+}
+
+/** As far as the headers say it: a name that is no secret, and the team. */
+export interface CallerNames {
+  readonly caller?: string;
+  readonly teamId?: string;
+}
+
+/** @param headers by their names in lower case */
+export type NameCaller = (headers: Readonly<IncomingHttpHeaders>) => CallerNames;
 
 /** Travels with the request through every hook of the server; made where the request comes in. */
 export interface ServerContext {
   readonly state: RequestState;
   /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
+  /** Calls back when what has been written lately has left, or the client has; for streams, which go on then. */
+  readonly whenDrained?: (listener: () => void) => void;
+  /** Only where the request came over HTTP. */
+  readonly body?: ReceivedBody;
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
@@ -39,6 +66,8 @@ export interface RecordingDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Only where log lines say who asks. */
+  readonly nameCaller?: NameCaller | undefined;
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -51,13 +80,18 @@ const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
  * @param headers by their names in lower case
  * @param now monotonic milliseconds
  */
-export function beginState(headers: Readonly<IncomingHttpHeaders>, now: number): RequestState {
+export function beginState(
+  headers: Readonly<IncomingHttpHeaders>,
+  now: number,
+  nameCaller?: NameCaller,
+): RequestState {
   const traceparent = matching(headers['traceparent'], TRACEPARENT);
   return {
     requestId: requestIdFrom(headers),
     traceparent,
     tracestate: traceparent === undefined ? undefined : matching(headers['tracestate'], TRACESTATE),
     startedAt: now,
+    ...(nameCaller && { caller: nameCaller(headers) }),
     codes: new Set(),
   };
 }
@@ -67,13 +101,14 @@ export function beginState(headers: Readonly<IncomingHttpHeaders>, now: number):
  * @param now monotonic milliseconds
  */
 export function logFields(
-  { requestId, traceparent, tracestate, startedAt, operation, codes }: RequestState,
+  { requestId, traceparent, tracestate, startedAt, caller, operation, codes }: RequestState,
   now: number,
 ): Readonly<Record<string, unknown>> {
   return {
     requestId,
     ...(traceparent === undefined ? {} : { traceparent }),
     ...(tracestate === undefined ? {} : { tracestate }),
+    ...caller,
     durationMs: Math.round((now - startedAt) * 10) / 10,
     ...(operation === undefined ? {} : { operationName: operation.name }),
     ...(codes.size === 0 ? {} : { codes: [...codes] }),

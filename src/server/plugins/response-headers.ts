@@ -7,12 +7,13 @@ import { SECURITY_HEADERS } from './security-headers.ts';
  * Sets the request's id and how long the client may keep the answer: as long as everything in it is fresh. Answers
  * differ by credential and team, so a shared cache may not keep them at all.
  */
-export function useResponseHeaders(clock: Clock): GatewayPlugin {
+export function useResponseHeaders(clock: Clock, variesByOrigin: boolean): GatewayPlugin {
+  const vary = variesByOrigin ? `${VARY}, Origin` : VARY;
   return {
     onResponse({ response, serverContext: { state } }) {
       response.headers.set('X-Request-Id', state.requestId);
       response.headers.set('Cache-Control', cacheControl(state, response.status, clock.monotonic()));
-      response.headers.append('Vary', VARY);
+      response.headers.append('Vary', vary);
       for (const [name, value] of SECURITY_HEADERS) response.headers.set(name, value);
     },
   };

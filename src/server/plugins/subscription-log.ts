@@ -4,17 +4,20 @@ import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { type GatewayPlugin, logFields, type RequestState } from './request-state.ts';
 
-/** The end of a stream: by itself, with an error, or because its client left. */
-type Reason = 'completed' | 'failed' | 'left';
+/** The end of a stream: by itself, with an error, because its client left, or because the gateway stops. */
+type Reason = 'completed' | 'failed' | 'left' | 'shutdown';
 
 export interface SubscriptionLogDeps {
   readonly clock: Clock;
   readonly log: Log;
+  /** Whether the gateway breaks its streams off. */
+  readonly isEnding: () => boolean;
 }
 
 /** Writes a second log line for each subscription when its stream ends: how long, how many events, and why. */
-export function useSubscriptionLog({ clock, log }: SubscriptionLogDeps): GatewayPlugin {
-  function logEnd(state: RequestState, events: number, reason: Reason): void {
+export function useSubscriptionLog({ clock, log, isEnding }: SubscriptionLogDeps): GatewayPlugin {
+  function logEnd(state: RequestState, events: number, by: Reason): void {
+    const reason = by === 'left' && isEnding() ? 'shutdown' : by;
     log.info({ ...logFields(state, clock.monotonic()), events, reason }, 'subscription ended');
   }
 

@@ -69,11 +69,15 @@ const UNSTRETCHED: Stretch = { changing: 1, final: 1 };
 interface Account {
   readonly calls: MinuteCounter;
   readonly demand: Demand;
+  /** Calls an hour that the REST API allows, and the part of them that is this process's. */
+  wholeLimit: number;
   limit: number;
   /** Whether the REST API has said what the limit is. */
   limitIsTold: boolean;
   callsInFlight: number;
   stretch: Stretch;
+  /** Whether anything has happened that could raise the stretch since it was revised. */
+  hasNews: boolean;
   revisedAt: number;
   probedAt: number;
 }
@@ -83,6 +87,8 @@ export interface GovernorSettings {
   readonly finalTtlMs: number;
   /** The limit that is assumed until a response tells it, `UPSTREAM_HOURLY_QUOTA`. */
   readonly hourlyQuota: number;
+  /** The processes that share each hour evenly and do not know of each other's calls, `REPLICAS`. */
+  readonly replicas: number;
 }
 
 export function createGovernor(clock: Clock, settings: GovernorSettings): Governor {
@@ -98,7 +104,9 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
 
   function stretchOf(account: Account): Stretch {
     const now = clock.monotonic();
-    if (now - account.revisedAt >= REVISION_INTERVAL_MS) reviseStretch(account, now);
+    // The many credentials that a survey finds idle have nothing to revise.
+    const canChange = account.hasNews || account.stretch.changing > 1;
+    if (canChange && now - account.revisedAt >= REVISION_INTERVAL_MS) reviseStretch(account, now);
     return account.stretch;
   }
 
@@ -129,10 +137,12 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
   }
 
   function learnLimits(account: Account, { status, headers }: HttpResponse): void {
+    account.hasNews = true;
     const limit = countIn(headers['x-ratelimit-limit']);
     const remaining = countIn(headers['x-ratelimit-remaining']);
     if (limit !== undefined && limit > 0) {
-      account.limit = limit;
+      account.wholeLimit = limit;
+      account.limit = partOf(limit, settings);
       account.limitIsTold = true;
     }
     const now = clock.monotonic();
@@ -143,18 +153,21 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
       return;
     }
     // The header includes other clients' calls; our count includes calls in flight. A difference those explain is
-    // ignored.
+    // ignored. What other replicas leave of the hour bounds our part of it, but does not enlarge it.
+    const usedByAll = Math.max(0, account.wholeLimit - remaining);
     const used = Math.max(0, account.limit - remaining);
-    const excess = account.calls.total(now) - used;
-    if (excess < 0 || excess > account.callsInFlight) account.calls.correctTo(now, used);
+    const counted = account.calls.total(now);
+    if (counted < used) account.calls.correctTo(now, used);
+    else if (counted > usedByAll + account.callsInFlight) account.calls.correctTo(now, usedByAll);
   }
 
   return {
     stretch: (credentialId) => stretchOf(accountOf(credentialId)),
 
     expectCall(credentialId, reason) {
-      const { demand, stretch } = accountOf(credentialId);
-      demand.record(clock.monotonic(), reason, stretch);
+      const account = accountOf(credentialId);
+      account.hasNews = true;
+      account.demand.record(clock.monotonic(), reason, account.stretch);
     },
 
     assertAffordable(credentialId, priority) {
@@ -171,6 +184,7 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
 
     callBegan(credentialId) {
       const account = accountOf(credentialId);
+      account.hasNews = true;
       account.callsInFlight++;
       account.calls.add(clock.monotonic(), 1);
     },
@@ -183,7 +197,7 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
 
     survey() {
       const credentials: Record<QuotaLevel, number> = { plenty: 0, stretched: 0, nearly_out: 0, out: 0 };
-      let leastRemaining = accounts.size === 0 ? settings.hourlyQuota : Infinity;
+      let leastRemaining = accounts.size === 0 ? partOf(settings.hourlyQuota, settings) : Infinity;
       let greatestStretch = 1;
       for (const account of accounts.values()) {
         credentials[levelOf(account)]++;
@@ -195,14 +209,22 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
   };
 }
 
-function newAccount(now: number, { finalTtlMs, hourlyQuota }: GovernorSettings): Account {
+/** One call an hour is left even to the most replicas, since a limit of none would stop them for ever. */
+function partOf(limit: number, { replicas }: GovernorSettings): number {
+  return Math.max(1, Math.floor(limit / replicas));
+}
+
+function newAccount(now: number, settings: GovernorSettings): Account {
+  const { finalTtlMs, hourlyQuota } = settings;
   return {
     calls: new MinuteCounter(now),
     demand: new Demand(now, finalTtlMs),
-    limit: hourlyQuota,
+    wholeLimit: hourlyQuota,
+    limit: partOf(hourlyQuota, settings),
     limitIsTold: false,
     callsInFlight: 0,
     stretch: UNSTRETCHED,
+    hasNews: false,
     revisedAt: now,
     probedAt: -Infinity,
   };
@@ -216,6 +238,7 @@ function reviseStretch(account: Account, now: number): void {
   const fallen = stretch.changing * 0.5 ** ((now - revisedAt) / STRETCH_HALF_LIFE_MS);
   const changing = Math.max(1, needed, fallen);
   account.stretch = { changing, final: finalStretch(changing) };
+  account.hasNews = false;
   account.revisedAt = now;
 }
 

@@ -9,6 +9,8 @@ export class MinuteCounter {
   readonly #counts: number[];
   readonly #since: number;
   #minute: number;
+  /** The sum of the counts: it is asked for at every read, and for every credential at every scrape. */
+  #total = 0;
 
   /** @param minutes how many whole minutes are remembered besides the present one */
   constructor(now: number, minutes = MINUTES) {
@@ -19,7 +21,7 @@ export class MinuteCounter {
 
   add(now: number, count: number): void {
     this.#advance(now);
-    this.#counts[0] = (this.#counts[0] ?? 0) + count;
+    this.#change(0, count);
   }
 
   /** Counts of the present minute and of those before it, newest first. */
@@ -29,14 +31,19 @@ export class MinuteCounter {
   }
 
   total(now: number): number {
-    return sum(this.counts(now));
+    this.#advance(now);
+    return this.#total;
   }
 
   /** The count of the last so many minutes. */
   within(now: number, minutes: number): number {
     const intoMinute = (now % MINUTE_MS) / MINUTE_MS;
     // The oldest minute counts by the share of it inside the window; otherwise the total would jump at every full minute.
-    return sum(this.counts(now).map((count, age) => count * clamp(minutes - intoMinute - age + 1)));
+    let total = 0;
+    for (const [age, count] of this.counts(now).entries()) {
+      if (count > 0) total += count * clamp(minutes - intoMinute - age + 1);
+    }
+    return total;
   }
 
   /** Counts per hour, measured over the last so many minutes, or over as many as there have been. */
@@ -53,18 +60,23 @@ export class MinuteCounter {
     if (excess < 0) this.add(now, -excess);
     for (let age = MINUTES; age >= 0 && excess > 0; age--) {
       const removed = Math.min(excess, this.#counts[age] ?? 0);
-      this.#counts[age] = (this.#counts[age] ?? 0) - removed;
+      this.#change(age, -removed);
       excess -= removed;
     }
+  }
+
+  #change(age: number, by: number): void {
+    this.#counts[age] = (this.#counts[age] ?? 0) + by;
+    this.#total += by;
   }
 
   #advance(now: number): void {
     const passed = minuteOf(now) - this.#minute;
     if (passed <= 0) return;
     this.#minute += passed;
-    const kept = this.#counts.slice(0, Math.max(0, this.#counts.length - passed));
-    this.#counts.fill(0);
-    kept.forEach((count, index) => (this.#counts[index + passed] = count));
+    this.#counts.copyWithin(passed, 0).fill(0, 0, passed);
+    // Summed anew: counts may be fractions, whose errors would add up.
+    this.#total = this.#counts.reduce((total, count) => total + count, 0);
   }
 }
 
@@ -74,8 +86,4 @@ function minuteOf(now: number): number {
 
 function clamp(share: number): number {
   return Math.min(1, Math.max(0, share));
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }

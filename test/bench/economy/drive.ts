@@ -54,6 +54,7 @@ export async function drive(
       maxBytes: 128 * 1024 ** 2,
       // The sandbox tells its own with each answer.
       hourlyQuota: 5_000,
+      replicas: 1,
       timeoutMs: TIMEOUT_MS,
       maxConcurrency: MAX_CONCURRENCY,
       pollMs: POLL_MS,

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, ROOT, RUN_TYPESCRIPT, spawnNode } from '../processes.ts';
 import type { ClientsOrder, ClientsReply } from './clients.ts';
+import type { AttackOrder, Tally } from './door-target.ts';
+import type { OrdinaryOrder, OrdinaryReply } from './door-clients.ts';
 import type { Mode, UpstreamOrder, UpstreamState } from './upstream.ts';
 
 /** So that what is left after a flood can be told from what has not been collected yet. Signalled, or it does nothing. */
@@ -24,8 +26,13 @@ interface Child {
   stop(): Promise<void>;
 }
 
-function start(args: readonly string[], env: Readonly<Record<string, string>>, core?: number): Child {
-  const child = spawnNode(args, env, core, true);
+function start(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  core?: number,
+  stdout?: number,
+): Child {
+  const child = spawnNode(args, env, core, true, stdout);
   children.add(child);
   let end: string | undefined;
   child.once('error', (error) => {
@@ -49,8 +56,10 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>, c
   };
 }
 
+type Order = UpstreamOrder | ClientsOrder | OrdinaryOrder | AttackOrder;
+
 /** Sends an order and gives back the next message. */
-function ask<Reply>(child: Child, order: UpstreamOrder | ClientsOrder): Promise<Reply> {
+function ask<Reply>(child: Child, order: Order): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const failed = (): void => {
       reject(new Error(`a process of the bench ended: ${child.ended() ?? 'by itself'}`));
@@ -72,15 +81,23 @@ export interface GatewayUnderFault {
   stop(): Promise<void>;
 }
 
+export interface GatewayProcess {
+  readonly core?: number | undefined;
+  /** Arguments of Node. */
+  readonly nodeArgs?: readonly string[];
+  /** File descriptor of its standard output, which its log goes to. */
+  readonly stdout?: number | undefined;
+}
+
 export async function startGateway(
   upstreamPort: number,
   env: Readonly<Record<string, string>>,
-  core?: number,
+  { core, nodeArgs = [], stdout }: GatewayProcess,
 ): Promise<GatewayUnderFault> {
   if (!existsSync(`${ROOT}dist/main.js`)) throw new Error('there is no dist/main.js: npm run build');
   const port = await freePort();
   const child = start(
-    [...COLLECT_ON_SIGNAL, 'dist/main.js'],
+    [...COLLECT_ON_SIGNAL, ...nodeArgs, 'dist/main.js'],
     {
       PORT: String(port),
       HOST: '127.0.0.1',
@@ -90,6 +107,7 @@ export async function startGateway(
       ...env,
     },
     core,
+    stdout,
   );
   const deadline = Date.now() + 30_000;
   for (;;) {
@@ -131,4 +149,40 @@ export async function runClients(order: ClientsOrder): Promise<ClientsReply> {
   const reply = await ask<ClientsReply>(child, order);
   await child.stop();
   return reply;
+}
+
+export interface OrdinaryClients {
+  readonly pid: number;
+  begin(url: string): Promise<void>;
+  /** Ends their polls, and gives back those since they began. */
+  end(): Promise<OrdinaryReply>;
+  stop(): Promise<void>;
+}
+
+/** Ordinary clients of one gateway after the other, in a process of their own. */
+export function startOrdinaryClients(): OrdinaryClients {
+  const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/door-clients.ts'], {});
+  return {
+    pid: child.pid,
+    async begin(url) {
+      await ask(child, { order: 'begin', url });
+    },
+    end: () => ask(child, { order: 'end' }),
+    stop: () => child.stop(),
+  };
+}
+
+export interface Attackers {
+  /** Fulfilled once the order is done. */
+  follow(order: AttackOrder): Promise<Tally>;
+  stop(): Promise<void>;
+}
+
+/** Attackers in a process of their own, so that their work delays nobody's measuring. */
+export function startAttackers(): Attackers {
+  const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/door-attacker.ts'], {});
+  return {
+    follow: (order) => ask(child, order),
+    stop: () => child.stop(),
+  };
 }

@@ -44,7 +44,7 @@ interface Outage {
 
 async function measure(variant: Variant, core: number | undefined): Promise<Outage> {
   const upstream = await startUpstream(5);
-  const gateway = await startGateway(upstream.port, variant.env, core);
+  const gateway = await startGateway(upstream.port, variant.env, { core });
   const running = runClients({
     url: gateway.url,
     clients: CLIENTS,

@@ -1,29 +1,52 @@
 import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
 import { describeMachine, separateCores } from '../machine.ts';
 import { claimsTable, type Findings } from './claims.ts';
+import { door } from './door.ts';
+import { ATTACKS } from './door-attacks.ts';
 import { flood } from './flood.ts';
 import { outage } from './outage.ts';
 
 /**
- * What becomes of the built gateway's answers when its upstream is down, or when far more is asked of it than it can
- * get. Prints Markdown; ends with code 1 where the gateway does not live up to a claim.
+ * What becomes of the built gateway's answers when its upstream is down, when far more is asked of it than it can get,
+ * or when somebody attacks it at the door. Prints Markdown; ends with code 1 where the gateway does not live up to a
+ * claim.
  */
-const BENCHES = { outage, flood };
-const USAGE = `npm run bench:faults -- [${Object.keys(BENCHES).join('] [')}]`;
+const BENCHES = { outage, flood, door };
+const USAGE = `npm run bench:faults -- [${Object.keys(BENCHES).join('] [')}] [--attacks NAME,NAME]
+  --attacks  some of those at the door: ${Object.keys(ATTACKS).join(', ')}`;
 
 /** To standard error: standard output is the report. */
 function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-async function main(args: readonly string[]): Promise<boolean> {
-  const unknown = args.filter((arg) => !Object.hasOwn(BENCHES, arg));
+function readArguments(args: readonly string[]): {
+  readonly names: readonly string[];
+  readonly attacks: readonly string[];
+} {
+  const { values, positionals: names } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { attacks: { type: 'string' } },
+  });
+  const attacks = values.attacks?.split(',') ?? Object.keys(ATTACKS);
+  const unknown = [
+    ...names.filter((name) => !Object.hasOwn(BENCHES, name)),
+    ...attacks.filter((name) => !Object.hasOwn(ATTACKS, name)),
+  ];
   if (unknown.length > 0) throw new Error(`there is no ${unknown.join(', ')}\n${USAGE}`);
+  return { names, attacks };
+}
+
+async function main(args: readonly string[]): Promise<boolean> {
+  const { names, attacks } = readArguments(args);
   const loadBefore = loadavg()[0] ?? NaN;
   const cores = separateCores();
   const findings: Findings[] = [];
   for (const [name, bench] of Object.entries(BENCHES)) {
-    if (args.length === 0 || args.includes(name)) findings.push(await bench(cores?.server, progress));
+    if (names.length === 0 || names.includes(name))
+      findings.push(await bench(cores?.server, progress, attacks));
   }
   const claims = findings.flatMap((one) => one.claims);
   console.log(

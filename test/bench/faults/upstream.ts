@@ -16,7 +16,31 @@ export interface UpstreamOrder {
 export interface UpstreamState {
   /** Milliseconds since the epoch, of each call that was made. */
   readonly callsAt: readonly number[];
+  /** How many, by the first word of the caller's token, followed by `completed` for a completed backfill. */
+  readonly callsBy: Readonly<Record<string, number>>;
   readonly maxInFlight: number;
+}
+
+/** Tokens that the API treats in a way of their own, by their first word, while it is healthy for everybody else. */
+const HANGS = 'hangs';
+const STATUS_OF_TOKEN: Readonly<Record<string, readonly [status: number, code: string]>> = {
+  invented: [401, 'API_KEY_INVALID'],
+  refused: [403, 'ACCESS_DENIED'],
+};
+
+/**
+ * Backfills with a long error report: the ids that begin with its size in KB. Each begins with 9 as
+ * the latest of a transfer, whose id of fifteen digits makes one of sixteen: beyond those that every JSON reader keeps.
+ */
+const REPORT_ID = /^9?(110|340)\d{11,12}$/;
+const REPORTS: Readonly<Record<string, string>> = { '110': reportOf(110), '340': reportOf(340) };
+
+/** Ids of completed backfills. */
+const COMPLETED_ID = /^900\d{11}$/;
+
+function reportOf(kilobytes: number): string {
+  const run = { transfer_run_date: '2024-01-01', error: 'The source refused. '.repeat(48) };
+  return JSON.stringify(Array.from({ length: kilobytes }, () => run));
 }
 
 const ROUTE = /^\/v1\/teams\/\d+\/(?:backfills\/(\d+)|transfers\/(\d+)\/backfills\/latest)$/;
@@ -26,7 +50,6 @@ const REST_OF_RECORD = JSON.stringify({
   created_time: '2024-02-01T09:00:00Z',
   created_user_id: 789,
   start_time: '2024-02-01T10:00:00Z',
-  status: 'RUNNING',
   transfer_runs_total: 31,
   transfer_runs_created: 31,
   transfer_runs_completed: 15,
@@ -40,6 +63,7 @@ const port = Number(process.env['PORT']);
 const latencyMs = Number(process.env['LATENCY_MS']);
 let mode: Mode = 'healthy';
 let callsAt: number[] = [];
+let callsBy: Record<string, number> = {};
 let inFlight = 0;
 let maxInFlight = 0;
 const sockets = new Set<Socket>();
@@ -53,17 +77,21 @@ const server = createServer((request, response) => {
     () => undefined,
     () => undefined,
   );
-  void serve(request.url ?? '', response, () => inFlight--, done);
+  const [, word = ''] = /^Bearer ([a-z]+)/.exec(request.headers.authorization ?? '') ?? [];
+  const what = COMPLETED_ID.test(ROUTE.exec(request.url ?? '')?.[1] ?? '') ? `${word} completed` : word;
+  callsBy[what] = (callsBy[what] ?? 0) + 1;
+  void serve(request.url ?? '', word, response, () => inFlight--, done);
 });
 
 async function serve(
   url: string,
+  word: string,
   response: ServerResponse,
   leave: () => void,
   closed: Promise<void>,
 ): Promise<void> {
   // What hangs never gets an answer, even from an API that has recovered; it is in flight until the client gives up.
-  if (mode === 'hangs') {
+  if (mode === 'hangs' || word === HANGS) {
     await closed;
     leave();
     return;
@@ -72,7 +100,9 @@ async function serve(
   if (latencyMs > 0) await Promise.race([sleep(latencyMs), closed]);
   leave();
   if (response.destroyed) return;
+  const [status, code] = STATUS_OF_TOKEN[word] ?? [];
   if (failing) send(response, 500, errorBody('INTERNAL_SERVER_ERROR'));
+  else if (status !== undefined) send(response, status, errorBody(code));
   else answer(url, response);
 }
 
@@ -85,10 +115,12 @@ function answer(url: string, response: ServerResponse): void {
 }
 
 function recordBody(backfillId: string, transferId: string): string {
-  return `{"meta":{"request_id":"01892A4D"},"data":{"transfer_backfill_id":${backfillId},"transfer_id":${transferId},${REST_OF_RECORD}}`;
+  const report = REPORTS[REPORT_ID.exec(backfillId)?.[1] ?? ''] ?? '[]';
+  const status = COMPLETED_ID.test(backfillId) ? 'COMPLETED' : 'RUNNING';
+  return `{"meta":{"request_id":"01892A4D"},"data":{"transfer_backfill_id":${backfillId},"transfer_id":${transferId},"status":"${status}","error_report":${report},${REST_OF_RECORD}}`;
 }
 
-function errorBody(code: string): string {
+function errorBody(code = ''): string {
   return `{"meta":{"request_id":"01892A4D"},"error":{"code":"${code}","message":"No"}}`;
 }
 
@@ -125,8 +157,9 @@ async function become(next: Mode): Promise<UpstreamState> {
     server.listen(port, '127.0.0.1', 1024);
     await once(server, 'listening');
   }
-  const state = { callsAt, maxInFlight };
+  const state = { callsAt, callsBy, maxInFlight };
   callsAt = [];
+  callsBy = {};
   maxInFlight = inFlight;
   return state;
 }

@@ -32,7 +32,7 @@ async function measure(name: string, follow: Follow, core: number | undefined): 
     world.addBackfill({ transferId: String(n + 1), status: 'RUNNING', ...range }),
   );
   const sandbox = await startSandbox({ world, hourlyQuota: Infinity });
-  const gateway = await startGateway(Number(new URL(sandbox.url).port), {}, core);
+  const gateway = await startGateway(Number(new URL(sandbox.url).port), {}, { core });
   const resident = async (): Promise<number> => {
     gateway.collectGarbage();
     await sleep(1_000);

@@ -15,7 +15,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DASHBOARD = 'query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill { id isStale } } }';
 const IDS = ['5', '6'];
-const SETTINGS = { finalTtlMs: MINUTE, hourlyQuota: 5_000 };
+const SETTINGS = { finalTtlMs: MINUTE, hourlyQuota: 5_000, replicas: 1 };
 
 /** Scripts the next HTTP response: a 404 with these quota headers. */
 function tell({ sandbox }: Stack, limit: number, remaining: number): void {
@@ -77,6 +77,21 @@ describe('the remaining quota', () => {
     expect(await remaining(stack)).toBe(199);
     await told(stack, 1_000, 600);
     expect(await remaining(stack)).toBe(600);
+  });
+
+  it('is the part of one of REPLICAS, whether the whole is assumed or told, and never more than is left to all', async () => {
+    const stack = await startStack({ UPSTREAM_HOURLY_QUOTA: '200', REPLICAS: '3' });
+    expect(await remaining(stack)).toBe(66);
+    await stack.query('{ backfill(id: 405) { id } }');
+    expect(await remaining(stack)).toBe(65);
+    // The other replicas have made 298 calls. That does not cost this one of its 333, of which two are made.
+    await told(stack, 1_000, 700);
+    expect(await remaining(stack)).toBe(331);
+    await told(stack, 1_000, 300);
+    expect(await remaining(stack)).toBe(300);
+    // The hour of the REST API began anew.
+    await told(stack, 1_000, 999);
+    expect(await remaining(stack)).toBe(332);
   });
 
   it.each([9_999_999_999, 999_999_999_999_999])('may be told as %i', async (quota) => {

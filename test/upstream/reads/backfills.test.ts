@@ -23,6 +23,7 @@ const SETTINGS = {
   staleAfterMs: 3_000,
   maxBytes: 100_000,
   hourlyQuota: 5_000,
+  replicas: 1,
   timeoutMs: 1_000,
   maxConcurrency: 64,
   pollMs: 2_000,

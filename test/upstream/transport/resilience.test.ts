@@ -40,7 +40,7 @@ function resilientOver(
       close: () => Promise.resolve(),
     },
     clock: systemClock,
-    counter: createGovernor(systemClock, { finalTtlMs: 60_000, hourlyQuota: 5_000 }),
+    counter: createGovernor(systemClock, { finalTtlMs: 60_000, hourlyQuota: 5_000, replicas: 1 }),
     onCircuit: () => undefined,
     random: () => DELAY_MS / 50,
     ...limits,
@@ -315,7 +315,7 @@ describe('the circuit breaker', () => {
 
 describe('the bulkhead', () => {
   it('takes turns among the credentials, so that many calls of one do not keep another waiting', async () => {
-    const { origin, world, sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '2' });
+    const { origin, world, sandbox, clock, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '2' });
     world.addToken('greedy', { teams: 'all', permissions: 'view' });
     world.addToken('modest', { teams: 'all', permissions: 'view' });
     const latches = Array.from({ length: 4 }, createLatch);
@@ -328,7 +328,11 @@ describe('the bulkhead', () => {
     await expect.poll(() => sandbox.calls.inFlight).toBe(2);
     const modest = query(latest('500'), { token: 'modest' });
     await expect
-      .poll(async () => (await fetch(`${origin}/metrics`)).text())
+      .poll(async () => {
+        // There is one exposition a second.
+        clock.advance(1_000);
+        return (await fetch(`${origin}/metrics`)).text();
+      })
       .toContain('backfill_gateway_upstream_calls_waiting 99');
     for (const latch of latches) latch.open();
     expect((await modest).errors).toBeUndefined();

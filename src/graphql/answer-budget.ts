@@ -1,0 +1,96 @@
+import type { GraphQLError, GraphQLResolveInfo } from 'graphql';
+import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
+import type { BackfillRecord } from '../upstream/rest/records.ts';
+import type { AnswerEstimate, AnswerSize } from './answer-estimate.ts';
+import type { GatewayContext } from './context.ts';
+import { limitExceeded } from './errors.ts';
+
+/** The largest answer: of the bytes of its JSON, and of the fields that are resolved for it. */
+export const MAX_ANSWER: AnswerSize = { fields: 120_000, bytes: 16 * 1024 * 1024 };
+
+/**
+ * What is left of an operation's answer. It is spent before the answer is made: first what the document and the lengths
+ * of its lists tell, then the error report of each backfill when the backfill is known. Once too much was asked for,
+ * resolvers give null instead of backfills, since nothing of the answer will leave.
+ */
+export class AnswerBudget {
+  readonly #estimate: AnswerEstimate;
+  readonly #max: AnswerSize;
+  #fields: number;
+  #bytes: number;
+
+  constructor(estimate: AnswerEstimate, max: AnswerSize) {
+    this.#estimate = estimate;
+    this.#max = max;
+    this.#fields = max.fields - estimate.fields;
+    this.#bytes = max.bytes - estimate.bytes;
+  }
+
+  get isExceeded(): boolean {
+    return this.#fields < 0 || this.#bytes < 0;
+  }
+
+  /** Gives the next event of a subscription a budget of its own. */
+  beginEvent(): void {
+    this.#fields = this.#max.fields - this.#estimate.fields;
+    this.#bytes = this.#max.bytes - this.#estimate.bytes;
+  }
+
+  /**
+   * Spends the report of a backfill, as often as the field that gives the backfill has it selected.
+   * @returns the backfill, or null where it does not fit any more
+   */
+  admit<Snapshot extends BackfillSnapshot>(
+    snapshot: Snapshot,
+    { fieldNodes: [node] }: GraphQLResolveInfo,
+  ): Snapshot | null {
+    const { error_report } = snapshot.record;
+    const shape = node === undefined ? undefined : this.#estimate.reports.get(node);
+    if (shape !== undefined && error_report.length > 0 && !this.isExceeded) {
+      this.#fields -= error_report.length * shape.fields;
+      this.#bytes -= error_report.length * shape.bytes + shape.texts * textBytesOf(error_report);
+    }
+    return this.isExceeded ? null : snapshot;
+  }
+
+  /** `REQUEST_LIMIT_EXCEEDED`, with what was too much. */
+  error(): GraphQLError {
+    if (this.#fields >= 0) return answerTooLarge();
+    return limitExceeded(
+      `The answer would need more than ${this.#max.fields} fields to be resolved; ask for fewer items or fields at once.`,
+    );
+  }
+}
+
+/** `REQUEST_LIMIT_EXCEEDED` for an answer, or an event, of too many bytes. */
+export function answerTooLarge(): GraphQLError {
+  return limitExceeded(
+    `The answer would be larger than ${MAX_ANSWER.bytes} bytes; ask for fewer items or fields at once.`,
+  );
+}
+
+type ErrorReport = BackfillRecord['error_report'];
+
+const textBytes = new WeakMap<ErrorReport, number>();
+
+/** Bytes of the JSON strings of all texts. A report is counted once, however often it is asked for. */
+function textBytesOf(report: ErrorReport): number {
+  let bytes = textBytes.get(report);
+  if (bytes === undefined) {
+    bytes = 0;
+    for (const { error } of report) bytes += Buffer.byteLength(JSON.stringify(error));
+    textBytes.set(report, bytes);
+  }
+  return bytes;
+}
+
+/** The backfill that is read, or null where its report would make the answer too large. */
+export function withinAnswer(
+  reading: Promise<BackfillSnapshot | null>,
+  { answer }: Pick<GatewayContext, 'answer'>,
+  info: GraphQLResolveInfo,
+): Promise<BackfillSnapshot | null> {
+  // Most operations ask for no report, and are spared the promise.
+  if (answer === undefined) return reading;
+  return reading.then((snapshot) => (snapshot === null ? null : answer.admit(snapshot, info)));
+}

@@ -1,0 +1,59 @@
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
+import { answerTooLarge, MAX_ANSWER } from '../../graphql/answer-budget.ts';
+import { overloaded } from '../../graphql/errors.ts';
+import type { UnsentAnswers } from './unsent-answers.ts';
+import type { FinishResult } from './error-results.ts';
+import type { GatewayPlugin, RequestState } from './request-state.ts';
+
+/** A result with the function by which yoga makes it JSON, once. */
+type Result = ExecutionResult & { readonly stringify?: (result: ExecutionResult) => string };
+
+/**
+ * Counts the bytes of each answer from when they are made until they have left, and refuses what there is no room for.
+ * An answer that {@link useAnswerLimits} took for smaller than it is ends here. Answers over a WebSocket are counted
+ * where they are sent.
+ */
+export function useAnswerBytes(unsent: UnsentAnswers, finish: FinishResult): GatewayPlugin {
+  function write(result: ExecutionResult, state: RequestState): { text: string; bytes: number } {
+    const text = JSON.stringify(result);
+    const bytes = Buffer.byteLength(text);
+    if (bytes <= MAX_ANSWER.bytes) return { text, bytes };
+    return { text: JSON.stringify(finish({ data: null, errors: [answerTooLarge()] }, state)), bytes: 0 };
+  }
+
+  return {
+    onResultProcess({ result, setResult, serverContext: { state, whenDrained } }) {
+      if (Array.isArray(result)) return;
+      if (isAsyncIterable(result)) {
+        const stringify = (event: ExecutionResult): string => {
+          const { text, bytes } = write(event, state);
+          const giveBack = unsent.take(bytes);
+          if (giveBack === undefined) return JSON.stringify(finish({ data: null, errors: [busy()] }, state));
+          if (whenDrained === undefined) giveBack();
+          else whenDrained(giveBack);
+          return text;
+        };
+        setResult(mapAsyncIterator(result, (event): Result => ({ ...event, stringify })));
+        return;
+      }
+      // The refusal of an answer that found no room finds some.
+      if (state.isRefused === true) return;
+      const stringify = (answer: ExecutionResult): string => {
+        const { text, bytes } = write(answer, state);
+        state.giveBack = unsent.take(bytes);
+        if (state.giveBack !== undefined) return text;
+        state.isRefused = true;
+        // Yoga answers with what is thrown here in the place of the answer, as its status is to be another one.
+        throw busy();
+      };
+      setResult({ ...result, stringify } as Result);
+    },
+  };
+}
+
+function busy(): GraphQLError {
+  const { message, extensions } = overloaded('Too many answers wait to be read at the moment.');
+  const http = { status: 503, headers: { 'Retry-After': String(extensions['retryAfterSeconds']) } };
+  return new GraphQLError(message, { extensions: { ...extensions, http } });
+}

@@ -1,0 +1,82 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, onTestFinished } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The program as operators run it, in a folder of its own. */
+export interface BuiltGateway {
+  readonly folder: string;
+  remove(): void;
+}
+
+/** Takes some seconds. */
+export async function buildGateway(): Promise<BuiltGateway> {
+  const folder = mkdtempSync(join(tmpdir(), 'backfill-gateway-'));
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const project = join(ROOT, 'src/tsconfig.json');
+  await promisify(execFile)(process.execPath, [tsc, '-p', project, '--outDir', join(folder, 'dist')]);
+  for (const file of ['package.json', 'schema.graphql']) copyFileSync(join(ROOT, file), join(folder, file));
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+export interface GatewayProcess {
+  /** The command, which is the gateway itself or what has started it. */
+  readonly child: ChildProcess;
+  readonly origin: string;
+  /** The lines logged so far, parsed. */
+  lines(): readonly Readonly<Record<string, unknown>>[];
+  /** Resolves with the exit code of the command when everything that writes to its output is gone. */
+  readonly exited: Promise<number | null>;
+}
+
+export interface RunOptions {
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly command?: readonly [string, ...string[]];
+}
+
+/** Runs the built gateway, and resolves when it is ready. */
+export async function runBuilt({ folder }: BuiltGateway, options: RunOptions): Promise<GatewayProcess> {
+  const { port, env, command = [process.execPath, 'dist/main.js'] } = options;
+  const [program, ...args] = command;
+  const child = spawn(program, args, {
+    cwd: folder,
+    // A group of its own, so that nothing it has started outlives the test.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: String(port), ...env },
+  });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  const exited = once(child, 'close').then(() => child.exitCode);
+  onTestFinished(() => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // The group is gone, as it should be.
+    }
+  });
+  await expect.poll(() => out, { timeout: 30_000 }).toContain('"msg":"listening"');
+  const lines = () =>
+    out
+      .split('\n')
+      .filter((line) => line.startsWith('{') && line.endsWith('}'))
+      .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+  return { child, origin: `http://127.0.0.1:${port}`, lines, exited };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
