@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.ts';
+import type { ResourceId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createFreshness } from './cache/freshness.ts';
 import { createPartitions } from './cache/partitions.ts';
+import type { BackfillSnapshot } from './cache/snapshots.ts';
 import type { UpstreamError } from './errors.ts';
 import { createAdmission } from './quota/admission.ts';
 import { createGovernor, type Governor } from './quota/governor.ts';
@@ -10,6 +12,7 @@ import { createRetryAfterGate } from './quota/retry-after-gate.ts';
 import { type Backfills, createBackfills } from './reads/backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
+import type { ReadContext } from './reads/read.ts';
 import { createTeams, type Team } from './reads/teams.ts';
 import { createBackfillsClient } from './rest/client.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
@@ -55,6 +58,8 @@ export interface Upstream {
   readonly backfills: Backfills;
   /** The same reads without any call, for what they would cost. */
   readonly estimate: Backfills;
+  /** The last known state of a backfill, marked as stale, while it may stand in for one that cannot be had. */
+  lastKnown(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
   pollIntervalMs(credentialId: string): number;
@@ -118,6 +123,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   return {
     backfills: createBackfills({ teamOf, clock, metrics, timeoutMs }),
     estimate: createEstimate({ teamOf, clock }),
+    lastKnown: (context, teamId, id) =>
+      teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
     quota: governor,
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
     close: () => http.close(),
