@@ -23,7 +23,7 @@ export interface ListCall {
 }
 
 /** The share of its deadline after which the list's backfills are read one by one beside it. */
-const LATE_SHARE = 0.5;
+export const LATE_SHARE = 0.5;
 
 export interface ListReaderDeps {
   readonly client: Pick<BackfillsClient, 'listIncompleteBackfills'>;

@@ -28,8 +28,8 @@ export interface PendingRead {
   known: Known | undefined;
   /** Whether a stale value can stand in for an answer that cannot be had. */
   hasStale: boolean;
-  /** Monotonic milliseconds by which the read must be answered. */
-  readonly deadline: number;
+  /** Monotonic milliseconds by which the read must be answered. Moves when the list was asked in vain. */
+  deadline: number;
   /** Whether a call was made at this operation's expense. */
   charged: boolean;
 }

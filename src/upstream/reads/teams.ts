@@ -8,7 +8,7 @@ import { listMayAnswer, type TeamList } from '../cache/team-list.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { createListPlanner } from './list-planner.ts';
-import { createListReader, type ListCall, type ListReaderDeps } from './list-reader.ts';
+import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
 import { isGoodEnough, lookUp, nameOf, type PendingRead, type ReadContext } from './read.ts';
 
 /**
@@ -69,7 +69,7 @@ type TeamDeps = ListReaderDeps & {
 };
 
 function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team {
-  const { endpoint, clock, staleAfterMs } = deps;
+  const { endpoint, clock, timeoutMs, staleAfterMs } = deps;
   const list = createListReader(teamId, store, deps);
   const planner = createListPlanner();
   const underWay = new Map<string, Load>();
@@ -134,6 +134,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
 
   /** Reads by the list, which is late, and at the own endpoint. The first answer counts. */
   async function readBeside(read: PendingRead, reading: Promise<ListReading>): Promise<Known> {
+    // Of an upstream that takes longer than what is left, what the list does not hold could never be read.
+    read.deadline += timeoutMs * LATE_SHARE;
     const own = endpoint.ask(store, read);
     const byList = reading.then((outcome) => answerIn(outcome, read.resource) ?? own);
     try {
