@@ -60,7 +60,7 @@ async function accepted(level: Level, staleMs = STALE_MS): Promise<Scene> {
   const stack = await startStack({
     CACHE_FINAL_TTL_MS: '3600000',
     CACHE_STALE_MS: String(staleMs),
-    UPSTREAM_TIMEOUT_MS: '100',
+    UPSTREAM_TIMEOUT_MS: '250',
   });
   const id = stack.world.addBackfill({ transferId: '5', status: 'COMPLETED' });
   const running = stack.world.addBackfill({ transferId: '6', status: 'RUNNING' });
