@@ -115,6 +115,9 @@ function environment(production: boolean) {
     CACHE_TTL_MS: whole(0, 3_600_000, 2_000).describe('lifetime of what can change; 0 keeps nothing'),
     CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000).describe('lifetime of a completed backfill'),
     CACHE_STALE_MS: whole(0, 86_400_000, 300_000).describe('greatest age of a stale value; 0 serves none'),
+    STALE_AFTER_MS: whole(0, 600_000, 3_000).describe(
+      'how long a query waits before it is answered a stale value; 0 for ever',
+    ),
     CACHE_MAX_BYTES: whole(1024 ** 2, TEBIBYTE, 128 * 1024 ** 2).describe('most memory of kept values'),
     CACHE_SECRET: cacheSecret
       .optional()

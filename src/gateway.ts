@@ -76,6 +76,7 @@ export function createGateway({
       ttlMs: config.CACHE_TTL_MS,
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,
+      staleAfterMs: config.STALE_AFTER_MS,
       maxBytes: config.CACHE_MAX_BYTES,
       hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
       replicas: config.REPLICAS,

@@ -37,6 +37,10 @@ const UPSTREAM_ERRORS = {
     code: 'UPSTREAM_UNAVAILABLE',
     message: 'The Supermetrics API cannot be reached at the moment.',
   },
+  overloaded: {
+    code: 'UPSTREAM_UNAVAILABLE',
+    message: 'Too many calls to the Supermetrics API wait at the moment.',
+  },
   timeout: {
     code: 'UPSTREAM_TIMEOUT',
     message: 'The Supermetrics API did not answer in time.',

@@ -9,6 +9,7 @@ export type UpstreamErrorKind =
   | 'quotaExceeded'
   | 'failed'
   | 'unavailable'
+  | 'overloaded'
   | 'timeout'
   | 'invalidResponse'
   | 'tooManyCalls';
@@ -37,6 +38,7 @@ const SUBJECTS = {
   quotaExceeded: 'quota',
   failed: 'upstream',
   unavailable: 'upstream',
+  overloaded: 'upstream',
   timeout: 'upstream',
   invalidResponse: 'answer',
   tooManyCalls: 'operation',

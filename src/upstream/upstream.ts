@@ -1,17 +1,22 @@
 import type { Clock } from '../clock.ts';
+import type { ResourceId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createFreshness } from './cache/freshness.ts';
 import { createPartitions } from './cache/partitions.ts';
+import type { BackfillSnapshot } from './cache/snapshots.ts';
+import type { UpstreamError } from './errors.ts';
 import { createAdmission } from './quota/admission.ts';
 import { createGovernor, type Governor } from './quota/governor.ts';
 import { createRetryAfterGate } from './quota/retry-after-gate.ts';
 import { type Backfills, createBackfills } from './reads/backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
+import type { ReadContext } from './reads/read.ts';
 import { createTeams, type Team } from './reads/teams.ts';
 import { createBackfillsClient } from './rest/client.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
+import type { Scope } from './transport/circuits.ts';
 import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
 
 /** Durations are in milliseconds. */
@@ -28,6 +33,8 @@ export interface UpstreamSettings {
   readonly maxBytes: number;
   /** Calls an hour of a credential, assumed until the REST API tells its limit. */
   readonly hourlyQuota: number;
+  /** After how long a query is answered a stale value while its read goes on; 0 for never. */
+  readonly staleAfterMs: number;
   /** The processes that share each hour. */
   readonly replicas: number;
   /** The deadline of one read, waiting and retries included. */
@@ -51,6 +58,8 @@ export interface Upstream {
   readonly backfills: Backfills;
   /** The same reads without any call, for what they would cost. */
   readonly estimate: Backfills;
+  /** The last known state of a backfill, marked as stale, while it may stand in for one that cannot be had. */
+  lastKnown(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
   pollIntervalMs(credentialId: string): number;
@@ -60,7 +69,7 @@ export interface Upstream {
 
 /** Joins the rooms of `upstream/`. Calls run downwards: reads → cache → quota, rest → transport. */
 export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): Upstream {
-  const { ttlMs, finalTtlMs, staleMs, maxBytes, hourlyQuota, replicas } = settings;
+  const { ttlMs, finalTtlMs, staleMs, staleAfterMs, maxBytes, hourlyQuota, replicas } = settings;
   const { timeoutMs, maxConcurrency, pollMs } = settings;
   const { clock, log, metrics } = deps;
   const partitions = createPartitions<Team>(maxBytes);
@@ -73,7 +82,14 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
       // Time is left to try another connection.
       connectTimeoutMs: Math.ceil(timeoutMs / 3),
     });
-  const resilient = createResilientHttp({ http, timeoutMs, maxConcurrency, clock, counter: governor });
+  const resilient = createResilientHttp({
+    http,
+    timeoutMs,
+    maxConcurrency,
+    clock,
+    counter: governor,
+    onCircuit: (scope, isClosed, cause) => reportCircuit(log, scope, isClosed, cause),
+  });
   const client = createBackfillsClient({
     http: resilient,
     upstreamHost: settings.baseUrl.host,
@@ -92,6 +108,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     freshness,
     timeoutMs,
     staleMs,
+    staleAfterMs,
     clock,
     log,
   });
@@ -106,10 +123,31 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   return {
     backfills: createBackfills({ teamOf, clock, metrics, timeoutMs }),
     estimate: createEstimate({ teamOf, clock }),
+    lastKnown: (context, teamId, id) =>
+      teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
     quota: governor,
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
     close: () => http.close(),
   };
+}
+
+/** Says when a circuit opens or closes, and for whom, without naming anybody. */
+function reportCircuit(
+  log: Log,
+  scope: Scope | undefined,
+  isClosed: boolean,
+  trouble: UpstreamError | undefined,
+): void {
+  const concerns = scope === undefined ? 'all' : 'one credential and team';
+  if (isClosed) log.warn({ concerns }, 'circuit closed');
+  else log.warn({ concerns, ...whyOf(trouble) }, 'circuit opened');
+}
+
+/** The kind of an error, and the code of the system error behind it. */
+function whyOf(trouble: UpstreamError | undefined): Readonly<Record<string, unknown>> {
+  const cause = trouble?.cause;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return { reason: trouble?.kind ?? 'failed', ...(typeof code === 'string' ? { cause: code } : {}) };
 }
 
 function exposeGauges(

@@ -26,7 +26,7 @@ export interface BackfillUpdates {
 }
 
 export interface BackfillUpdatesDeps {
-  readonly upstream: Pick<Upstream, 'backfills' | 'pollIntervalMs'>;
+  readonly upstream: Pick<Upstream, 'backfills' | 'lastKnown' | 'pollIntervalMs'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Milliseconds that the last good answer may age while polls fail; 0 ends a stream at the first failure. */

@@ -26,7 +26,7 @@ export interface TeamPoller {
 }
 
 export interface TeamPollerDeps {
-  readonly upstream: Pick<Upstream, 'backfills' | 'pollIntervalMs'>;
+  readonly upstream: Pick<Upstream, 'backfills' | 'lastKnown' | 'pollIntervalMs'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly credential: Credential;
@@ -74,7 +74,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       await broadcast(subscribers, snapshot);
       return !snapshot.isStale;
     } catch (error) {
-      await broadcastFailure(subscribers, error);
+      await broadcastFailure(subscribers, error, upstream.lastKnown(reader, teamId, id));
       return false;
     }
   }
@@ -93,14 +93,21 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     });
   }
 
-  /** Ends each stream that may not go on, and sends the others their last snapshot once more, as stale. */
-  async function broadcastFailure(subscribers: ReadonlySet<Subscriber>, reason: unknown): Promise<void> {
+  /**
+   * Ends each stream that may not go on, and sends the others the last known snapshot, as stale. Other readers may have
+   * been shown a later one than the stream's own last.
+   */
+  async function broadcastFailure(
+    subscribers: ReadonlySet<Subscriber>,
+    reason: unknown,
+    known: BackfillSnapshot | undefined,
+  ): Promise<void> {
     const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
     const ends = !(error instanceof UpstreamError) || isRefusal(error);
     await notify(subscribers, (subscriber) => {
-      const { last } = subscriber;
-      if (ends || isTooOld(last)) return () => subscriber.end(error);
-      return last.isStale ? undefined : sending(subscriber, { ...last, isStale: true });
+      const stale = known ?? { ...subscriber.last, isStale: true };
+      if (ends || isTooOld(stale)) return () => subscriber.end(error);
+      return differs(subscriber.last, stale) ? sending(subscriber, stale) : undefined;
     });
   }
 

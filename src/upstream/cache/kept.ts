@@ -15,6 +15,8 @@ export interface KeptLatest extends Moments {
   readonly kind: 'latest';
   /** The 404 stands for "there is none". */
   readonly backfill: ResourceId | UpstreamError;
+  /** When an answer last named it, the list's included. Monotonic milliseconds. */
+  readonly namedAt: number;
 }
 
 export type Kept = KeptBackfill | KeptLatest | TeamList;

@@ -13,6 +13,8 @@ export class Partition<Team extends object> {
   readonly name: string;
   /** Whether it is in the registry. One that is not keeps nothing new. */
   isHeld = true;
+  /** Whether the REST API has accepted the credential. */
+  isAccepted = false;
   /** Whether the REST API has refused the credential. */
   isDropped = false;
   readonly #maxBytes: number;

@@ -100,6 +100,7 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
       if (newcomer !== partition) drop(newcomer);
       newcomers.delete(credentialId);
       partition.isHeld = true;
+      partition.isAccepted = true;
       accepted.set(credentialId, partition);
     },
 

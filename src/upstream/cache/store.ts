@@ -34,6 +34,8 @@ import { confirmation, isDue, newestOf, type TeamList } from './team-list.ts';
 export interface TeamStore {
   /** What is known of the resource and may be shown. `freshUntil` ends with the authority at the latest. */
   known(resource: Resource): Known | undefined;
+  /** Whether the REST API has accepted the credential, of whatever team. */
+  isAccepted(): boolean;
   /** Whether a read of the team was accepted lately, so that what is kept may be shown. */
   hasAuthority(): boolean;
   /**
@@ -177,18 +179,21 @@ export function createTeamStore<Team extends object>(
 
   /** Points the transfer to its latest backfill, unless an answer that came meanwhile knew of a newer one. */
   function keepLatest(transferId: ResourceId, target: KeptBackfill, sentAt: number, moments: Moments): Known {
+    const pointer = latest(transferId);
     const kept = keptOf({ kind: 'latest', teamId, id: transferId });
     const isOvertaken =
+      !isRefused &&
+      pointer !== undefined &&
       kept !== undefined &&
-      kept.verifiedAt > sentAt &&
+      pointer.namedAt > sentAt &&
       'record' in kept.outcome &&
-      'record' in target.outcome &&
-      isNewer(kept.outcome, target.outcome);
+      (!('record' in target.outcome) || isNewer(kept.outcome, target.outcome));
     if (isOvertaken) return kept;
     const backfillId = 'record' in target.outcome ? target.outcome.id : target.outcome;
-    const pointer: KeptLatest = { kind: 'latest', backfill: backfillId, ...moments };
-    if (mayKeep(sentAt, pointer)) partition.set(latestKey(transferId), pointer);
-    return joined(pointer, target);
+    const namedAt = clock.monotonic();
+    const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
+    if (mayKeep(sentAt, entry)) partition.set(latestKey(transferId), entry);
+    return joined(entry, target);
   }
 
   function momentsFromNow(lifetimeMs: number): Moments {
@@ -232,6 +237,8 @@ export function createTeamStore<Team extends object>(
       return kept && withAuthority(kept);
     },
 
+    isAccepted: () => partition.isAccepted,
+
     hasAuthority: () => !isRefused && clock.monotonic() <= acceptedAt + AUTHORITY_MS,
 
     staleValue(resource) {
@@ -256,7 +263,11 @@ export function createTeamStore<Team extends object>(
     keepNotFound({ kind, id }, error, sentAt) {
       const moments = momentsFromNow(lifetimes().changingMs);
       const entry: KeptBackfill = { kind: 'backfill', outcome: error, ...moments };
-      if (kind === 'latest') return keepLatest(id, entry, sentAt, moments);
+      if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments));
+      const kept = isRefused ? undefined : backfill(id);
+      // It was found meanwhile, and the REST API deletes no backfill, so the 404 is from before it was there.
+      if (kept !== undefined && kept.verifiedAt > sentAt && 'record' in kept.outcome)
+        return withAuthority(kept);
       if (mayKeep(sentAt, entry)) partition.set(backfillKey(id), entry);
       else partition.delete(backfillKey(id));
       return entry;

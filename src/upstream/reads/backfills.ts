@@ -27,6 +27,14 @@ export interface BackfillsDeps {
   readonly timeoutMs: number;
 }
 
+/** A value, and where it came from. */
+interface Got {
+  readonly known: Known;
+  readonly from: 'call' | 'cache' | 'stale';
+}
+
+const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
+
 /**
  * Answers each read in the first of three ways that is possible:
  *
@@ -34,7 +42,8 @@ export interface BackfillsDeps {
  * 2. Shared: a read of the same resource is in flight for the same credential and team, and its outcome serves both.
  *    Where none is, this read begins one: it becomes part of its team's batch (teams.ts), which asks the team's
  *    list or the resource's own endpoint, and the store keeps what they say.
- * 3. Stale: the REST API is in trouble or out of quota, and the last known value is not too old. It is marked so.
+ * 3. Stale: the REST API is in trouble or out of quota, or the read has been under way for `STALE_AFTER_MS`, and the last
+ *    known value is not too old. It is marked so. The read goes on.
  *
  * A refusal (401, 403) or a 404 is never replaced by an older value. A reader that wants no cached value skips the first
  * way, and a poll takes it only for values as recent as its own moment.
@@ -44,9 +53,9 @@ export function createBackfills({ teamOf, clock, metrics, timeoutMs }: Backfills
     const { cost } = context;
     const team = teamOf(context, resource.teamId);
     try {
-      const { known, charged } = await get(team, context, resource);
-      metrics.recordCacheRead(charged ? 'miss' : 'hit');
-      cost.countRead(known.freshUntil, charged ? 'call' : 'cache');
+      const { known, from } = await get(team, context, resource);
+      metrics.recordCacheRead(RESULTS[from]);
+      cost.countRead(known.freshUntil, from);
       return known.outcome;
     } catch (error) {
       const stale = insteadOf(error, team, resource);
@@ -57,26 +66,35 @@ export function createBackfills({ teamOf, clock, metrics, timeoutMs }: Backfills
     }
   }
 
-  async function get(
-    team: Team,
-    context: ReadContext,
-    resource: Resource,
-  ): Promise<{ readonly known: Known; readonly charged: boolean }> {
+  async function get(team: Team, context: ReadContext, resource: Resource): Promise<Got> {
     const startedAt = clock.monotonic();
     const kept = team.store.known(resource);
-    if (kept !== undefined && isGoodEnough(kept, context, startedAt)) return { known: kept, charged: false };
+    if (kept !== undefined && isGoodEnough(kept, context, startedAt)) return { known: kept, from: 'cache' };
 
     let pending: PendingRead | undefined;
     const begin = (): Promise<Known> => {
       pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs);
       return team.load(pending);
     };
-    let known = await team.share(resource, begin);
+    const load = team.share(resource, begin);
+    let known = await (mayBeStale(context, team, resource)
+      ? Promise.race([load.known, load.isLate()])
+      : load.known);
+    if (known === 'late') {
+      const stale = team.store.staleValue(resource);
+      if (stale !== undefined) return { known: stale, from: 'stale' };
+      known = await load.known;
+    }
     // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
     if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {
-      known = await team.share(resource, begin);
+      known = await team.share(resource, begin).known;
     }
-    return { known, charged: pending?.charged ?? false };
+    return { known, from: pending?.charged === true ? 'call' : 'cache' };
+  }
+
+  /** Whether a stale value is answered where the read takes long. Who asks for no cached value, or polls, waits. */
+  function mayBeStale({ mode }: ReadContext, { store }: Team, resource: Resource): boolean {
+    return mode.kind === 'fresh' && store.staleValue(resource) !== undefined;
   }
 
   /** The stale value, where the error is about the upstream or the quota and so says nothing about the resource. */

@@ -7,7 +7,7 @@ import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
 import type { CallReason } from '../quota/demand.ts';
 import type { BackfillsClient } from '../rest/client.ts';
-import { type PendingRead, priorityOf } from './read.ts';
+import { charge, type PendingRead, priorityOf } from './read.ts';
 
 /** Asks one resource's own endpoint. */
 export interface Endpoint {
@@ -37,20 +37,27 @@ export function createEndpoint({ client, admission, freshness, clock }: Endpoint
       const { context, resource } = read;
       const { caller, cost } = context;
       const { teamId, id } = resource;
-      const sentAt = clock.monotonic();
-      const leftMs = Math.max(1, read.deadline - sentAt);
+      let sentAt: number | undefined;
       admission.assertMayCall(caller.credential, priorityOf(context, read.hasStale), reasonOf(read));
-      cost.countCall();
-      read.charged = true;
+      cost.assertMayCall();
+      const options = {
+        timeoutMs: Math.max(1, read.deadline - clock.monotonic()),
+        isAccepted: store.isAccepted(),
+        onExchange() {
+          charge(read);
+          sentAt ??= clock.monotonic();
+        },
+      };
       try {
         const record = await (resource.kind === 'backfill'
-          ? client.getBackfill(caller, teamId, id, leftMs)
-          : client.getLatestBackfill(caller, teamId, id, leftMs));
-        return store.keepRecord(resource, record, sentAt);
+          ? client.getBackfill(caller, teamId, id, options)
+          : client.getLatestBackfill(caller, teamId, id, options));
+        return store.keepRecord(resource, record, sentAt ?? clock.monotonic());
       } catch (error) {
         if (!(error instanceof UpstreamError)) throw error;
         admission.recordFailure(error, caller.credential);
-        if (error.kind === 'notFound') return store.keepNotFound(resource, error, sentAt);
+        if (error.kind === 'notFound')
+          return store.keepNotFound(resource, error, sentAt ?? clock.monotonic());
         if (error.kind === 'forbidden') store.refuse(resource);
         throw error;
       }

@@ -5,15 +5,25 @@ import type { ListReading, TeamStore } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
 import type { BackfillsClient } from '../rest/client.ts';
-import { type PendingRead, priorityOf, type ReadContext } from './read.ts';
+import { charge, type PendingRead, priorityOf, type ReadContext } from './read.ts';
 
 /** Reads the list of one team with one credential. */
 export interface ListReader {
   /** Whether the list is not to be read for a while. */
   readonly isResting: boolean;
-  /** Reads the list once for all who ask while it is being read. Rejects with an {@link UpstreamError}. */
-  read(reads: readonly PendingRead[]): Promise<ListReading>;
+  /** Reads the list once for all who ask while it is being read. */
+  read(reads: readonly PendingRead[]): ListCall;
 }
+
+export interface ListCall {
+  /** Rejects with an {@link UpstreamError}. */
+  readonly reading: Promise<ListReading>;
+  /** Resolves when half of the deadline has passed since the call was sent. */
+  readonly isLate: Promise<'late'>;
+}
+
+/** The share of its deadline after which the list's backfills are read one by one beside it. */
+export const LATE_SHARE = 0.5;
 
 export interface ListReaderDeps {
   readonly client: Pick<BackfillsClient, 'listIncompleteBackfills'>;
@@ -24,8 +34,6 @@ export interface ListReaderDeps {
   readonly log: Log;
 }
 
-/** The share of a read's deadline that the list may take, so that time is left for the own endpoint. */
-const LIST_TIME_SHARE = 0.5;
 /** How long the list rests after the REST API refused it, in milliseconds. */
 const REFUSED_REST_MS = 15 * 60_000;
 /** How long the list rests after its own failure, in milliseconds. */
@@ -33,24 +41,30 @@ const FAILED_REST_MS = 30_000;
 
 export function createListReader(teamId: ResourceId, store: TeamStore, deps: ListReaderDeps): ListReader {
   const { client, admission, timeoutMs, clock, log } = deps;
-  let reading: Promise<ListReading> | undefined;
+  let underWay: ListCall | undefined;
   let restsUntil = -Infinity;
 
   /** Reads the list at the expense of the first read. */
-  async function readOnce(reads: readonly PendingRead[]): Promise<ListReading> {
+  async function readOnce(reads: readonly PendingRead[], onSent: () => void): Promise<ListReading> {
     const [payer] = reads;
     if (payer === undefined) throw new Error('a list is read for somebody');
     const { context } = payer;
     const { caller } = context;
     const hasStale = reads.every((read) => read.hasStale);
     admission.assertMayCall(caller.credential, priorityOf(context, hasStale), 'refresh');
-    context.cost.countListCall();
-    payer.charged = true;
-    const sentAt = clock.monotonic();
+    let sentAt: number | undefined;
+    const options = {
+      timeoutMs,
+      isAccepted: store.isAccepted(),
+      onExchange() {
+        charge(payer);
+        if (sentAt === undefined) onSent();
+        sentAt ??= clock.monotonic();
+      },
+    };
     try {
-      const listMs = timeoutMs * LIST_TIME_SHARE;
-      const { records, isWhole } = await client.listIncompleteBackfills(caller, teamId, listMs);
-      return store.keepList(records, isWhole, sentAt);
+      const { records, isWhole } = await client.listIncompleteBackfills(caller, teamId, options);
+      return store.keepList(records, isWhole, sentAt ?? clock.monotonic());
     } catch (error) {
       if (error instanceof UpstreamError) {
         admission.recordFailure(error, caller.credential);
@@ -60,11 +74,28 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     }
   }
 
+  function begin(reads: readonly PendingRead[]): ListCall {
+    const timers: (() => void)[] = [];
+    let onSent = (): void => undefined;
+    const isLate = new Promise<'late'>((resolve) => {
+      const lateAfter = (ms: number): void => void timers.push(clock.after(ms, () => resolve('late')));
+      onSent = () => lateAfter(timeoutMs * LATE_SHARE);
+      // It may have waited for a slot for so long that its first readers have no time left.
+      lateAfter(timeoutMs);
+    });
+    const reading = readOnce(reads, () => onSent()).finally(() => {
+      underWay = undefined;
+      for (const cancel of timers) cancel();
+    });
+    return { reading, isLate };
+  }
+
   /** Only the list's own failures rest it; an upstream that is down or out of quota is not its fault. */
   function restAfter(error: UpstreamError, { caller }: ReadContext): void {
     const { kind, subject, details } = error;
     const refused = details?.status === 403 || details?.status === 404;
-    const failed = subject === 'answer' || (subject === 'upstream' && kind !== 'unavailable');
+    const failed =
+      subject === 'answer' || (subject === 'upstream' && kind !== 'unavailable' && kind !== 'overloaded');
     if (!refused && !failed) return;
     const restMs = refused ? REFUSED_REST_MS : FAILED_REST_MS;
     restsUntil = clock.monotonic() + restMs;
@@ -80,8 +111,8 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       return clock.monotonic() < restsUntil;
     },
     read(reads) {
-      reading ??= readOnce(reads).finally(() => (reading = undefined));
-      return reading;
+      underWay ??= begin(reads);
+      return underWay;
     },
   };
 }

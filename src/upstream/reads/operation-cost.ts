@@ -2,7 +2,9 @@ import { UpstreamError } from '../errors.ts';
 
 /** Counts what one operation cost, holds it to its limit of calls, and knows how long its answer stays fresh. */
 export class OperationCost {
-  #maxCalls: number;
+  readonly #maxCalls: number;
+  #needed = 0;
+  /** HTTP exchanges with the REST API that were made at the operation's expense. */
   calls = 0;
   cacheHits = 0;
   staleReads = 0;
@@ -14,21 +16,19 @@ export class OperationCost {
     this.#maxCalls = maxCalls;
   }
 
-  /** Counts a list call. It does not use up the operation's limit, since it may turn out to save no other call. */
-  countListCall(): void {
-    this.calls++;
-    this.#maxCalls++;
-  }
-
-  /** @throws {UpstreamError} `tooManyCalls` when the operation has used up its calls */
-  countCall(): void {
-    if (this.calls >= this.#maxCalls) {
+  /**
+   * Uses up one of the operation's calls. Lists use up none, since they may turn out to save no other call, and retries
+   * use up none, since the operation does not need them.
+   * @throws {UpstreamError} `tooManyCalls` when the operation has used up its calls
+   */
+  assertMayCall(): void {
+    if (this.#needed >= this.#maxCalls) {
       throw new UpstreamError(
         'tooManyCalls',
         `the operation needs more than ${this.#maxCalls} upstream calls`,
       );
     }
-    this.calls++;
+    this.#needed++;
   }
 
   countRead(freshUntil: number, from: 'call' | 'cache' | 'stale'): void {

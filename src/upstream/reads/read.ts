@@ -28,10 +28,16 @@ export interface PendingRead {
   known: Known | undefined;
   /** Whether a stale value can stand in for an answer that cannot be had. */
   hasStale: boolean;
-  /** Monotonic milliseconds by which the read must be answered. */
-  readonly deadline: number;
-  /** Whether a call was made at this operation's expense. Whoever makes the call sets it. */
+  /** Monotonic milliseconds by which the read must be answered. Moves when the list was asked in vain. */
+  deadline: number;
+  /** Whether a call was made at this operation's expense. */
   charged: boolean;
+}
+
+/** Has the read's operation pay for an exchange. */
+export function charge(read: PendingRead): void {
+  read.charged = true;
+  read.context.cost.calls++;
 }
 
 /** @param hasStale whether stale values can stand in for everything that the call is for */

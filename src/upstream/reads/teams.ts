@@ -8,7 +8,7 @@ import { listMayAnswer, type TeamList } from '../cache/team-list.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { createListPlanner } from './list-planner.ts';
-import { createListReader, type ListReaderDeps } from './list-reader.ts';
+import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
 import { isGoodEnough, lookUp, nameOf, type PendingRead, type ReadContext } from './read.ts';
 
 /**
@@ -23,9 +23,9 @@ export interface Team {
   /**
    * One load at a time for each resource. A load belongs to no reader: it goes on when the reader that caused it has
    * gone, since others may have joined it.
-   * @param load begins one, where none is under way
+   * @param begin begins one, where none is under way
    */
-  share(resource: Resource, load: () => Promise<Known>): Promise<Known>;
+  share(resource: Resource, begin: () => Promise<Known>): Load;
   /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
   load(read: PendingRead): Promise<Known>;
   /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
@@ -34,12 +34,21 @@ export interface Team {
   plan(reads: readonly PendingRead[]): ReadonlySet<PendingRead>;
 }
 
+/** A read under way that others may join. */
+export interface Load {
+  readonly known: Promise<Known>;
+  /** Resolves when the load has been under way for `STALE_AFTER_MS`; never where that is 0. */
+  isLate(): Promise<'late'>;
+}
+
 /** @returns the team as the credential of the context sees it */
 export type TeamOf = (context: ReadContext, teamId: ResourceId) => Team;
 
 export interface TeamsDeps extends ListReaderDeps, StoreDeps {
   readonly partitions: Partitions<Team>;
   readonly endpoint: Endpoint;
+  /** `STALE_AFTER_MS`; 0 for never. */
+  readonly staleAfterMs: number;
 }
 
 export function createTeams(deps: TeamsDeps): TeamOf {
@@ -53,13 +62,17 @@ export function createTeams(deps: TeamsDeps): TeamOf {
   };
 }
 
-type TeamDeps = ListReaderDeps & { readonly endpoint: Endpoint; readonly freshness: FreshnessOf };
+type TeamDeps = ListReaderDeps & {
+  readonly endpoint: Endpoint;
+  readonly freshness: FreshnessOf;
+  readonly staleAfterMs: number;
+};
 
 function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team {
-  const { endpoint, clock } = deps;
+  const { endpoint, clock, timeoutMs, staleAfterMs } = deps;
   const list = createListReader(teamId, store, deps);
   const planner = createListPlanner();
-  const underWay = new Map<string, Promise<Known>>();
+  const underWay = new Map<string, Load>();
   /** Each key is a promise of its own, so that one read need not wait for the slowest of its batch. */
   const batch = new DataLoader<PendingRead, Promise<Known>>((reads) => Promise.resolve(start(reads)), {
     cache: false,
@@ -105,17 +118,32 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   function start(reads: readonly PendingRead[]): Promise<Known>[] {
     remember(reads);
     const byList = plan(reads);
-    const reading = byList.size === 0 ? undefined : list.read([...byList]);
+    const call = byList.size === 0 ? undefined : list.read([...byList]);
     return reads.map((read) =>
-      reading !== undefined && byList.has(read) ? readByList(read, reading) : endpoint.ask(store, read),
+      call !== undefined && byList.has(read) ? readByList(read, call) : endpoint.ask(store, read),
     );
   }
 
-  async function readByList(read: PendingRead, reading: Promise<ListReading>): Promise<Known> {
-    const outcome = await reading.catch((error: unknown) => ({ error }));
+  async function readByList(read: PendingRead, { reading, isLate }: ListCall): Promise<Known> {
+    const outcome = await Promise.race([reading.catch((error: unknown) => ({ error })), isLate]);
+    if (outcome === 'late') return readBeside(read, reading);
     if (!('error' in outcome)) return answerIn(outcome, read.resource) ?? endpoint.ask(store, read);
-    if (failsEveryCall(outcome.error)) throw outcome.error;
+    if (failsEveryCall(outcome.error) || hasNoPlace(outcome.error)) throw outcome.error;
     return endpoint.ask(store, read);
+  }
+
+  /** Reads by the list, which is late, and at the own endpoint. The first answer counts. */
+  async function readBeside(read: PendingRead, reading: Promise<ListReading>): Promise<Known> {
+    // Of an upstream that takes longer than what is left, what the list does not hold could never be read.
+    read.deadline += timeoutMs * LATE_SHARE;
+    const own = endpoint.ask(store, read);
+    const byList = reading.then((outcome) => answerIn(outcome, read.resource) ?? own);
+    try {
+      return await Promise.any([byList, own]);
+    } catch {
+      // Both have failed. The own endpoint's failure is about this resource.
+      return own;
+    }
   }
 
   function answerIn(
@@ -171,9 +199,24 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
       const name = nameOf(resource);
       const known = underWay.get(name);
       if (known !== undefined) return known;
-      const read = begin().finally(() => underWay.delete(name));
-      underWay.set(name, read);
-      return read;
+      const beganAt = clock.monotonic();
+      let late: Promise<'late'> | undefined;
+      let cancel = (): void => undefined;
+      const load: Load = {
+        known: begin().finally(() => {
+          underWay.delete(name);
+          cancel();
+        }),
+        isLate() {
+          late ??= new Promise((resolve) => {
+            const leftMs = Math.max(0, beganAt + staleAfterMs - clock.monotonic());
+            if (staleAfterMs > 0) cancel = clock.after(leftMs, () => resolve('late'));
+          });
+          return late;
+        },
+      };
+      underWay.set(name, load);
+      return load;
     },
   };
 }
@@ -181,6 +224,11 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
 /** Whether every other call of the credential would fail too, so that none is worth making. */
 function failsEveryCall(error: unknown): boolean {
   return !(error instanceof UpstreamError) || error.subject === 'credential' || error.subject === 'quota';
+}
+
+/** Whether it is the gateway that has no room for another call. */
+function hasNoPlace(error: unknown): boolean {
+  return error instanceof UpstreamError && error.kind === 'overloaded';
 }
 
 function isTrouble(error: unknown): boolean {

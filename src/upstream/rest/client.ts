@@ -21,30 +21,36 @@ export interface Caller {
   readonly traceparent: string | undefined;
 }
 
-/**
- * The REST API's operations, one method each. Every method rejects with an {@link UpstreamError} and nothing else. A
- * `timeoutMs` gives the call a shorter deadline than usual.
- */
+export interface CallOptions {
+  /** The deadline of the call, in milliseconds from now. */
+  readonly timeoutMs: number;
+  /** Whether the REST API has accepted the credential before. */
+  readonly isAccepted: boolean;
+  /** Called for each HTTP exchange that is really made, retries included. */
+  readonly onExchange: () => void;
+}
+
+/** The REST API's operations, one method each. Every method rejects with an {@link UpstreamError} and nothing else. */
 export interface BackfillsClient {
   /** `GET /teams/{team}/backfills/{backfill}` */
   getBackfill(
     caller: Caller,
     teamId: ResourceId,
     backfillId: ResourceId,
-    timeoutMs?: number,
+    options: CallOptions,
   ): Promise<BackfillRecord>;
   /** `GET /teams/{team}/transfers/{transfer}/backfills/latest` */
   getLatestBackfill(
     caller: Caller,
     teamId: ResourceId,
     transferId: ResourceId,
-    timeoutMs?: number,
+    options: CallOptions,
   ): Promise<BackfillRecord>;
   /** `GET /teams/{team}/backfills` */
   listIncompleteBackfills(
     caller: Caller,
     teamId: ResourceId,
-    timeoutMs?: number,
+    options: CallOptions,
   ): Promise<IncompleteBackfills>;
 }
 
@@ -77,25 +83,40 @@ export function createBackfillsClient({
   async function call<Value>(
     operation: UpstreamOperation,
     caller: Caller,
+    teamId: ResourceId,
     path: string,
-    timeoutMs: number | undefined,
+    { onExchange, ...options }: CallOptions,
     read: (data: unknown, response: HttpResponse, secrets: readonly string[]) => Value,
   ): Promise<Value> {
     const startedAt = clock.monotonic();
     const secrets = [caller.credential.token, upstreamHost];
+    let made = 0;
+    const record = (outcome: string): void =>
+      metrics.recordUpstreamCall(operation, outcome, clock.monotonic() - startedAt);
+    const exchanges = {
+      began() {
+        made++;
+        onExchange();
+      },
+      spent: record,
+    };
     try {
       const response = await http.get({
+        ...options,
         credentialId: caller.credential.id,
-        path,
+        teamId,
+        path: `/teams/${teamId}${path}`,
         headers: headersFor(caller),
-        timeoutMs,
+        isList: operation === 'listIncompleteBackfills',
+        exchanges,
       });
       const value = read(readData(response, secrets, clock.now()), response, secrets);
-      metrics.recordUpstreamCall(operation, 'ok', clock.monotonic() - startedAt);
+      record('ok');
       return value;
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
-      metrics.recordUpstreamCall(operation, error.kind, clock.monotonic() - startedAt);
+      // What a circuit refused, or got no slot, was no call.
+      if (made > 0) record(error.kind);
       if (error.kind === 'invalidResponse') reportDrift(operation, caller, error.message, error.details);
       throw error;
     }
@@ -111,25 +132,28 @@ export function createBackfillsClient({
   }
 
   return {
-    getBackfill: (caller, teamId, backfillId, timeoutMs) =>
-      call(
-        'getBackfillById',
-        caller,
-        `/teams/${teamId}/backfills/${backfillId}`,
-        timeoutMs,
-        (data, ...rest) => readBackfill(data, 'transfer_backfill_id', backfillId, ...rest),
+    getBackfill: (caller, teamId, backfillId, options) =>
+      call('getBackfillById', caller, teamId, `/backfills/${backfillId}`, options, (data, ...rest) =>
+        readBackfill(data, 'transfer_backfill_id', backfillId, ...rest),
       ),
-    getLatestBackfill: (caller, teamId, transferId, timeoutMs) =>
+    getLatestBackfill: (caller, teamId, transferId, options) =>
       call(
         'getLatestBackfill',
         caller,
-        `/teams/${teamId}/transfers/${transferId}/backfills/latest`,
-        timeoutMs,
+        teamId,
+        `/transfers/${transferId}/backfills/latest`,
+        options,
         (data, ...rest) => readBackfill(data, 'transfer_id', transferId, ...rest),
       ),
-    async listIncompleteBackfills(caller, teamId, timeoutMs) {
-      const path = `/teams/${teamId}/backfills`;
-      const { faults, ...list } = await call('listIncompleteBackfills', caller, path, timeoutMs, readList);
+    async listIncompleteBackfills(caller, teamId, options) {
+      const { faults, ...list } = await call(
+        'listIncompleteBackfills',
+        caller,
+        teamId,
+        '/backfills',
+        options,
+        readList,
+      );
       if (faults !== undefined) {
         reportDrift('listIncompleteBackfills', caller, `not all are backfills: ${faults}`, { status: 200 });
       }

@@ -4,24 +4,31 @@ import { UpstreamError } from '../errors.ts';
 export interface CircuitBreaker {
   isClosed(): boolean;
   /** @throws {UpstreamError} `unavailable` while the circuit is open or its one probe is in flight */
-  assertClosed(): void;
+  assertClosed(by?: string): void;
   /**
    * Permission for one call. While the circuit is open, one call a second gets it: the probe.
-   * @param leftMs what is left of the call's deadline
+   * @param by who asks, where several may. Whoever made the last probe gets the next only if nobody else wants it
    * @throws {UpstreamError} as {@link assertClosed}
    */
-  acquire(leftMs: number): Permit;
+  acquire(by?: string): Permit;
+  /** Opens the circuit, where it is closed. */
+  open(): void;
 }
 
 export interface Permit {
-  /** How long the call may take: a probe has less time than other calls. */
+  /** A limit of the call's time in milliseconds: a probe has less than other calls. */
   readonly timeoutMs: number;
+  readonly isProbe: boolean;
   /** Must be called once, whatever became of the call. */
-  settle(inTrouble: boolean): void;
+  settle(outcome: CallOutcome): void;
 }
 
-const FAILURES_TO_OPEN = 10;
+/** `unknown` for a call that was given up before it could show anything. */
+export type CallOutcome = 'good' | 'trouble' | 'unknown';
+
 const OPEN_MS = 1_000;
+/** How long the next probe is kept for others than the one who made the last. */
+const KEPT_FOR_OTHERS_MS = 250;
 /**
  * Timeout of the first probe. Each failed probe doubles the timeout of the next; otherwise a slow upstream would be shut
  * out for good.
@@ -29,8 +36,13 @@ const OPEN_MS = 1_000;
 export const PROBE_TIMEOUT_MS = 1_000;
 
 type State =
-  | { readonly kind: 'closed'; readonly failuresInARow: number }
-  | { readonly kind: 'open'; readonly until: number; readonly failedProbes: number }
+  | { readonly kind: 'closed' }
+  | {
+      readonly kind: 'open';
+      readonly until: number;
+      readonly failedProbes: number;
+      readonly probedBy: string | undefined;
+    }
   | { readonly kind: 'probing'; readonly failedProbes: number };
 
 /**
@@ -38,46 +50,52 @@ type State =
  * probe: other callers are told at once to come back later.
  */
 export function createCircuitBreaker(clock: Clock): CircuitBreaker {
-  let state: State = { kind: 'closed', failuresInARow: 0 };
+  let state: State = { kind: 'closed' };
 
-  function assertClosed(): void {
-    const leftMs = state.kind === 'open' ? state.until - clock.monotonic() : OPEN_MS;
-    if (state.kind === 'closed' || leftMs <= 0) return;
+  function assertClosed(by?: string): void {
+    if (state.kind === 'closed') return;
+    const leftMs = state.kind === 'open' ? waitOf(state, by) - clock.monotonic() : OPEN_MS;
+    if (leftMs <= 0) return;
     throw new UpstreamError('unavailable', 'the circuit is open', {
       retryAfterSeconds: Math.ceil(leftMs / 1000),
     });
   }
 
-  function settleProbe(failedProbes: number, inTrouble: boolean): void {
-    state = inTrouble
-      ? { kind: 'open', until: clock.monotonic() + OPEN_MS, failedProbes: failedProbes + 1 }
-      : { kind: 'closed', failuresInARow: 0 };
-  }
-
-  /** Calls that began before the circuit opened do not count any more. */
-  function settleCall(inTrouble: boolean): void {
-    if (state.kind !== 'closed') return;
-    const failuresInARow = inTrouble ? state.failuresInARow + 1 : 0;
+  function settleProbe(by: string | undefined, failedProbes: number, outcome: CallOutcome): void {
     state =
-      failuresInARow < FAILURES_TO_OPEN
-        ? { kind: 'closed', failuresInARow }
-        : { kind: 'open', until: clock.monotonic() + OPEN_MS, failedProbes: 0 };
+      outcome === 'good'
+        ? { kind: 'closed' }
+        : {
+            kind: 'open',
+            until: clock.monotonic() + OPEN_MS,
+            failedProbes: failedProbes + 1,
+            probedBy: by,
+          };
   }
 
   return {
     isClosed: () => state.kind === 'closed',
     assertClosed,
-    acquire(leftMs) {
-      assertClosed();
-      if (state.kind !== 'open') return { timeoutMs: leftMs, settle: settleCall };
+    acquire(by) {
+      assertClosed(by);
+      if (state.kind !== 'open') return { timeoutMs: Infinity, isProbe: false, settle: () => undefined };
       const { failedProbes } = state;
       state = { kind: 'probing', failedProbes };
       return {
-        timeoutMs: Math.min(leftMs, PROBE_TIMEOUT_MS * 2 ** failedProbes),
-        settle: (inTrouble) => {
-          settleProbe(failedProbes, inTrouble);
+        timeoutMs: PROBE_TIMEOUT_MS * 2 ** failedProbes,
+        isProbe: true,
+        settle(outcome) {
+          settleProbe(by, failedProbes, outcome);
         },
       };
     },
+    open() {
+      if (state.kind !== 'closed') return;
+      state = { kind: 'open', until: clock.monotonic() + OPEN_MS, failedProbes: 0, probedBy: undefined };
+    },
   };
+}
+
+function waitOf({ until, probedBy }: State & { readonly kind: 'open' }, by: string | undefined): number {
+  return by !== undefined && probedBy === by ? until + KEPT_FOR_OTHERS_MS : until;
 }

@@ -20,14 +20,23 @@ export interface HttpClientOptions {
 
 export interface HttpClient {
   /**
-   * One GET of a path below the base URL. A redirect is a response like any other; bodies are limited to 1 MiB.
-   * @param timeoutMs from the call to the last byte of the response, waiting for a connection included
-   * @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is a response
+   * Begins one GET of a path below the base URL. A redirect is a response like any other; bodies are limited to 1 MiB.
+   * @param timeoutMs from now to the last byte of the response, waiting for a connection included
    */
-  get(path: string, headers: Readonly<Record<string, string>>, timeoutMs: number): Promise<HttpResponse>;
-  /** Shortens the deadline of each call in flight to this many milliseconds from now; never extends it. */
-  shortenDeadlines(timeoutMs: number): void;
+  begin(path: string, headers: Readonly<Record<string, string>>, timeoutMs: number): HttpExchange;
   close(): Promise<void>;
+}
+
+export interface HttpExchange {
+  /**
+   * Any status that arrives is a response. Rejects with an {@link UpstreamError}: `timeout`, `unavailable` or
+   * `invalidResponse`.
+   */
+  readonly response: Promise<HttpResponse>;
+  /** Moves the deadline to this many milliseconds from now, unless it is earlier. */
+  shortenDeadline(timeoutMs: number): void;
+  /** Gives the exchange up. Its response rejects with the reason, if it has not arrived. */
+  abort(reason: UpstreamError): void;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -49,16 +58,11 @@ export function createHttpClient({
   });
   const prefix = baseUrl.pathname.replace(/\/$/, '');
 
-  const inFlight = new Set<ResponseCollector>();
-
   return {
-    get: (path, headers, timeoutMs) =>
-      new Promise((resolve, reject) => {
-        const collector = new ResponseCollector(timeoutMs, inFlight, resolve, reject);
-        pool.dispatch({ method: 'GET', path: prefix + path, headers }, collector);
-      }),
-    shortenDeadlines(timeoutMs) {
-      for (const collector of inFlight) collector.shortenDeadline(timeoutMs);
+    begin(path, headers, timeoutMs) {
+      const collector = new ResponseCollector(timeoutMs);
+      pool.dispatch({ method: 'GET', path: prefix + path, headers }, collector);
+      return collector;
     },
     close: () => pool.destroy(),
   };
@@ -68,53 +72,53 @@ export function createHttpClient({
  * Collects one response. Undici's own `request` hands out a stream and heeds an AbortSignal for each call; reading
  * through the dispatch interface needs neither.
  */
-class ResponseCollector implements Dispatcher.DispatchHandler {
-  readonly #inFlight: Set<ResponseCollector>;
-  readonly #resolve: (response: HttpResponse) => void;
-  readonly #reject: (error: UpstreamError) => void;
+class ResponseCollector implements Dispatcher.DispatchHandler, HttpExchange {
+  readonly response: Promise<HttpResponse>;
+  #resolve: (response: HttpResponse) => void = () => undefined;
+  #reject: (error: UpstreamError) => void = () => undefined;
   readonly #chunks: Buffer[] = [];
   #endsAt = Infinity;
   #deadline: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
-  #timeout: UpstreamError | undefined;
+  #givenUp: UpstreamError | undefined;
+  #isOver = false;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
 
-  /** @param inFlight holds the collector until its response has arrived, failed or timed out */
-  constructor(
-    timeoutMs: number,
-    inFlight: Set<ResponseCollector>,
-    resolve: (response: HttpResponse) => void,
-    reject: (error: UpstreamError) => void,
-  ) {
-    this.#inFlight = inFlight.add(this);
-    this.#resolve = resolve;
-    this.#reject = reject;
+  constructor(timeoutMs: number) {
+    this.response = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
     this.shortenDeadline(timeoutMs);
   }
 
   shortenDeadline(timeoutMs: number): void {
     const endsAt = performance.now() + timeoutMs;
-    if (endsAt >= this.#endsAt) return;
+    if (this.#isOver || endsAt >= this.#endsAt) return;
     clearTimeout(this.#deadline);
     this.#endsAt = endsAt;
-    this.#deadline = setTimeout(() => {
-      this.#timeout = new UpstreamError('timeout', 'no answer in time');
-      this.#inFlight.delete(this);
-      this.#reject(this.#timeout);
-      this.#controller?.abort(this.#timeout);
-    }, timeoutMs);
+    const giveUp = (): void => this.abort(new UpstreamError('timeout', 'no answer in time'));
+    this.#deadline = setTimeout(giveUp, timeoutMs);
+  }
+
+  abort(reason: UpstreamError): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#givenUp = reason;
+    this.#reject(reason);
+    this.#controller?.abort(reason);
   }
 
   #end(): void {
     clearTimeout(this.#deadline);
-    this.#inFlight.delete(this);
+    this.#isOver = true;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // The deadline passed while the request waited for a connection, so it need not be sent any more.
-    if (this.#timeout !== undefined) controller.abort(this.#timeout);
+    // It was given up while the request waited for a connection, so it need not be sent any more.
+    if (this.#givenUp !== undefined) controller.abort(this.#givenUp);
   }
 
   onResponseStart(
@@ -141,6 +145,21 @@ class ResponseCollector implements Dispatcher.DispatchHandler {
     this.#end();
     this.#reject(toUpstreamError(error));
   }
+}
+
+const CONNECTING: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Whether there was no connection at all, as opposed to one that broke. */
+export function isNoConnection({ cause }: UpstreamError): boolean {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return CONNECTING.has(code) || code.startsWith('ERR_TLS') || code.startsWith('CERT_');
 }
 
 function toUpstreamError(error: Error): UpstreamError {

@@ -1,21 +1,37 @@
 import type { Clock } from '../../clock.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
-import { createBulkhead } from './bulkhead.ts';
-import { createCircuitBreaker, PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
-import type { HttpClient, HttpResponse } from './http.ts';
+import { PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
+import { type CircuitPermit, type Circuits, createCircuits, type Scope, type Showed } from './circuits.ts';
+import { type HttpClient, type HttpExchange, type HttpResponse, isNoConnection } from './http.ts';
+import { createLatency } from './latency.ts';
 import { createRetryBudget } from './retry-budget.ts';
+import { createSlots, type Slot } from './slots.ts';
+import { race, type Try } from './tries.ts';
 
 /** One GET on a credential's behalf. */
-export interface UpstreamRequest {
-  /** The credential, which shares the slots with others. */
-  readonly credentialId: string;
+export interface UpstreamRequest extends Scope {
+  /** Whether the REST API has accepted the credential before. */
+  readonly isAccepted: boolean;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** A shorter deadline than usual, in milliseconds. */
-  readonly timeoutMs?: number | undefined;
+  /** The deadline, in milliseconds from now. */
+  readonly timeoutMs: number;
+  /**
+   * Whether it reads a list. Lists go before other calls, and their deadline counts from when they are sent, since
+   * many reads wait for one.
+   */
+  readonly isList: boolean;
+  /** Told of each exchange that is really made for the call, retries included. */
+  readonly exchanges: ExchangeObserver;
 }
 
-/** Counts every call that is really made, retries included. */
+export interface ExchangeObserver {
+  began(): void;
+  /** One ended without being the answer of the call: another one is made, or has answered first. */
+  spent(kind: UpstreamErrorKind | 'abandoned'): void;
+}
+
+/** Counts every exchange that is really made. */
 export interface CallCounter {
   callBegan(credentialId: string): void;
   /** @param response the response, where one came */
@@ -33,129 +49,220 @@ export interface UpstreamLoad {
 
 /** HTTP that bears an upstream which is slow, away or overrun, and spares it. */
 export interface ResilientHttp {
-  /** @throws {UpstreamError} `timeout`, `unavailable` or `invalidResponse`; any status that arrives is a response */
+  /**
+   * Any status that arrives is a response. Rejects with an {@link UpstreamError}: `timeout`, `unavailable`,
+   * `overloaded` or `invalidResponse`.
+   */
   get(request: UpstreamRequest): Promise<HttpResponse>;
   load(): UpstreamLoad;
 }
 
 export interface ResilienceOptions {
   readonly http: HttpClient;
-  /** `UPSTREAM_TIMEOUT_MS`: the deadline from the call to the last byte, waiting and retries included. */
+  /** `UPSTREAM_TIMEOUT_MS`: the longest deadline of a call. */
   readonly timeoutMs: number;
   /** `UPSTREAM_MAX_CONCURRENCY` */
   readonly maxConcurrency: number;
   readonly clock: Clock;
   readonly counter: CallCounter;
+  /** Called when a circuit has opened or closed, see {@link Circuits}. */
+  readonly onCircuit: (scope: Scope | undefined, isClosed: boolean, cause: UpstreamError | undefined) => void;
   /** From 0 to 1; spreads retries. */
   readonly random?: () => number;
 }
 
 /** Calls that may wait, for each call that may be in flight. */
 const WAITING_PER_CALL = 64;
-/**
- * The share of its deadline for which a call may wait for a slot. A call that began with hardly any time left would time
- * out, and many such calls in a row would make a healthy upstream look as if it were in trouble.
- */
-const WAITING_SHARE = 0.5;
-/** The share of the deadline that one attempt may take, so that a connection that hangs leaves time for another. */
-const ATTEMPT_SHARE = 0.5;
-/** Retries of one call, after a failure of a kind. */
-const MAX_RETRIES_OF_KIND: Readonly<Partial<Record<UpstreamErrorKind, number>>> = {
-  unavailable: 2,
-  timeout: 1,
-};
-/** Retries of one call, after a response with a status. */
-const MAX_RETRIES_OF_STATUS: Readonly<Partial<Record<number, number>>> = {
-  502: 2, // Bad Gateway
-  503: 2, // Service Unavailable
-  504: 2, // Gateway Timeout
-};
+/** Bounds of the time after which a second try begins, as shares of the deadline. */
+const LEAST_UNUSUAL_SHARE = 0.1;
+const MOST_UNUSUAL_SHARE = 0.5;
+/** A timeout after a shorter share of the deadline says nothing of the upstream. */
+const WHOLE_DEADLINE_SHARE = 0.9;
+/** Retries of one call, after a lost connection or one of these responses: Bad Gateway and its like. */
+const MAX_RETRIES = 2;
+const RETRIED_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 const RETRY_DELAY_MS = 50;
 
+type Outcome = HttpResponse | UpstreamError;
+
 /**
- * Fails at once while the circuit is open, waits for a slot otherwise, and then makes one attempt after another with
- * what is left of the one deadline. Only signs of trouble in the upstream itself open the circuit: no connection, no
- * response in time, 5xx. All calls are reads, so an attempt that got no response may be repeated too.
+ * Fails at once while a circuit is open, waits for a slot otherwise, and then makes tries with what is left of the one
+ * deadline. All calls are reads, so a try that got no response may be repeated.
+ *
+ * **In time is in time.** The first try may take the whole deadline. Where it takes unusually long, a second one begins
+ * beside it, and the first answer wins. So a connection that hangs costs little, and an upstream that is merely slow
+ * loses no answer. A try that fails is repeated after a short random time. Both are paid from one budget, a tenth of the
+ * calls, so that they never multiply the load on an upstream in trouble.
+ *
+ * Only signs of trouble in the upstream itself open a circuit: no connection, no response within the whole deadline, 5xx.
+ * Having had no slot is none.
  */
 export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
-  const { http, maxConcurrency, clock, counter, random = Math.random } = options;
-  const bulkhead = createBulkhead({
-    maxRunning: maxConcurrency,
+  const { http, timeoutMs, maxConcurrency, clock, counter, onCircuit, random = Math.random } = options;
+  const latency = createLatency(timeoutMs * LEAST_UNUSUAL_SHARE, timeoutMs * MOST_UNUSUAL_SHARE);
+  const slots = createSlots({
+    slots: maxConcurrency,
     maxWaiting: maxConcurrency * WAITING_PER_CALL,
+    clock,
+    unusualMs: latency.unusual,
   });
-  const circuit = createCircuitBreaker(clock);
   const retries = createRetryBudget();
+  const inFlight = new Map<HttpExchange, Scope>();
+  let latestTrouble: UpstreamError | undefined;
+  const circuits: Circuits = createCircuits({
+    clock,
+    onChange(scope, isClosed) {
+      onCircuit(scope, isClosed, isClosed ? undefined : latestTrouble);
+      if (isClosed) return;
+      // Calls that are in flight when a circuit opens have no more of a chance than a probe.
+      for (const [exchange, { credentialId, teamId }] of inFlight) {
+        const isConcerned =
+          scope === undefined || (scope.credentialId === credentialId && scope.teamId === teamId);
+        if (isConcerned) exchange.shortenDeadline(PROBE_TIMEOUT_MS);
+      }
+    },
+  });
 
-  async function attempt(
-    { credentialId, path, headers }: UpstreamRequest,
-    leftMs: number,
-  ): Promise<HttpResponse | UpstreamError> {
-    const permit = circuit.acquire(leftMs);
-    let outcome: HttpResponse | UpstreamError | undefined;
-    counter.callBegan(credentialId);
+  /** @throws {UpstreamError} `unavailable` while a circuit is open */
+  function begin(request: UpstreamRequest, leftMs: number): Try<Outcome> {
+    const permit = circuits.acquire(request);
+    const givenMs = Math.max(1, Math.min(leftMs, permit.timeoutMs));
+    const beganAt = clock.monotonic();
+    counter.callBegan(request.credentialId);
+    request.exchanges.began();
+    const exchange = http.begin(request.path, request.headers, givenMs);
+    inFlight.set(exchange, request);
+    let isAbandoned = false;
+
+    async function outcome(): Promise<Outcome> {
+      let result: Outcome | undefined;
+      try {
+        result = await exchange.response;
+        latency.observe(clock.monotonic() - beganAt);
+      } catch (error) {
+        if (!(error instanceof UpstreamError)) throw error;
+        result = error;
+      } finally {
+        inFlight.delete(exchange);
+        counter.callEnded(request.credentialId, result instanceof UpstreamError ? undefined : result);
+        settle(permit, result, givenMs, isAbandoned);
+      }
+      return result;
+    }
+
+    return {
+      outcome: outcome(),
+      abandon() {
+        isAbandoned = true;
+        exchange.abort(new UpstreamError('unavailable', 'given up for another try'));
+      },
+    };
+  }
+
+  function settle(
+    permit: CircuitPermit,
+    result: Outcome | undefined,
+    givenMs: number,
+    isAbandoned: boolean,
+  ): void {
+    if (result instanceof UpstreamError) latestTrouble = result;
+    const isEarly = result instanceof UpstreamError && result.kind === 'timeout' && !isWhole(givenMs);
+    permit.settle(isAbandoned || (isEarly && !permit.isProbe) ? 'unknown' : shownBy(result));
+  }
+
+  function isWhole(givenMs: number): boolean {
+    return givenMs >= timeoutMs * WHOLE_DEADLINE_SHARE;
+  }
+
+  /** One try, and another one beside it where it takes unusually long. */
+  async function attempt(request: UpstreamRequest, deadline: number, slot: Slot): Promise<Outcome> {
+    const left = (): number => deadline - clock.monotonic();
+    let second: Slot | undefined;
     try {
-      outcome = await outcomeOf(http.get(path, headers, permit.timeoutMs));
-      return outcome;
+      return await race(begin(request, left()), {
+        secondAfterMs: latency.unusual(),
+        beginSecond() {
+          second = slots.tryAcquire(request.credentialId);
+          // A circuit may have opened meanwhile. The first try goes on then.
+          return second !== undefined && isClosed(request) && retries.take()
+            ? begin(request, left())
+            : undefined;
+        },
+        isGood: (outcome) => shownBy(outcome) === 'good',
+        onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
+        onBegin(end) {
+          slot.onWanted = () =>
+            end(new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 }));
+        },
+      });
     } finally {
-      counter.callEnded(credentialId, outcome instanceof UpstreamError ? undefined : outcome);
-      const wasClosed = circuit.isClosed();
-      permit.settle(outcome === undefined || isTrouble(outcome));
-      // Calls that are in flight when the circuit opens have no more of a chance than a probe.
-      if (wasClosed && !circuit.isClosed()) http.shortenDeadlines(PROBE_TIMEOUT_MS);
+      slot.onWanted = undefined;
+      second?.release();
     }
   }
 
-  async function attemptUntil(
-    deadline: number,
-    attemptMs: number,
-    request: UpstreamRequest,
-  ): Promise<HttpResponse> {
-    const left = (): number => deadline - clock.monotonic();
+  function isClosed(request: UpstreamRequest): boolean {
+    try {
+      circuits.assertClosed(request);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async function attemptUntil(deadline: number, request: UpstreamRequest, slot: Slot): Promise<HttpResponse> {
     for (let retried = 0; ; retried++) {
-      const outcome = await attempt(request, Math.max(1, Math.min(left(), attemptMs)));
+      const outcome = await attempt(request, deadline, slot);
       const delayMs = random() * RETRY_DELAY_MS * 2 ** retried;
-      if (retried >= maxRetries(outcome) || delayMs >= left() || !retries.take()) {
+      const mayRetry =
+        retried < MAX_RETRIES && isWorthARetry(outcome) && delayMs < deadline - clock.monotonic();
+      if (!mayRetry || !retries.take()) {
         if (outcome instanceof UpstreamError) throw outcome;
         return outcome;
       }
+      request.exchanges.spent(kindOf(outcome));
       await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
   }
 
   return {
     load: () => ({
-      running: bulkhead.running,
-      waiting: bulkhead.waiting,
-      circuitClosed: circuit.isClosed(),
+      running: slots.running,
+      waiting: slots.waiting,
+      circuitClosed: circuits.isClosed(),
     }),
 
     async get(request) {
-      const timeoutMs = Math.min(options.timeoutMs, request.timeoutMs ?? Infinity);
-      const deadline = clock.monotonic() + timeoutMs;
+      const { credentialId, isAccepted, isList } = request;
+      const givenMs = Math.min(timeoutMs, request.timeoutMs);
+      const deadline = clock.monotonic() + givenMs;
       retries.earn();
-      circuit.assertClosed();
-      return bulkhead.run(request.credentialId, timeoutMs * WAITING_SHARE, () =>
-        attemptUntil(deadline, timeoutMs * ATTEMPT_SHARE, request),
-      );
+      circuits.assertClosed(request);
+      const slot = await slots.acquire({ credentialId, isAccepted, isList, patienceMs: givenMs });
+      try {
+        return await attemptUntil(isList ? clock.monotonic() + givenMs : deadline, request, slot);
+      } finally {
+        slot.release();
+      }
     },
   };
 }
 
-async function outcomeOf(call: Promise<HttpResponse>): Promise<HttpResponse | UpstreamError> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof UpstreamError) return error;
-    throw error;
-  }
+/** What an outcome shows about the upstream. */
+function shownBy(outcome: Outcome | undefined): Showed {
+  if (outcome === undefined) return 'trouble';
+  if (!(outcome instanceof UpstreamError)) return outcome.status >= 500 ? 'trouble' : 'good';
+  if (isNoConnection(outcome)) return 'noConnection';
+  return outcome.subject === 'upstream' ? 'trouble' : 'good';
 }
 
-function isTrouble(outcome: HttpResponse | UpstreamError): boolean {
-  return outcome instanceof UpstreamError ? outcome.subject === 'upstream' : outcome.status >= 500;
+/** A response that says when to come back is believed. A timeout has used up the deadline. */
+function isWorthARetry(outcome: Outcome): boolean {
+  if (outcome instanceof UpstreamError) return outcome.kind === 'unavailable';
+  return RETRIED_STATUSES.has(outcome.status) && outcome.headers['retry-after'] === undefined;
 }
 
-/** A response that says when to come back is believed. */
-function maxRetries(outcome: HttpResponse | UpstreamError): number {
-  if (outcome instanceof UpstreamError) return MAX_RETRIES_OF_KIND[outcome.kind] ?? 0;
-  return outcome.headers['retry-after'] === undefined ? (MAX_RETRIES_OF_STATUS[outcome.status] ?? 0) : 0;
+function kindOf(outcome: Outcome): UpstreamErrorKind {
+  if (outcome instanceof UpstreamError) return outcome.kind;
+  return RETRIED_STATUSES.has(outcome.status) ? 'unavailable' : 'failed';
 }

@@ -50,6 +50,7 @@ export async function drive(
       ttlMs: TTL_MS,
       finalTtlMs: FINAL_TTL_MS,
       staleMs: STALE_MS,
+      staleAfterMs: 3_000,
       maxBytes: 128 * 1024 ** 2,
       // The sandbox tells its own with each answer.
       hourlyQuota: 5_000,

@@ -51,7 +51,7 @@ function startUpdates(maxStreams: number, read = (): BackfillSnapshot => snapsho
     latestBackfill: () => Promise.resolve(null),
   };
   const updates = createBackfillUpdates({
-    upstream: { backfills, pollIntervalMs: () => 2_000 },
+    upstream: { backfills, lastKnown: () => undefined, pollIntervalMs: () => 2_000 },
     clock,
     metrics: createMetrics(),
     staleMs: 10_000,

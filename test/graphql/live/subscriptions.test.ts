@@ -149,6 +149,20 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
       .toEqual([event('RUNNING', 1), event('RUNNING', 1, true), event('RUNNING', 1)]);
   });
 
+  it('is told the last state that anybody was shown, where its own poll fails', async () => {
+    const stack = await startStack();
+    const { world, origin, sandbox } = stack;
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    world.set(id, { transfer_runs_completed: 1 });
+    const stream = subscribe(origin, updates(id));
+    await expect.poll(() => stream.events).toHaveLength(1);
+    world.set(id, { transfer_runs_completed: 2 });
+    await stack.query(`{ backfill(id: "${id}") { id } }`, { headers: { 'cache-control': 'no-cache' } });
+    sandbox.faults.add({ answer: { kind: 'status', status: 200, body: 'not JSON' } });
+    await nextPoll(stack);
+    await expect.poll(() => stream.events).toEqual([event('RUNNING', 1), event('RUNNING', 2, true)]);
+  });
+
   it('ends with the error when polls have failed for longer than CACHE_STALE_MS', async () => {
     const stack = await startStack({ CACHE_STALE_MS: '5000' });
     const { world, origin, sandbox, clock, logLines } = stack;

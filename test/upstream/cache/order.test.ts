@@ -66,10 +66,59 @@ describe('a backfill that was shown in one state is not shown in an older one', 
     expect((await byId(stack, ids[0])).data).toMatchObject({ backfill: { transferRunsCompleted: 20 } });
   });
 
+  it('when a 404 of its own endpoint is overtaken by the list, which has it', async () => {
+    const { stack, ids } = await twoKnown();
+    const latch = createLatch();
+    stack.sandbox.faults.add({
+      when: { operation: 'getBackfillById', id: '77' },
+      answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' },
+    });
+    const late = byId(stack, '77', NO_CACHE);
+    await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
+    stack.clock.advance(10);
+    stack.world.addBackfill({ id: '77', transferId: '7', status: 'RUNNING' });
+    await page(stack, ids);
+    expect((await byId(stack, '77')).data).toMatchObject({ backfill: { id: '77' } });
+    stack.clock.advance(10);
+    latch.open();
+    expect((await late).data).toMatchObject({ backfill: { id: '77' } });
+    expect((await byId(stack, '77')).data).toMatchObject({ backfill: { id: '77' } });
+  });
+
   it('and a later call is believed even where its state looks older', async () => {
     const { stack, ids } = await twoKnown();
     stack.world.set(ids[0], { transfer_runs_completed: 3 });
     expect((await byId(stack, ids[0])).data).toMatchObject({ backfill: { transferRunsCompleted: 3 } });
+  });
+});
+
+describe('a newer backfill that was shown as the latest is not followed by an older one', () => {
+  it.each([
+    ['another backfill', '5'],
+    ['none', '7'],
+  ])('when an answer that says %s is overtaken by the list', async (_name, transferId) => {
+    const { stack, ids } = await twoKnown();
+    stack.world.addTransfer('1', '7');
+    const latest = (options = {}): Promise<Result> =>
+      stack.query(`{ transfer(id: "${transferId}") { latestBackfill { id } } }`, options);
+    await latest();
+    const latch = createLatch();
+    stack.sandbox.faults.add({
+      when: { operation: 'getLatestBackfill' },
+      answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' },
+    });
+    stack.clock.advance(5_000);
+    const late = latest(NO_CACHE);
+    await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
+    stack.clock.advance(10);
+    const newer = stack.world.addBackfill({ transferId, status: 'RUNNING' });
+    const shown = { transfer: { latestBackfill: { id: newer } } };
+    await page(stack, ids);
+    expect((await latest()).data).toEqual(shown);
+    stack.clock.advance(10);
+    latch.open();
+    expect((await late).data).toEqual(shown);
+    expect((await latest()).data).toEqual(shown);
   });
 });
 

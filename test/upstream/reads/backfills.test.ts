@@ -20,6 +20,7 @@ const SETTINGS = {
   ttlMs: 2_000,
   finalTtlMs: 60_000,
   staleMs: 300_000,
+  staleAfterMs: 3_000,
   maxBytes: 100_000,
   hourlyQuota: 5_000,
   replicas: 1,
@@ -76,15 +77,15 @@ describe('any two reads that differ in credential, team, resource or id', () => 
         }));
       };
       const http: HttpClient = {
-        get: (path, { authorization = '' }) => {
+        begin: (path, { authorization = '' }) => {
           const token = authorization.slice('Bearer '.length);
-          return Promise.resolve({
+          const response = Promise.resolve({
             status: token === refusedToken ? 401 : 200,
             headers: {},
             text: JSON.stringify({ data: dataFor(token, path) }),
           });
+          return { response, shortenDeadline: () => undefined, abort: () => undefined };
         },
-        shortenDeadlines: () => undefined,
         close: () => Promise.resolve(),
       };
       await fc.assert(

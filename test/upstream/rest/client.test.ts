@@ -173,6 +173,8 @@ function checkError(error: unknown, status: number): void {
   if (status >= 500) expect(shown.replace(/"requestId":"[\w-]*"/, '')).not.toContain(MARK);
 }
 
+const OPTIONS = { timeoutMs: 1_000, isAccepted: true, onExchange: () => undefined };
+
 describe('any HTTP response of the upstream', () => {
   it(
     'is data of the right shape, or one error of the table without anything secret',
@@ -196,9 +198,11 @@ describe('any HTTP response of the upstream', () => {
         fc.asyncProperty(bodies, statuses, headers, async (bytes, status, given) => {
           answer = { status, headers: given, text: bytes.toString('utf8') };
           logged.length = 0;
-          const record = await client.getBackfill(caller, id('1'), id('17')).catch((error: unknown) => {
-            checkError(error, status);
-          });
+          const record = await client
+            .getBackfill(caller, id('1'), id('17'), OPTIONS)
+            .catch((error: unknown) => {
+              checkError(error, status);
+            });
           if (record !== undefined) {
             good++;
             expect(status).toBe(200);

@@ -4,7 +4,11 @@ import { type FaultAnswer, envelope } from '../../../src/sandbox/faults.ts';
 import { UpstreamError } from '../../../src/upstream/errors.ts';
 import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
-import { createResilientHttp, type ResilientHttp } from '../../../src/upstream/transport/resilience.ts';
+import {
+  createResilientHttp,
+  type ResilientHttp,
+  type UpstreamRequest,
+} from '../../../src/upstream/transport/resilience.ts';
 import { codesOf, createLatch, type Result, type Stack, startStack } from '../../harness.ts';
 
 const latest = (transferId: string): string => `{ transfer(id: "${transferId}") { latestBackfill { id } } }`;
@@ -28,12 +32,16 @@ function resilientOver(
   onTestFinished(() => void vi.useRealTimers());
   return createResilientHttp({
     http: {
-      get: (_path, _headers, timeoutMs) => attempt(timeoutMs),
-      shortenDeadlines: () => undefined,
+      begin: (_path, _headers, timeoutMs) => ({
+        response: attempt(timeoutMs),
+        shortenDeadline: () => undefined,
+        abort: () => undefined,
+      }),
       close: () => Promise.resolve(),
     },
     clock: systemClock,
     counter: createGovernor(systemClock, { finalTtlMs: 60_000, hourlyQuota: 5_000, replicas: 1 }),
+    onCircuit: () => undefined,
     random: () => DELAY_MS / 50,
     ...limits,
   });
@@ -54,7 +62,16 @@ async function ended(call: Promise<HttpResponse>): Promise<readonly [number | st
   return [outcome, Date.now() - startedAt];
 }
 
-const REQUEST = { credentialId: 'a', path: '/', headers: {} };
+const REQUEST: UpstreamRequest = {
+  credentialId: 'a',
+  teamId: '1',
+  isAccepted: true,
+  path: '/',
+  headers: {},
+  timeoutMs: Infinity,
+  isList: false,
+  exchanges: { began: () => undefined, spent: () => undefined },
+};
 
 describe('a retry', () => {
   it.each<{ readonly name: string; readonly answer: FaultAnswer }>([
@@ -91,20 +108,52 @@ describe('a retry', () => {
     expect(sandbox.calls.count()).toBe(1);
   });
 
-  it('is made once after a timeout, with the rest of the deadline', async () => {
-    const given: number[] = [];
+  it('is made beside a try that takes unusually long, and the first answer wins', async () => {
+    const begun: number[] = [];
+    const answers = [lateAfter, () => answerAfter(100)];
     const resilient = resilientOver(
       (timeoutMs) => {
-        given.push(timeoutMs);
-        return lateAfter(timeoutMs);
+        begun.push(timeoutMs);
+        return answers.shift()?.(timeoutMs) ?? answerAfter(0);
       },
-      { timeoutMs: 1_000, maxConcurrency: 1 },
+      { timeoutMs: 1_000, maxConcurrency: 2 },
     );
     const outcome = ended(resilient.get(REQUEST));
     await vi.advanceTimersByTimeAsync(2_000);
-    expect(await outcome).toEqual(['timeout', 1_000]);
-    expect(given).toEqual([500, 500 - DELAY_MS]);
+    expect(await outcome).toEqual([200, 600]);
+    expect(begun).toEqual([1_000, 500]);
   });
+
+  it('is begun sooner where the upstream usually answers sooner', async () => {
+    let answer = (): Promise<HttpResponse> => answerAfter(20);
+    const resilient = resilientOver(() => answer(), { timeoutMs: 10_000, maxConcurrency: 64 });
+    const usual = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(20);
+    await Promise.all(usual);
+    answer = () => {
+      answer = () => answerAfter(20);
+      return lateAfter(10_000);
+    };
+    const outcome = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await outcome).toEqual([200, 1_020]);
+  });
+
+  it.each([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])(
+    'never costs an answer that comes after %d of the deadline',
+    async (share) => {
+      const resilient = resilientOver(
+        (timeoutMs) => (timeoutMs > share * 10_000 ? answerAfter(share * 10_000) : lateAfter(timeoutMs)),
+        { timeoutMs: 10_000, maxConcurrency: 64 },
+      );
+      for (let round = 0; round < 5; round++) {
+        const page = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+        await vi.advanceTimersByTimeAsync(10_000);
+        expect(new Set(await Promise.all(page))).toEqual(new Set(page.map(() => [200, share * 10_000])));
+      }
+      expect(resilient.load().circuitClosed).toBe(true);
+    },
+  );
 
   it('waits a random time, twice as long the second time, and never past the deadline', async () => {
     const lost = (): Promise<never> => Promise.reject(new UpstreamError('unavailable', 'lost'));
@@ -210,18 +259,17 @@ describe('the circuit breaker', () => {
     sandbox.faults.add({ times: 10, answer: { kind: 'status', status: 500 } });
     await readMany(stack, 10, 100);
     // It fails after a second instead of five minutes.
-    expect(codesOf(await hung)).toEqual(['UPSTREAM_UNAVAILABLE']);
+    expect(codesOf(await hung)).toEqual(['UPSTREAM_TIMEOUT']);
     await expect.poll(() => sandbox.calls.inFlight).toBe(0);
   });
 
-  it('opens after half of UPSTREAM_TIMEOUT_MS for an upstream that hangs', async () => {
+  it('opens after UPSTREAM_TIMEOUT_MS for an upstream that hangs', async () => {
     const resilient = resilientOver((timeoutMs) => lateAfter(timeoutMs), {
       timeoutMs: 10_000,
       maxConcurrency: 64,
     });
     const outcomes = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(resilient.load().circuitClosed).toBe(false);
+    await vi.advanceTimersByTimeAsync(10_000);
     expect((await ended(resilient.get(REQUEST)))[0]).toBe('unavailable');
     await vi.advanceTimersByTimeAsync(DELAY_MS);
     await Promise.all(outcomes);
@@ -309,20 +357,103 @@ describe('the bulkhead', () => {
     expect(await modest).toEqual([200, 300]);
   });
 
-  it('queues a call for at most half of its deadline', async () => {
+  it('queues a call for as long as its deadline allows', async () => {
     const resilient = resilientOver(() => answerAfter(400), { timeoutMs: 1_000, maxConcurrency: 1 });
-    const outcomes = [1, 2, 3].map(() => ended(resilient.get(REQUEST)));
+    const outcomes = [1, 2, 3, 4].map(() => ended(resilient.get(REQUEST)));
     await vi.advanceTimersByTimeAsync(2_000);
     expect(await Promise.all(outcomes)).toEqual([
       [200, 400],
       [200, 800],
-      ['timeout', 500],
+      [200, 1_200],
+      ['overloaded', 1_000],
     ]);
+  });
+
+  it('serves lists before other calls, and after three of them another call', async () => {
+    const order: string[] = [];
+    const resilient = resilientOver(() => answerAfter(10), { timeoutMs: 1_000, maxConcurrency: 1 });
+    const ask = (name: string, isList: boolean): Promise<unknown> =>
+      resilient
+        .get({
+          ...REQUEST,
+          isList,
+          exchanges: { began: () => void order.push(name), spent: () => undefined },
+        })
+        .then(() => undefined);
+    const all = [
+      ask('first', false),
+      ...['one', 'two'].map((name) => ask(name, false)),
+      ...['L1', 'L2', 'L3', 'L4'].map((name) => ask(name, true)),
+    ];
+    await vi.advanceTimersByTimeAsync(1_000);
+    await Promise.all(all);
+    expect(order).toEqual(['first', 'L1', 'L2', 'L3', 'one', 'L4', 'two']);
+  });
+
+  it('gives a credential all slots while it is alone, and half of them while others wait', async () => {
+    const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 10_000, maxConcurrency: 8 });
+    const began = new Map<string, number>();
+    const ask = (credentialId: string): Promise<unknown> =>
+      ended(
+        resilient.get({
+          ...REQUEST,
+          credentialId,
+          exchanges: {
+            began: () => void began.set(credentialId, (began.get(credentialId) ?? 0) + 1),
+            spent: () => undefined,
+          },
+        }),
+      );
+    const greedy = Array.from({ length: 32 }, () => ask('greedy'));
+    expect(resilient.load()).toMatchObject({ running: 8 });
+    const modest = Array.from({ length: 16 }, () => ask('modest'));
+    await vi.advanceTimersByTimeAsync(150);
+    expect(Object.fromEntries(began)).toEqual({ greedy: 12, modest: 4 });
+    await vi.advanceTimersByTimeAsync(10_000);
+    await Promise.all([...greedy, ...modest]);
+  });
+
+  it('takes slots back from calls that hang, where one credential holds more than a quarter of them', async () => {
+    const resilient = resilientOver((timeoutMs) => lateAfter(timeoutMs), {
+      timeoutMs: 10_000,
+      maxConcurrency: 8,
+    });
+    const hanging = Array.from({ length: 8 }, () =>
+      ended(resilient.get({ ...REQUEST, credentialId: 'hanging' })),
+    );
+    await vi.advanceTimersByTimeAsync(6_000);
+    const modest = [1, 2].map(() =>
+      resilient.get({ ...REQUEST, credentialId: 'modest' }).catch(() => undefined),
+    );
+    await vi.advanceTimersByTimeAsync(0);
+    expect(resilient.load()).toMatchObject({ running: 8, waiting: 0 });
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect((await Promise.all(hanging)).filter(([outcome]) => outcome === 'overloaded')).toHaveLength(2);
+    await Promise.all(modest);
+  });
+
+  it('counts credentials that were never accepted as one', async () => {
+    const order: string[] = [];
+    const resilient = resilientOver(() => answerAfter(10), { timeoutMs: 10_000, maxConcurrency: 1 });
+    const ask = (credentialId: string, isAccepted: boolean): Promise<unknown> =>
+      ended(
+        resilient.get({
+          ...REQUEST,
+          credentialId,
+          isAccepted,
+          exchanges: { began: () => void order.push(credentialId), spent: () => undefined },
+        }),
+      );
+    const invented = Array.from({ length: 50 }, (_, n) => ask(`invented ${n}`, false));
+    const known = Array.from({ length: 5 }, () => ask('known', true));
+    await vi.advanceTimersByTimeAsync(10_000);
+    await Promise.all([...invented, ...known]);
+    expect(order.lastIndexOf('known')).toBeLessThan(11);
   });
 });
 
 describe('more calls than the upstream can answer in time', () => {
-  it('time out in the bulkhead without opening the circuit breaker', async () => {
+  it('get no slot in time, without opening a circuit', async () => {
     const resilient = resilientOver(
       (timeoutMs) => (timeoutMs < 300 ? lateAfter(timeoutMs) : answerAfter(300)),
       { timeoutMs: 1_000, maxConcurrency: 20 },
@@ -333,7 +464,8 @@ describe('more calls than the upstream can answer in time', () => {
     const outcomes = await rush;
     expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(40);
     for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'timeout' });
+      if (outcome.status === 'rejected')
+        expect(outcome.reason).toMatchObject({ kind: expect.stringMatching(/^(?:overloaded|timeout)$/) as unknown });
     }
     expect(resilient.load()).toEqual({ running: 0, waiting: 0, circuitClosed: true });
   });

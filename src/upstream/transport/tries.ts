@@ -1,0 +1,55 @@
+/** One exchange of a call. */
+export interface Try<Outcome> {
+  readonly outcome: Promise<Outcome>;
+  /** Gives it up. How its outcome settles does not matter then. */
+  abandon(): void;
+}
+
+export interface RaceOptions<Outcome> {
+  /** When the second try begins, in milliseconds from now, if the first has not ended by then. */
+  readonly secondAfterMs: number;
+  /** Begins the second try; undefined where it may not be made. */
+  readonly beginSecond: () => Try<Outcome> | undefined;
+  readonly isGood: (outcome: Outcome) => boolean;
+  /** Called for a try that ended without being the outcome; `undefined` for one that was abandoned. */
+  readonly onSpent: (outcome: Outcome | undefined) => void;
+  /** Given a function that ends the race with an outcome from outside. */
+  readonly onBegin: (end: (outcome: Outcome) => void) => void;
+}
+
+/**
+ * Races a try and, where it takes long, a second one beside it. The first good outcome wins, and the other try is
+ * abandoned. Where a try ends badly, the other one may still make up for it.
+ */
+export function race<Outcome>(first: Try<Outcome>, options: RaceOptions<Outcome>): Promise<Outcome> {
+  const { secondAfterMs, beginSecond, isGood, onSpent, onBegin } = options;
+  return new Promise((resolve, reject) => {
+    const running = new Set<Try<Outcome>>();
+    const timer = setTimeout(() => {
+      const second = beginSecond();
+      if (second !== undefined) follow(second);
+    }, secondAfterMs);
+
+    function end(outcome: Outcome): void {
+      clearTimeout(timer);
+      for (const other of running) {
+        running.delete(other);
+        other.abandon();
+        onSpent(undefined);
+      }
+      resolve(outcome);
+    }
+
+    function follow(one: Try<Outcome>): void {
+      running.add(one);
+      one.outcome.then((outcome) => {
+        if (!running.delete(one)) return;
+        if (!isGood(outcome) && running.size > 0) onSpent(outcome);
+        else end(outcome);
+      }, reject);
+    }
+
+    onBegin(end);
+    follow(first);
+  });
+}
