@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
 import { createBulkhead } from './bulkhead.ts';
-import { createCircuitBreaker, PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
+import { createCircuitBreaker } from './circuit-breaker.ts';
 import type { HttpClient, HttpResponse } from './http.ts';
 import { createRetryBudget } from './retry-budget.ts';
 
@@ -11,6 +11,8 @@ export interface UpstreamRequest {
   readonly credentialId: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** The most bytes that the body of the response may have, also after decompression. */
+  readonly maxBytes: number;
   /** A shorter deadline than usual, in milliseconds. */
   readonly timeoutMs?: number | undefined;
 }
@@ -87,21 +89,26 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const retries = createRetryBudget();
 
   async function attempt(
-    { credentialId, path, headers }: UpstreamRequest,
+    { credentialId, path, headers, maxBytes }: UpstreamRequest,
     leftMs: number,
   ): Promise<HttpResponse | UpstreamError> {
     const permit = circuit.acquire(leftMs);
     let outcome: HttpResponse | UpstreamError | undefined;
     counter.callBegan(credentialId);
     try {
-      outcome = await outcomeOf(http.get(path, headers, permit.timeoutMs));
+      const exchange = http.begin(path, headers, permit.timeoutMs, {
+        maxBytes,
+        partition: credentialId,
+        onResend: () => {
+          counter.callEnded(credentialId, undefined);
+          counter.callBegan(credentialId);
+        },
+      });
+      outcome = await outcomeOf(exchange.response);
       return outcome;
     } finally {
       counter.callEnded(credentialId, outcome instanceof UpstreamError ? undefined : outcome);
-      const wasClosed = circuit.isClosed();
       permit.settle(outcome === undefined || isTrouble(outcome));
-      // Calls that are in flight when the circuit opens have no more of a chance than a probe.
-      if (wasClosed && !circuit.isClosed()) http.shortenDeadlines(PROBE_TIMEOUT_MS);
     }
   }
 

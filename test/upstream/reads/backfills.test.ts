@@ -75,15 +75,18 @@ describe('any two reads that differ in credential, team, resource or id', () => 
         }));
       };
       const http: HttpClient = {
-        get: (path, { authorization = '' }) => {
+        begin: (path, { authorization = '' }) => {
           const token = authorization.slice('Bearer '.length);
-          return Promise.resolve({
-            status: token === refusedToken ? 401 : 200,
-            headers: {},
-            text: JSON.stringify({ data: dataFor(token, path) }),
-          });
+          return {
+            response: Promise.resolve({
+              status: token === refusedToken ? 401 : 200,
+              headers: {},
+              text: JSON.stringify({ data: dataFor(token, path) }),
+            }),
+            shortenDeadline: () => undefined,
+            abort: () => undefined,
+          };
         },
-        shortenDeadlines: () => undefined,
         close: () => Promise.resolve(),
       };
       await fc.assert(

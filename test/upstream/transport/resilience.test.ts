@@ -28,8 +28,11 @@ function resilientOver(
   onTestFinished(() => void vi.useRealTimers());
   return createResilientHttp({
     http: {
-      get: (_path, _headers, timeoutMs) => attempt(timeoutMs),
-      shortenDeadlines: () => undefined,
+      begin: (_path, _headers, timeoutMs) => ({
+        response: attempt(timeoutMs),
+        shortenDeadline: () => undefined,
+        abort: () => undefined,
+      }),
       close: () => Promise.resolve(),
     },
     clock: systemClock,
@@ -54,7 +57,7 @@ async function ended(call: Promise<HttpResponse>): Promise<readonly [number | st
   return [outcome, Date.now() - startedAt];
 }
 
-const REQUEST = { credentialId: 'a', path: '/', headers: {} };
+const REQUEST = { credentialId: 'a', path: '/', headers: {}, maxBytes: 1_000 };
 
 describe('a retry', () => {
   it.each<{ readonly name: string; readonly answer: FaultAnswer }>([
