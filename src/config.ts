@@ -36,6 +36,31 @@ const apiUrl = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** The message never repeats the URL: it may hold a password. */
+const proxyUrl = z
+  .string()
+  .refine(isProxyUrl, 'must be the http or https URL of a proxy, such as http://proxy.example.com:3128')
+  .default('');
+
+function isProxyUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  return (
+    (protocol === 'http:' || protocol === 'https:') &&
+    hostname !== '' &&
+    [username, password].every(isPercentEncoded)
+  );
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const origins = z
   .string()
   .transform((text) => text.split(',').map((origin) => origin.trim()))
@@ -83,6 +108,9 @@ function environment(production: boolean) {
     PORT: whole(0, 65_535, 4000),
     HOST: z.string().default('0.0.0.0'),
     SUPERMETRICS_API_URL: apiUrl.default(new URL('https://dts-api.supermetrics.com/v1')),
+    HTTPS_PROXY: proxyUrl,
+    HTTP_PROXY: proxyUrl,
+    NO_PROXY: z.string().default(''),
     SUPERMETRICS_TEAM_ID: z.string().refine(isResourceId, `must be ${RESOURCE_ID_RULE}`).optional(),
     CACHE_TTL_MS: whole(0, 3_600_000, 2_000),
     CACHE_FINAL_TTL_MS: whole(0, 86_400_000, 60_000),
@@ -124,7 +152,7 @@ export function loadConfig(env: Environment): Config {
   const parsed = environment(env['NODE_ENV'] === 'production').safeParse(givenIn(env));
   if (parsed.success) return parsed.data;
   throw new ConfigError(
-    parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('\n'),
+    parsed.error.issues.map(({ path, message }) => `${asGiven(path.join('.'), env)} ${message}`).join('\n'),
   );
 }
 
@@ -135,8 +163,8 @@ export interface UnknownSetting {
   readonly nearest: string;
 }
 
-/** Settings whose names begin like those of many programs, such as HOST_IP, so that these are no slips. */
-const COMMON_NAMES: ReadonlySet<string> = new Set(['HOST', 'PORT']);
+/** Settings whose names begin like those of many programs, such as HOST_IP and NO_COLOR, so that these are no slips. */
+const COMMON_NAMES: ReadonlySet<string> = new Set(['HOST', 'PORT', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY']);
 /** Kubernetes gives every container such variables for each service, which may be called "cache" or "redis". */
 const FROM_KUBERNETES = /_(?:SERVICE|PORT)(?:_|$)/;
 
@@ -155,5 +183,20 @@ function beginningOf(name: string): string | undefined {
 }
 
 function givenIn(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => isGiven(value)));
+  const proxies = Object.entries(given).filter(([name]) => LOWER_CASE_NAMES.has(name));
+  return { ...given, ...Object.fromEntries(proxies.map(([name, value]) => [name.toUpperCase(), value])) };
+}
+
+/** Every program heeds these names in lower case too, and before those in upper case. */
+const LOWER_CASE_NAMES: ReadonlySet<string> = new Set(['https_proxy', 'http_proxy', 'no_proxy']);
+
+/** A setting by the name that the operator used. */
+function asGiven(setting: string, env: Environment): string {
+  const lower = setting.toLowerCase();
+  return LOWER_CASE_NAMES.has(lower) && isGiven(env[lower]) ? lower : setting;
+}
+
+function isGiven(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
 }

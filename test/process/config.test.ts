@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/config.ts';
+import { ConfigError, loadConfig, unknownSettings } from '../../src/config.ts';
 
 const mistakes = (env: Readonly<Record<string, string>>): readonly string[] => {
   try {
@@ -18,6 +18,9 @@ describe('loadConfig', () => {
       PORT: 4000,
       HOST: '0.0.0.0',
       SUPERMETRICS_API_URL: new URL('https://dts-api.supermetrics.com/v1'),
+      HTTPS_PROXY: '',
+      HTTP_PROXY: '',
+      NO_PROXY: '',
       CACHE_TTL_MS: 2000,
       CACHE_FINAL_TTL_MS: 60000,
       CACHE_STALE_MS: 300000,
@@ -65,6 +68,20 @@ describe('loadConfig', () => {
       { SUPERMETRICS_TEAM_ID: '0' },
       'SUPERMETRICS_TEAM_ID must be a whole number from 1 to 9223372036854775807',
     ],
+    ...[
+      'proxy.example.com:3128',
+      'socks5://user:pass@proxy.example.com',
+      'http://user:pass@',
+      'http://user:pass@%zz',
+    ].map((url): [Readonly<Record<string, string>>, string] => [
+      { HTTPS_PROXY: url },
+      'HTTPS_PROXY must be the http or https URL of a proxy, such as http://proxy.example.com:3128',
+    ]),
+    [
+      { HTTP_PROXY: 'http://%zz:pass@proxy.example.com' },
+      'HTTP_PROXY must be the http or https URL of a proxy',
+    ],
+    [{ http_proxy: 'proxy' }, 'http_proxy must be the http or https URL of a proxy'],
     [{ CACHE_MAX_BYTES: '0' }, 'CACHE_MAX_BYTES must be a whole number from 1048576 to 1099511627776'],
     ...['0', '1000000001', '5e3'].map((quota): [Readonly<Record<string, string>>, string] => [
       { UPSTREAM_HOURLY_QUOTA: quota },
@@ -80,6 +97,22 @@ describe('loadConfig', () => {
     expect(mistake).toContain(message);
     expect(mistake).not.toContain('pass@');
     expect(others).toEqual([]);
+  });
+
+  it('reads the proxies in lower case too, and before those in upper case', () => {
+    expect(loadConfig({ https_proxy: 'http://a:1', HTTP_PROXY: 'http://b:2', no_proxy: 'c' })).toMatchObject({
+      HTTPS_PROXY: 'http://a:1',
+      HTTP_PROXY: 'http://b:2',
+      NO_PROXY: 'c',
+    });
+    expect(loadConfig({ https_proxy: 'http://a:1', HTTPS_PROXY: 'http://b:2' }).HTTPS_PROXY).toBe(
+      'http://a:1',
+    );
+    expect(loadConfig({ https_proxy: '', HTTPS_PROXY: 'http://b:2' }).HTTPS_PROXY).toBe('http://b:2');
+  });
+
+  it('takes no variable of other programs for a misspelt proxy', () => {
+    expect(unknownSettings({ NO_COLOR: '1', HTTP_PORT: '80', HTTPS_PROXI: 'x', no_proxy: 'x' })).toEqual([]);
   });
 
   it('has every setting in .env.example with its default', () => {
