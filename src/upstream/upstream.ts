@@ -11,6 +11,7 @@ import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
 import { createTeams, type Team } from './reads/teams.ts';
 import { createBackfillsClient } from './rest/client.ts';
+import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
 
@@ -18,6 +19,8 @@ import { createResilientHttp, type ResilientHttp } from './transport/resilience.
 export interface UpstreamSettings {
   /** Base URL of the REST API. */
   readonly baseUrl: URL;
+  /** The proxies on the way to it; none by default. */
+  readonly proxies?: ProxySettings;
   /** Freshness lifetime of what can still change. */
   readonly ttlMs: number;
   /** Freshness lifetime of what is final. */
@@ -69,6 +72,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
       maxConnections: maxConcurrency,
       // Time is left to try another connection.
       connectTimeoutMs: Math.ceil(timeoutMs / 3),
+      proxies: settings.proxies,
     });
   const resilient = createResilientHttp({ http, timeoutMs, maxConcurrency, clock, counter: governor });
   const client = createBackfillsClient({
