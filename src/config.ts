@@ -39,6 +39,31 @@ const apiUrl = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** The message never repeats the URL: it may hold a password. */
+const proxyUrl = z
+  .string()
+  .refine(isProxyUrl, 'must be the http or https URL of a proxy, such as http://proxy.example.com:3128')
+  .default('');
+
+function isProxyUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  return (
+    (protocol === 'http:' || protocol === 'https:') &&
+    hostname !== '' &&
+    [username, password].every(isPercentEncoded)
+  );
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const origins = z
   .string()
   .transform((text) => text.split(',').map((origin) => origin.trim()))
@@ -107,6 +132,9 @@ function environment(production: boolean) {
     SUPERMETRICS_API_URL: apiUrl
       .default(new URL('https://dts-api.supermetrics.com/v1'))
       .describe('base URL of the REST API, with its version'),
+    HTTPS_PROXY: proxyUrl.describe('proxy for an https REST API, as elsewhere; in lower case too'),
+    HTTP_PROXY: proxyUrl.describe('proxy for an http REST API'),
+    NO_PROXY: z.string().default('').describe('hosts that are reached without a proxy'),
     SUPERMETRICS_TEAM_ID: z
       .string()
       .refine(isResourceId, `must be ${RESOURCE_ID_RULE}`)
@@ -174,7 +202,7 @@ export function loadConfig(env: Environment): Config {
   const parsed = schema.safeParse(given);
   const issues = parsed.error?.issues ?? [];
   const mistakes = [
-    ...issues.map(({ path, message }) => `${path.join('.')} ${message}`),
+    ...issues.map(({ path, message }) => `${asGiven(path.join('.'), env)} ${message}`),
     ...[...REMOVED]
       .filter(([name]) => given[name] !== undefined)
       .map(([name, successor]) => `${name} is no longer a setting: set ${successor} in its place`),
@@ -220,8 +248,8 @@ export type SettingWarning =
     }
   | { readonly msg: 'setting ignored'; readonly variable: string; readonly reason: string };
 
-/** Settings whose names begin like those of many programs, such as HOST_IP, so that these are no slips. */
-const COMMON_NAMES: ReadonlySet<string> = new Set(['HOST', 'PORT']);
+/** Settings whose names begin like those of many programs, such as HOST_IP and NO_COLOR, so that these are no slips. */
+const COMMON_NAMES: ReadonlySet<string> = new Set(['HOST', 'PORT', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY']);
 /** Kubernetes gives every container such variables for each service, which may be called "cache" or "redis". */
 const FROM_KUBERNETES = /_(?:SERVICE|PORT)(?:_|$)/;
 
@@ -246,12 +274,27 @@ function beginningOf(name: string): string | undefined {
 }
 
 function givenIn(env: Environment): Environment {
-  const isGiven = ([name, value]: [string, string | undefined]): boolean =>
-    value !== undefined && value !== '' && !isAddressOfService(name, value);
-  return Object.fromEntries(Object.entries(env).filter(isGiven));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => isGiven(value) && !isAddressOfService(name, value)),
+  );
+  const proxies = Object.entries(given).filter(([name]) => LOWER_CASE_NAMES.has(name));
+  return { ...given, ...Object.fromEntries(proxies.map(([name, value]) => [name.toUpperCase(), value])) };
 }
 
 /** Kubernetes sets METRICS_PORT to the address of a service that is called "metrics". */
 function isAddressOfService(name: string, value = ''): boolean {
   return name === 'METRICS_PORT' && value.startsWith('tcp://');
+}
+
+/** Every program heeds these names in lower case too, and before those in upper case. */
+const LOWER_CASE_NAMES: ReadonlySet<string> = new Set(['https_proxy', 'http_proxy', 'no_proxy']);
+
+/** A setting by the name that the operator used. */
+function asGiven(setting: string, env: Environment): string {
+  const lower = setting.toLowerCase();
+  return LOWER_CASE_NAMES.has(lower) && isGiven(env[lower]) ? lower : setting;
+}
+
+function isGiven(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
 }

@@ -73,6 +73,7 @@ export function createGateway({
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
+      proxies: { http: config.HTTP_PROXY, https: config.HTTPS_PROXY, none: config.NO_PROXY },
       ttlMs: config.CACHE_TTL_MS,
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,

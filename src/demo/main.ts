@@ -25,7 +25,14 @@ await runAsProcess(async (env, output) => {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const sandbox = await startSandboxWith(given['SANDBOX_PORT'], given['SANDBOX_HOURLY_QUOTA']);
   try {
-    const settings = { ...DEFAULTS, ...given, SUPERMETRICS_API_URL: sandbox.url, GRAPHIQL: 'true' };
+    const settings = {
+      ...DEFAULTS,
+      ...given,
+      SUPERMETRICS_API_URL: sandbox.url,
+      GRAPHIQL: 'true',
+      // The sandbox is in this process, where no proxy leads.
+      no_proxy: '*',
+    };
     const config = loadConfig(settings);
     const log = createLog(config.LOG_LEVEL, output);
     for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);

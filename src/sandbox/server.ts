@@ -73,7 +73,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     response.once('close', () => call.ended());
 
     const body = await readBody(request);
-    const exchange = createExchange(response, call, () => ordinaryAnswer(route, headers.authorization, body));
+    const ordinary = (): Answer => ordinaryAnswer(route, headers.authorization, body);
+    const exchange = createExchange({ response, call, now, ordinary });
     const fault = faults.take({ operation, teamId, id });
     if (fault !== undefined) return playFault(fault, exchange);
     if (latencyMs > 0) await sleep(latencyMs, undefined, { ref: false });
@@ -112,10 +113,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
 }
 
-function createExchange(response: ServerResponse, call: CallInProgress, ordinary: () => Answer): Exchange {
+interface ExchangeParts {
+  readonly response: ServerResponse;
+  readonly call: CallInProgress;
+  readonly now: () => number;
+  readonly ordinary: () => Answer;
+}
+
+function createExchange({ response, call, now, ordinary }: ExchangeParts): Exchange {
   function begin(status: number, headers: Readonly<Record<string, string>>): void {
     call.answered(status);
-    response.writeHead(status, headers);
+    response.writeHead(status, { date: new Date(now()).toUTCString(), ...headers });
   }
 
   return {

@@ -15,6 +15,7 @@ import { createEstimate } from './reads/estimate.ts';
 import type { ReadContext } from './reads/read.ts';
 import { createTeams, type Team } from './reads/teams.ts';
 import { createBackfillsClient } from './rest/client.ts';
+import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import type { Scope } from './transport/circuits.ts';
 import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
@@ -23,6 +24,8 @@ import { createResilientHttp, type ResilientHttp } from './transport/resilience.
 export interface UpstreamSettings {
   /** Base URL of the REST API. */
   readonly baseUrl: URL;
+  /** The proxies on the way to it; none by default. */
+  readonly proxies?: ProxySettings;
   /** Freshness lifetime of what can still change. */
   readonly ttlMs: number;
   /** Freshness lifetime of what is final. */
@@ -81,6 +84,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
       maxConnections: maxConcurrency,
       // Time is left to try another connection.
       connectTimeoutMs: Math.ceil(timeoutMs / 3),
+      proxies: settings.proxies,
     });
   const resilient = createResilientHttp({
     http,

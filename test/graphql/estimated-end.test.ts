@@ -79,9 +79,16 @@ describe('estimateEndTime', () => {
   it.each([
     ['nothing is done', running(0, 10, start + 1_000)],
     ['it is not known of how many', running(3, 0, start + 1_000)],
+    ['it would be after the year 9999', running(1, 1_000_000_000, start + 1_000_000)],
+    ['it would be after all time', running(1, 2_147_483_647, start + 1_000_000_000)],
     ['it began in our future', running(3, 10, start - 1_000)],
   ])('is null where %s', (_why, snapshot) => {
     expect(estimateEndTime(snapshot, start + 2_000)).toBeNull();
+  });
+
+  it('may be in the year 9999', () => {
+    const slow = running(1, 1_000_000_000, start + 250_000);
+    expect(estimateEndTime(slow, start + 250_000)).toMatch(/^99\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   });
 
   it('is now if every run is done and the backfill is still RUNNING', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, describeSettings, loadConfig } from '../../src/config.ts';
+import { ConfigError, describeSettings, loadConfig, settingWarnings } from '../../src/config.ts';
 
 const mistakes = (env: Readonly<Record<string, string>>): readonly string[] => {
   try {
@@ -21,6 +21,9 @@ describe('loadConfig', () => {
       PORT: 4000,
       HOST: '0.0.0.0',
       SUPERMETRICS_API_URL: new URL('https://dts-api.supermetrics.com/v1'),
+      HTTPS_PROXY: '',
+      HTTP_PROXY: '',
+      NO_PROXY: '',
       CACHE_TTL_MS: 2000,
       CACHE_FINAL_TTL_MS: 60000,
       CACHE_STALE_MS: 300000,
@@ -97,6 +100,21 @@ describe('loadConfig', () => {
     ...[{ METRICS_PORT: '4000' }, { PORT: '9090', METRICS_PORT: '09090' }].map(
       (ports): [Readonly<Record<string, string>>, string] => [ports, 'METRICS_PORT must not be'],
     ),
+    ...[
+      'proxy.example.com:3128',
+      'socks5://user:pass@proxy.example.com',
+      'http://user:pass@',
+      'http://user:pass@%zz',
+    ].map((url): [Readonly<Record<string, string>>, string] => [
+      { HTTPS_PROXY: url },
+      'HTTPS_PROXY must be the http or https URL of a proxy, such as http://proxy.example.com:3128',
+    ]),
+    [
+      { HTTP_PROXY: 'http://%zz:pass@proxy.example.com' },
+      'HTTP_PROXY must be the http or https URL of a proxy',
+    ],
+    [{ http_proxy: 'proxy' }, 'http_proxy must be the http or https URL of a proxy'],
+    [{ CACHE_MAX_BYTES: '0' }, 'CACHE_MAX_BYTES must be a whole number from 1048576 to 1099511627776'],
     ...['0', '1000000001', '5e3'].map((quota): [Readonly<Record<string, string>>, string] => [
       { UPSTREAM_HOURLY_QUOTA: quota },
       'UPSTREAM_HOURLY_QUOTA must be a whole number from 1 to 1000000000',
@@ -137,6 +155,22 @@ describe('loadConfig', () => {
 
   it('takes the address of a service called "metrics", as Kubernetes sets it, for no METRICS_PORT', () => {
     expect(loadConfig({ METRICS_PORT: 'tcp://10.0.0.1:9090' }).METRICS_PORT).toBeUndefined();
+  });
+
+  it('reads the proxies in lower case too, and before those in upper case', () => {
+    expect(loadConfig({ https_proxy: 'http://a:1', HTTP_PROXY: 'http://b:2', no_proxy: 'c' })).toMatchObject({
+      HTTPS_PROXY: 'http://a:1',
+      HTTP_PROXY: 'http://b:2',
+      NO_PROXY: 'c',
+    });
+    expect(loadConfig({ https_proxy: 'http://a:1', HTTPS_PROXY: 'http://b:2' }).HTTPS_PROXY).toBe(
+      'http://a:1',
+    );
+    expect(loadConfig({ https_proxy: '', HTTPS_PROXY: 'http://b:2' }).HTTPS_PROXY).toBe('http://b:2');
+  });
+
+  it('takes no variable of other programs for a misspelt proxy', () => {
+    expect(settingWarnings({ NO_COLOR: '1', HTTP_PORT: '80', HTTPS_PROXI: 'x', no_proxy: 'x' })).toEqual([]);
   });
 
   it('has every setting in .env.example with its default', () => {

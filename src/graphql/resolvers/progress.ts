@@ -14,7 +14,8 @@ export function progressOf(record: BackfillRecord): number {
  * when this number of runs was first seen done: time since then would push the end away until the next run is done.
  * Once the end estimated so is past, the time since then counts too. Failed runs are done as well.
  * @param now milliseconds since the epoch
- * @returns RFC 3339 in UTC, never before `now`; null when the backfill is not running or has no pace yet
+ * @returns RFC 3339 in UTC, never before `now`; null when the backfill is not running, has no pace yet, or would end
+ *   after the year 9999
  */
 export function estimateEndTime({ record, progressedAt }: BackfillSnapshot, now: number): string | null {
   const done = runsDone(record);
@@ -25,9 +26,12 @@ export function estimateEndTime({ record, progressedAt }: BackfillSnapshot, now:
   if (progressedAt <= start) return null;
   const endAtPace = (seenAt: number): number => start + (seenAt - start) * Math.max(1, total / done);
   const steady = endAtPace(progressedAt);
-  return formatUtc(roundUp(steady < now ? endAtPace(Math.max(now, progressedAt)) : steady, now));
+  const end = roundUp(steady < now ? endAtPace(Math.max(now, progressedAt)) : steady, now);
+  return end <= LAST_MOMENT ? formatUtc(end) : null;
 }
 
+/** RFC 3339 has no later year. */
+const LAST_MOMENT = Date.parse('9999-12-31T23:59:59Z');
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const STEPS = [1, 5, 10, 30].flatMap((step) => [step * SECOND, step * MINUTE]).sort((a, b) => b - a);

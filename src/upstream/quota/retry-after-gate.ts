@@ -13,8 +13,6 @@ export interface RetryAfterGate {
 
 /** Gates closed at the same time. Beyond that the one used least recently is forgotten. */
 const MAX_CLOSED = 10_000;
-/** The longest wait that the REST API documents; a longer one is taken for a mistake. */
-const MAX_SECONDS = 86_400;
 
 export function createRetryAfterGate(clock: Clock): RetryAfterGate {
   const closed = new LRUCache<string, { readonly until: number; readonly by: UpstreamError }>({
@@ -24,7 +22,7 @@ export function createRetryAfterGate(clock: Clock): RetryAfterGate {
   return {
     closeAfter(by, { id }) {
       if (by.subject !== 'quota') return;
-      const seconds = Math.min(MAX_SECONDS, by.retryAfterSeconds ?? 0);
+      const seconds = by.retryAfterSeconds ?? 0;
       if (seconds > 0) closed.set(id, { until: clock.monotonic() + seconds * 1000, by });
     },
 

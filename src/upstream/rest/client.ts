@@ -5,6 +5,7 @@ import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { Credential } from '../credentials.ts';
 import { type UpstreamDetails, UpstreamError } from '../errors.ts';
+import { ACCEPTED_ENCODINGS } from '../transport/content-encoding.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import type { ResilientHttp } from '../transport/resilience.ts';
 import { invalidResponse, readData } from './envelope.ts';
@@ -61,6 +62,12 @@ export interface IncompleteBackfills {
   readonly isWhole: boolean;
 }
 
+/** A full list of full reports has about 10 MiB. */
+const MAX_BODY_BYTES: Readonly<Record<UpstreamOperation, number>> = {
+  getBackfillById: 4 * 1024 * 1024,
+  getLatestBackfill: 4 * 1024 * 1024,
+  listIncompleteBackfills: 16 * 1024 * 1024,
+};
 /** maxItems of the list in the OpenAPI document. */
 const LIST_LIMIT = 100;
 
@@ -108,6 +115,7 @@ export function createBackfillsClient({
         path: `/teams/${teamId}${path}`,
         headers: headersFor(caller),
         isList: operation === 'listIncompleteBackfills',
+        maxBytes: MAX_BODY_BYTES[operation],
         exchanges,
       });
       const value = read(readData(response, secrets, clock.now()), response, secrets);
@@ -205,6 +213,7 @@ function faultsOf({ issues }: ZodError): string {
 function headersFor({ credential, requestId, traceparent }: Caller): Record<string, string> {
   return {
     accept: 'application/json',
+    'accept-encoding': ACCEPTED_ENCODINGS,
     authorization: credential.authorization,
     'x-request-id': requestId,
     ...(traceparent === undefined ? {} : { traceparent }),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { UpstreamError, type UpstreamDetails, type UpstreamErrorKind } from '../errors.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import { parseJson } from './lossless-json.ts';
+import { shownText } from './shown-text.ts';
 
 /** The REST API's error envelope, and the plainer forms that its clients have met. */
 const errorEnvelope = z.object({
@@ -56,13 +57,15 @@ const KIND_OF_CODE: ReadonlyMap<string, UpstreamErrorKind> = new Map([
 
 const ROW_QUOTA_EXCEEDED = 'API_ROW_QUOTA_EXCEEDED';
 const MAX_DESCRIPTION = 2048;
+/** The longest wait that the REST API documents; a longer one is taken for a mistake. */
+const MAX_RETRY_AFTER_SECONDS = 86_400;
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 
 /**
  * The `data` of a 200 response.
  * @param secrets texts that must not be passed on even where the upstream repeats them
- * @param now milliseconds since the epoch, to read `Retry-After` dates against
+ * @param now milliseconds since the epoch, to read a `Retry-After` date against where the response has no `Date`
  * @throws {UpstreamError} for every other response, after the error table of the contract
  */
 export function readData(response: HttpResponse, secrets: readonly string[], now: number): unknown {
@@ -100,7 +103,7 @@ function toError(
       envelope,
     );
   }
-  const retryAfterSeconds = readRetryAfter(response.headers['retry-after'], now);
+  const retryAfterSeconds = readRetryAfter(response, now);
   return new UpstreamError(kind, `answered with status ${response.status}`, {
     details: describe(response, envelope, secrets),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
@@ -128,7 +131,7 @@ function describe(
   const text = description ?? message;
   return {
     ...identify(response, envelope, secrets),
-    ...(text === undefined ? {} : { description: scrub(text, secrets).slice(0, MAX_DESCRIPTION) }),
+    ...(text === undefined ? {} : { description: shownText(scrub(text, secrets), MAX_DESCRIPTION) }),
   };
 }
 
@@ -162,13 +165,25 @@ function holdsAny(secrets: readonly string[], text: string): boolean {
   return secrets.some((secret) => text.includes(secret));
 }
 
-/** Seconds from now. The header holds seconds or an HTTP date; where it was sent more than once, the first counts. */
-function readRetryAfter(header: string | readonly string[] | undefined, now: number): number | undefined {
-  const text = (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  // The engine takes "-5" and "1.5" for dates too; HTTP dates begin with the day of the week.
+/** Seconds from now. The header holds seconds, or an HTTP date by the clock of the response's `Date`. */
+function readRetryAfter({ headers }: HttpResponse, now: number): number | undefined {
+  const text = first(headers['retry-after']);
+  if (/^\d+$/.test(text)) return Math.min(MAX_RETRY_AFTER_SECONDS, Number(text));
+  const at = parseDate(text);
+  if (at === undefined) return undefined;
+  const seconds = Math.ceil((at - (parseDate(first(headers.date)) ?? now)) / 1000);
+  return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(0, seconds));
+}
+
+/** The first value of a header that may have been sent more than once. */
+function first(header: string | readonly string[] | undefined): string {
+  return (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
+}
+
+/** Milliseconds since the epoch. The engine takes "-5" and "1.5" for dates too; HTTP dates begin with a weekday. */
+function parseDate(text: string): number | undefined {
   const at = /^[A-Z]/i.test(text) ? Date.parse(text) : NaN;
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
+  return Number.isNaN(at) ? undefined : at;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -23,11 +23,3 @@ function quoteUnsafe(token: string, at: number, text: string): string {
   COLON.lastIndex = at + token.length;
   return COLON.test(text) ? token : `"${token}"`;
 }
-
-/**
- * The text in memory of its own. The engine keeps a part of a larger text as a reference to the whole, so a message that
- * is kept would keep the body in which it came.
- */
-export function copied(text: string): string {
-  return Buffer.from(text).toString();
-}

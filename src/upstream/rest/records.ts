@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { isResourceId } from '../../ids.ts';
-import { copied } from './lossless-json.ts';
+import { shownText } from './shown-text.ts';
 import { toUtc } from './timestamps.ts';
 
 /**
  * Shapes of the REST API's JSON, after its OpenAPI document, read tolerantly: ids may come as numbers or strings,
- * optional keys may be null or absent, unknown keys are ignored. Names stay those of the REST API.
+ * an optional value may be null, absent or odd, unknown keys are ignored. Names stay those of the REST API.
  */
 
 const int64 = z.union([z.int(), z.string()]).transform((value, context) => {
@@ -27,16 +27,20 @@ const time = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
-const absentAsNull = <Schema extends z.ZodType>(schema: Schema) =>
-  schema.nullish().transform((value) => value ?? null);
-
-function cut(text: string): string {
-  return text.length <= MAX_ERROR_LENGTH ? text : copied(text.slice(0, MAX_ERROR_LENGTH));
-}
+/** An optional value: null where it is absent or makes no sense. */
+const optional = <Schema extends z.ZodType>(schema: Schema) =>
+  schema
+    .nullish()
+    .transform((value) => value ?? null)
+    .catch(null);
 
 const backfillRunErrorRecord = z
-  .object({ transfer_run_date: z.iso.date(), error: z.string().transform(cut) })
+  .object({
+    transfer_run_date: z.iso.date(),
+    error: z.string().transform((text) => shownText(text, MAX_ERROR_LENGTH)),
+  })
   .readonly();
+export type BackfillRunErrorRecord = z.output<typeof backfillRunErrorRecord>;
 
 export const backfillRecord = z
   .object({
@@ -46,22 +50,22 @@ export const backfillRecord = z
     range_end_date: z.iso.date(),
     created_time: time,
     created_user_id: int64,
-    removed_time: absentAsNull(time),
-    removed_user_id: absentAsNull(int64),
-    start_time: absentAsNull(time),
-    end_time: absentAsNull(time),
+    removed_time: optional(time),
+    removed_user_id: optional(int64),
+    start_time: optional(time),
+    end_time: optional(time),
     // Not an enum: new values may come, and one must not cost the client the other fields.
     status: z.string(),
     transfer_runs_total: int32,
     transfer_runs_created: int32,
     transfer_runs_completed: int32,
     transfer_runs_failed: int32,
+    // A row that makes no sense is left out.
     error_report: z
-      .array(backfillRunErrorRecord)
-      .nullish()
-      .transform((report) => report ?? []),
+      .array(backfillRunErrorRecord.nullable().catch(null))
+      .catch([])
+      .transform((rows) => rows.filter((row): row is BackfillRunErrorRecord => row !== null)),
   })
   .readonly();
 
 export type BackfillRecord = z.output<typeof backfillRecord>;
-export type BackfillRunErrorRecord = z.output<typeof backfillRunErrorRecord>;

@@ -14,6 +14,8 @@ export interface UpstreamRequest extends Scope {
   readonly isAccepted: boolean;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** The most bytes that the body of the response may have, also after decompression. */
+  readonly maxBytes: number;
   /** The deadline, in milliseconds from now. */
   readonly timeoutMs: number;
   /**
@@ -128,9 +130,20 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     const permit = circuits.acquire(request);
     const givenMs = Math.max(1, Math.min(leftMs, permit.timeoutMs));
     const beganAt = clock.monotonic();
-    counter.callBegan(request.credentialId);
-    request.exchanges.began();
-    const exchange = http.begin(request.path, request.headers, givenMs);
+    const countOne = (): void => {
+      counter.callBegan(request.credentialId);
+      request.exchanges.began();
+    };
+    countOne();
+    const exchange = http.begin(request.path, request.headers, givenMs, {
+      maxBytes: request.maxBytes,
+      partition: request.credentialId,
+      onResend() {
+        counter.callEnded(request.credentialId, undefined);
+        request.exchanges.spent('unavailable');
+        countOne();
+      },
+    });
     inFlight.set(exchange, request);
     let isAbandoned = false;
 

@@ -81,6 +81,29 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    name: '429 with Retry-After as a date by a clock that is ahead',
+    answer: json(429, 'RATE_LIMIT_EXCEEDED', {
+      date: 'Mon, 02 Mar 2026 11:00:00 GMT',
+      'retry-after': 'Mon, 02 Mar 2026 11:01:30 GMT',
+    }),
+    extensions: {
+      code: 'RATE_LIMITED',
+      retryable: true,
+      retryAfterSeconds: 90,
+      upstream: upstream(429, 'RATE_LIMIT_EXCEEDED'),
+    },
+  },
+  ...['86401', '99999999999', 'Mon, 02 Mar 2037 10:01:30 GMT'].map((retryAfter) => ({
+    name: `429 with the Retry-After ${retryAfter}, of which a day is believed`,
+    answer: json(429, 'RATE_LIMIT_EXCEEDED', { 'retry-after': retryAfter }),
+    extensions: {
+      code: 'RATE_LIMITED',
+      retryable: true,
+      retryAfterSeconds: 86_400,
+      upstream: upstream(429, 'RATE_LIMIT_EXCEEDED'),
+    },
+  })),
+  {
     name: '429 without Retry-After or body',
     answer: { kind: 'status', status: 429, body: '' },
     extensions: { code: 'RATE_LIMITED', retryable: true, upstream: { status: 429, requestId: REQUEST_ID } },
@@ -153,7 +176,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a body over the size limit',
-    answer: { kind: 'flood', bytes: 2 * 1024 * 1024 },
+    answer: { kind: 'flood', bytes: 5 * 1024 * 1024 },
     extensions: { code: 'UPSTREAM_INVALID_RESPONSE', retryable: false },
   },
   {
@@ -335,6 +358,16 @@ describe('the upstream description of a 4xx', () => {
       name: 'at most 2048 characters',
       body: { code: 'BAD_REQUEST', message: 'M', description: 'x'.repeat(5000) },
       shown: 'x'.repeat(2048),
+    },
+    {
+      name: 'cut between two characters',
+      body: { code: 'BAD_REQUEST', description: `${'x'.repeat(2047)}😀` },
+      shown: 'x'.repeat(2047),
+    },
+    {
+      name: 'with half a character replaced',
+      body: { code: 'BAD_REQUEST', description: 'a\ud83d b' },
+      shown: 'a\ufffd b',
     },
     {
       name: 'never the credential',

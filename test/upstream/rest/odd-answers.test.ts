@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { envelope, type FaultAnswer } from '../../../src/sandbox/faults.ts';
 import { codesOf, startStack } from '../../harness.ts';
@@ -44,10 +45,15 @@ const edited = (name: string, from: RegExp, to: string, outcome: Row['outcome'] 
   outcome,
 });
 
+/** A row whose backfill has one error in its report, written so in the JSON. */
+const reported = (name: string, written: string, shown = written): FaultRow =>
+  body(name, DATA.replace('No rows', written), { ...RAW, errorReport: [{ error: shown }] });
+
 /** The fields in which RECORD differs from the sandbox's backfill. */
 const RAW = {
   createdUserId: '7',
   createdTime: '2026-02-01T09:00:00Z',
+  startTime: null,
   rangeStartDate: '2026-01-01',
   transferRunsTotal: 31,
   errorReport: [{ error: 'No rows' }],
@@ -138,7 +144,8 @@ const BODIES: readonly FaultRow[] = [
   body('JSON with more after it', `${DATA}{}`),
   body('half of the JSON, announced as all of it', DATA.slice(0, 100)),
   body('JSON with comments', `/* hello */${DATA}`),
-  body('JSON after a byte order mark', `\ufeff${DATA}`),
+  body('JSON after a byte order mark', `\ufeff${DATA}`, RAW),
+  body('JSON after two byte order marks', `\ufeff\ufeff${DATA}`),
   body('JSON in UTF-16', Buffer.from(DATA, 'utf16le')),
   body('JSON among white space', `\r\n\t ${DATA} \n`, RAW),
   body('100,000 brackets', '['.repeat(100_000)),
@@ -153,8 +160,27 @@ const BODIES: readonly FaultRow[] = [
     ...RAW,
     errorReport: [{ error: 'No r\ufffdws' }],
   }),
-  body('exactly 1 MiB', DATA + ' '.repeat(MIB - DATA.length), RAW),
-  body('1 MiB and a byte', DATA + ' '.repeat(MIB - DATA.length + 1)),
+  body('exactly 4 MiB', DATA + ' '.repeat(4 * MIB - DATA.length), RAW),
+  body('4 MiB and a byte', DATA + ' '.repeat(4 * MIB - DATA.length + 1)),
+  reported('a text of 1,000 letters', 'x'.repeat(1000)),
+  reported('a text that is cut', 'x'.repeat(1001), 'x'.repeat(1000)),
+  reported('a text that is cut within a character', `${'x'.repeat(999)}😀`, 'x'.repeat(999)),
+  reported('a text that is cut after a character', `${'x'.repeat(998)}😀y`, `${'x'.repeat(998)}😀`),
+  reported('the first half of a character', String.raw`a\ud83d`, 'a\ufffd'),
+  reported('the second half of a character', String.raw`\ude00b`, '\ufffdb'),
+  reported('a character in two escapes', String.raw`\ud83d\ude00`, '😀'),
+  ...['null', '7', '"none"', '{}'].map((report) =>
+    body(`the report ${report}`, DATA.replace(/\[\{.*\}\]/, report), { ...RAW, errorReport: [] }),
+  ),
+  ...[
+    'null',
+    '7',
+    '{}',
+    '{"transfer_run_date":"2026-01-04"}',
+    '{"transfer_run_date":"2026-02-30","error":"odd"}',
+    '{"transfer_run_date":"","error":"odd"}',
+    '{"transfer_run_date":"2026-01-04","error":null}',
+  ].map((odd) => body(`a report with the row ${odd}`, DATA.replace('[{', `[${odd},{`), RAW)),
   body(
     'keys of prototypes',
     DATA.replace(
@@ -216,36 +242,75 @@ const BODIES: readonly FaultRow[] = [
   edited('an empty status', /(status":)"\w+"/, '$1""', { status: 'UNKNOWN' }),
   edited('a status that is no text', /(status":)"\w+"/, '$17'),
   edited('unknown keys', /"status"/, '"new":{"a":[1,2]},"status"', {}),
-  edited(
-    'a time that in UTC is beyond the year 9999',
-    /(created_time":)"[^"]*"/,
-    '$1"9999-12-31T23:30:00-01:00"',
-  ),
   edited('a time in another zone', /(created_time":)"[^"]*"/, '$1"2026-02-01T01:30:00.5+05:30"', {
     createdTime: '2026-01-31T20:00:00.500Z',
   }),
+  ...['2016-12-31T23:59:60Z', '', 'soon', '2026-02-30T00:00:00Z', '9999-12-31T23:30:00-01:00'].flatMap(
+    (time) => [
+      edited(`the required time "${time}"`, /(created_time":)"[^"]*"/, `$1"${time}"`),
+      edited(`the optional time "${time}"`, /(start_time":)"[^"]*"/, `$1"${time}"`, { startTime: null }),
+    ],
+  ),
+  edited('an optional time that is a number', /(start_time":)"[^"]*"/, '$11767225600', { startTime: null }),
+  edited(
+    'a removal that makes no sense',
+    /"status"/,
+    '"removed_time":"never","removed_user_id":-1,"status"',
+    {
+      removedTime: null,
+      removedUserId: null,
+    },
+  ),
   edited('a counter below zero', /(_total":)\d+/, '$1-1'),
   edited('a counter beyond 2^53', /(_total":)\d+/, '$19007199254740993'),
+];
+
+const GZIP = gzipSync(DATA);
+const gzip = (name: string, bytes: Buffer | string, outcome: Row['outcome'], status = 200): FaultRow => ({
+  name,
+  answer: { kind: 'raw', status, bytes, headers: { 'content-encoding': 'gzip' } },
+  outcome,
+});
+/** Bytes of white space that gzip cannot make much smaller. */
+const noise = (length: number): Buffer =>
+  Buffer.from(randomBytes(length).map((byte) => (byte % 2 === 0 ? 0x20 : 0x0a)));
+
+const ENCODINGS: readonly FaultRow[] = [
+  gzip('the right JSON', GZIP, RAW),
+  gzip('the right JSON after a byte order mark', gzipSync(`\ufeff${DATA}`), RAW),
+  gzip(
+    'the right JSON in two members',
+    Buffer.concat([DATA.slice(0, 50), DATA.slice(50)].map((part) => gzipSync(part))),
+    RAW,
+  ),
+  gzip('the right JSON that was not compressed', DATA, RAW),
+  gzip('a large body', gzipSync(Buffer.concat([Buffer.from(DATA), noise(3 * MIB)])), RAW),
+  gzip('exactly 4 MiB', gzipSync(DATA + ' '.repeat(4 * MIB - DATA.length)), RAW),
+  gzip('4 MiB and a byte', gzipSync(DATA + ' '.repeat(4 * MIB - DATA.length + 1)), INVALID),
+  gzip('a body that is cut off', GZIP.subarray(0, -12), INVALID),
+  gzip('a large body that is cut off', gzipSync(noise(3 * MIB)).subarray(0, -12), INVALID),
+  gzip('a wrong checksum', Buffer.concat([GZIP.subarray(0, -8), Buffer.alloc(8)]), INVALID),
+  gzip('a header alone', GZIP.subarray(0, 10), INVALID),
+  gzip('nothing', '', INVALID),
+  gzip('403', gzipSync('{"error":"no"}'), 'FORBIDDEN', 403),
+  gzip('403 that is cut off', GZIP.subarray(0, -12), 'FORBIDDEN', 403),
+  gzip('503 that is cut off', GZIP.subarray(0, -12), UNAVAILABLE, 503),
+  ...['GZIP', 'x-gzip', ' gzip '].map((coding) => ({
+    name: `the right JSON, and the coding "${coding}"`,
+    answer: { kind: 'raw', bytes: GZIP, headers: { 'content-encoding': coding } } as const,
+    outcome: RAW,
+  })),
   {
-    name: 'the right JSON in gzip, which was not asked for',
-    answer: { kind: 'raw', bytes: gzipSync(DATA), headers: { 'content-encoding': 'gzip' } },
-    outcome: INVALID,
-  },
-  {
-    name: 'a word about gzip without any gzip',
-    answer: { kind: 'raw', bytes: DATA, headers: { 'content-encoding': 'gzip' } },
+    name: 'no compression, and the coding "identity"',
+    answer: { kind: 'raw', bytes: DATA, headers: { 'content-encoding': 'identity' } },
     outcome: RAW,
   },
   {
-    name: '403 in gzip',
-    answer: {
-      kind: 'raw',
-      status: 403,
-      bytes: gzipSync('{"error":"no"}'),
-      headers: { 'content-encoding': 'gzip' },
-    },
-    outcome: 'FORBIDDEN',
+    name: 'another coding than was asked for',
+    answer: { kind: 'raw', bytes: brotliCompressSync(DATA), headers: { 'content-encoding': 'br' } },
+    outcome: INVALID,
   },
+  { name: 'no word about it', answer: { kind: 'raw', bytes: GZIP }, outcome: INVALID },
 ];
 
 describe('a status', () => {
@@ -256,8 +321,61 @@ describe('a body', () => {
   testEach(BODIES);
 });
 
+describe('a body in gzip', () => {
+  testEach(ENCODINGS);
+});
+
+const ENCODED: readonly (readonly [string, (text: string) => Buffer, Readonly<Record<string, string>>])[] = [
+  ['as it is', (text) => Buffer.from(text), {}],
+  ['in gzip', (text) => gzipSync(text), { 'content-encoding': 'gzip' }],
+];
+
+describe('a list', () => {
+  const ROWS = 100;
+  /** A hundred backfills with a hundred errors of a thousand characters each. */
+  const full = (): string => {
+    const error = `{"transfer_run_date":"2026-01-03","error":"${'x'.repeat(1000)}"}`;
+    const row = RECORD.replace(/\[\{.*\}\]/, `[${Array(100).fill(error).join(',')}]`);
+    const rows = Array.from({ length: ROWS }, (_, n) => row.replace(`":${ID},`, `":${Number(ID) + n},`));
+    return `{"data":[${rows.join(',')}]}`;
+  };
+
+  it.each(ENCODED)('of 10 MB is read in one call, %s', async (_how, encode, headers) => {
+    const { sandbox, query } = await startStack();
+    sandbox.faults.add({
+      when: { operation: 'listIncompleteBackfills' },
+      answer: { kind: 'raw', bytes: encode(full()), headers },
+    });
+    const { data, errors } = await query(
+      `{ a: backfill(id: "${ID}") { errorReport { error } } b: backfill(id: "${Number(ID) + ROWS - 1}") { id } }`,
+    );
+    expect(errors).toBeUndefined();
+    expect(data).toMatchObject({ b: { id: '1101' } });
+    expect((data as { a: { errorReport: unknown[] } }).a.errorReport).toHaveLength(100);
+    expect(sandbox.calls.count()).toBe(1);
+  });
+
+  it.each(ENCODED)(
+    'of more than 16 MiB is not read, %s, and the backfills are read one by one',
+    async (_how, encode, headers) => {
+      const { world, sandbox, query } = await startStack();
+      for (const id of ['1002', '1003']) world.addBackfill({ id, transferId: id, status: 'RUNNING' });
+      sandbox.faults.add({
+        when: { operation: 'listIncompleteBackfills' },
+        answer: { kind: 'raw', bytes: encode('{"data":[]}'.padEnd(16 * MIB + 1)), headers },
+      });
+      const { data, errors } = await query(
+        '{ a: backfill(id: "1002") { id } b: backfill(id: "1003") { id } }',
+      );
+      expect(errors).toBeUndefined();
+      expect(data).toEqual({ a: { id: '1002' }, b: { id: '1003' } });
+      expect(sandbox.calls.count()).toBe(3);
+    },
+  );
+});
+
 describe('a body far beyond the limit', () => {
-  it.each(['with its length announced', 'in chunks'])('is cut off at 1 MiB, %s', async (how) => {
+  it.each(['with its length announced', 'in chunks'])('is cut off at 4 MiB, %s', async (how) => {
     const size = 200 * MIB;
     const chunk = Buffer.alloc(64 * 1024, ' ');
     let sent = 0;

@@ -68,6 +68,7 @@ const REQUEST: UpstreamRequest = {
   isAccepted: true,
   path: '/',
   headers: {},
+  maxBytes: 1_000,
   timeoutMs: Infinity,
   isList: false,
   exchanges: { began: () => undefined, spent: () => undefined },
@@ -465,7 +466,9 @@ describe('more calls than the upstream can answer in time', () => {
     expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(40);
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected')
-        expect(outcome.reason).toMatchObject({ kind: expect.stringMatching(/^(?:overloaded|timeout)$/) as unknown });
+        expect(outcome.reason).toMatchObject({
+          kind: expect.stringMatching(/^(?:overloaded|timeout)$/) as unknown,
+        });
     }
     expect(resilient.load()).toEqual({ running: 0, waiting: 0, circuitClosed: true });
   });
