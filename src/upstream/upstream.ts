@@ -58,6 +58,8 @@ export interface Upstream {
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
   pollIntervalMs(credentialId: string): number;
+  /** Whether the REST API has accepted the credential, as far as is known. */
+  isAccepted(credentialId: string): boolean;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -120,6 +122,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     estimate: createEstimate({ teamOf, clock }),
     quota: governor,
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
+    isAccepted: partitions.isAccepted,
     close: () => http.close(),
   };
 }
