@@ -6,9 +6,14 @@ import { type LoadSheddingOptions, shedLoad } from '../../src/server/load-sheddi
 import { createShares } from '../../src/shares.ts';
 
 /** A server that holds requests at /graphql until the test answers them. */
-async function holdingServer(
-  { total = 100, ...limits }: Pick<LoadSheddingOptions, 'maxLagMs'> & { readonly total?: number },
-): Promise<{ origin: string; held: ServerResponse[]; counted: () => Promise<string> }> {
+async function holdingServer({
+  total = 100,
+  ...limits
+}: Pick<LoadSheddingOptions, 'maxLagMs'> & { readonly total?: number }): Promise<{
+  origin: string;
+  held: ServerResponse[];
+  counted: () => Promise<string>;
+}> {
   const metrics = createMetrics();
   const held: ServerResponse[] = [];
   const shedding = shedLoad(
