@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import type { ServerLimits } from '../../src/gateway.ts';
 import { codesOf, createLatch, type Result, type Stack, startStack } from '../harness.ts';
-import { followOver, openSocket, overSse, type StreamEvent } from '../support/streams.ts';
+import { followOver, openSocket, overSse, type Stream, type StreamEvent } from '../support/streams.ts';
 
 const BAD = 'bad-neighbour';
 const GOOD = ['good-one', 'good-two', 'good-three'] as const;
@@ -150,7 +150,10 @@ describe('answers that are not read', () => {
     for (let n = 0; n < 3; n++) {
       await askAndStall(origin, large);
       await expect
-        .poll(() => stack.logLines.filter(({ requestId }) => requestId === 'stalled').length)
+        .poll(
+          () =>
+            stack.logLines.filter((line) => line['requestId'] === 'stalled' && line['status'] === 200).length,
+        )
         .toBe(n + 1);
     }
     const refused = await query(large, { token: BAD });
@@ -159,6 +162,16 @@ describe('answers that are not read', () => {
       const { status, body } = await query(reports(18), { token });
       expect([status, body.length > 1_800_000]).toEqual([200, true]);
     }
+    const over = (
+      token: string,
+      text: string,
+    ): { readonly stream: Stream; readonly closed: Promise<unknown> } => {
+      const client = openSocket(origin, { Authorization: `Bearer ${token}`, 'X-Team-Id': '1' });
+      const closed = new Promise((resolve) => client.on('closed', resolve));
+      return { stream: followOver(client, text), closed };
+    };
+    expect(await over(BAD, reports(18)).closed).toMatchObject({ code: 1013 });
+    await over(GOOD[0], reports(18)).stream.completed;
   });
 
   async function askAndStall(origin: string, query: string): Promise<Socket> {
