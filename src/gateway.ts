@@ -6,9 +6,10 @@ import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createContextFactory } from './graphql/context.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
-import { createBackfillUpdates } from './graphql/live/backfill-updates.ts';
+import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { createShares, type Shares, type ShareSize } from './shares.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { answerBy } from './server/answering.ts';
 import { allowOrigins } from './server/cors.ts';
@@ -18,13 +19,13 @@ import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './serv
 import { createFinishResult } from './server/plugins/error-results.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import { type Handlers, listen, type Listener, type ListenerLimits } from './server/listener.ts';
-import { shedLoad } from './server/load-shedding.ts';
+import { REQUESTS_UNDER_WAY, shedLoad } from './server/load-shedding.ts';
 import { createOpenStreams } from './server/open-streams.ts';
-import { type BodyLimits, receiveBodies } from './server/request-bodies.ts';
+import { BODIES_TOGETHER, type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
-import { createWebSockets } from './server/websocket.ts';
+import { createWebSockets, SOCKETS } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
-import { createUnsentAnswers } from './server/plugins/unsent-answers.ts';
+import { UNSENT_ANSWERS } from './server/plugins/answer-bytes.ts';
 import { parseCredential } from './upstream/credentials.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
@@ -40,8 +41,19 @@ export interface GatewayOptions {
 
 export interface ServerLimits {
   readonly listener?: Partial<ListenerLimits>;
-  readonly bodies?: Partial<BodyLimits>;
+  readonly bodies?: BodyLimits;
+  /** How much there is of what callers share. */
+  readonly totals?: Partial<Record<keyof typeof SHARED, number>>;
 }
+
+/** What each caller has a share of. */
+const SHARED = {
+  underWay: REQUESTS_UNDER_WAY,
+  bodies: BODIES_TOGETHER,
+  streams: STREAMS,
+  sockets: SOCKETS,
+  unsentAnswers: UNSENT_ANSWERS,
+} satisfies Readonly<Record<string, ShareSize>>;
 
 export interface Gateway extends Required<Handlers> {
   /** Answers at `METRICS_PORT`, where that is set. */
@@ -87,8 +99,16 @@ export function createGateway({
     },
     { clock, log, metrics },
   );
+  const sharesOf = (what: keyof typeof SHARED): Shares =>
+    createShares(
+      { ...SHARED[what], total: limits?.totals?.[what] ?? SHARED[what].total },
+      upstream.isAccepted,
+    );
+  const openStreams = sharesOf('streams');
+  const underWay = sharesOf('underWay');
   const updates = createBackfillUpdates({
     upstream,
+    streams: openStreams,
     clock,
     metrics,
     staleMs: config.CACHE_STALE_MS,
@@ -96,11 +116,11 @@ export function createGateway({
   metrics.gauge(
     'subscriptions_open',
     'Streams of subscriptions in progress, over SSE and WebSocket.',
-    () => updates.streams,
+    () => openStreams.held,
   );
   metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
-  const unsentAnswers = createUnsentAnswers();
+  const unsentAnswers = sharesOf('unsentAnswers');
   let ready = false;
   const streams = createOpenStreams(clock);
   const server = createGraphqlServer({
@@ -131,8 +151,9 @@ export function createGateway({
         defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       })
     : undefined;
-  const shedding = shedLoad(answerBy(server, streams, { clock, log, metrics, nameCaller }), { metrics });
-  const bodies = receiveBodies(shedding.handle, metrics, limits?.bodies);
+  const answer = answerBy(server, streams, { clock, log, metrics, nameCaller });
+  const shedding = shedLoad(answer, { metrics, underWay });
+  const bodies = receiveBodies(shedding.handle, { together: sharesOf('bodies'), metrics, ...limits?.bodies });
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,
@@ -144,6 +165,8 @@ export function createGateway({
       nameCaller,
     }),
     unsentAnswers,
+    open: sharesOf('sockets'),
+    isAccepted: upstream.isAccepted,
     streams,
     log,
     corsOrigins: config.CORS_ORIGINS,
@@ -170,7 +193,7 @@ export function createGateway({
       sockets.close();
       streams.endAll(withinMs);
     },
-    state: () => ({ streams: updates.streams, sockets: sockets.open, underWay: shedding.underWay }),
+    state: () => ({ streams: openStreams.held, sockets: sockets.open, underWay: underWay.held }),
     async close() {
       shedding.stop();
       await server.dispose();

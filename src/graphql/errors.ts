@@ -76,6 +76,13 @@ export function overloaded(message = 'The gateway is overloaded at the moment.')
   return expected(message, { ...byTable('UPSTREAM_UNAVAILABLE'), retryAfterSeconds: 1 });
 }
 
+/** {@link overloaded}, of an operation of which nothing is done: over HTTP its answer has the status 503. */
+export function turnedAway(message: string): GraphQLError {
+  const { extensions } = overloaded();
+  const http = { status: 503, headers: { 'Retry-After': String(extensions['retryAfterSeconds']) } };
+  return expected(message, { ...extensions, http });
+}
+
 /** The operation, or its answer, is larger than allowed. */
 export function limitExceeded(message: string): GraphQLError {
   return expected(message, byTable('REQUEST_LIMIT_EXCEEDED'));

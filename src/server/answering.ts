@@ -14,6 +14,7 @@ const OF_THE_REQUEST = /^(?:connection|access-control-.*)$/;
 type Answering = (
   request: IncomingMessage,
   response: ServerResponse,
+  caller: string,
   becomesStream: () => void,
   body?: ReceivedBody,
 ) => void;
@@ -27,12 +28,15 @@ export function answerBy(
   streams: Pick<OpenStreams, 'add'>,
   { clock, log, metrics, nameCaller }: RecordingDeps,
 ): Answering {
-  async function answer(...[request, response, becomesStream, body]: Parameters<Answering>): Promise<void> {
+  async function answer(
+    ...[request, response, caller, becomesStream, body]: Parameters<Answering>
+  ): Promise<void> {
     const state = beginState(request.headers, clock.monotonic(), nameCaller);
     // Also where the answer is never sent.
     response.once('close', () => state.giveBack?.());
     const made = await server.handleNodeRequestAndResponse(request, response, {
       state,
+      caller,
       becomesStream() {
         becomesStream();
         // A query may be answered by events too, and is done after the first.
@@ -67,8 +71,8 @@ export function answerBy(
     refuse(request, response, 500, INTERNAL);
   }
 
-  return (request, response, becomesStream, body) => {
-    answer(request, response, becomesStream, body).catch((err: unknown) => fail(err, request, response));
+  return (request, response, ...more) => {
+    answer(request, response, ...more).catch((err: unknown) => fail(err, request, response));
   };
 }
 

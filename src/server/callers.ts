@@ -1,6 +1,15 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { isResourceId, type ResourceId } from '../ids.ts';
+import { parseCredential } from '../upstream/credentials.ts';
 import type { NameCaller } from './plugins/request-state.ts';
+
+/** Whoever sends no usable credential, all of them together. No credential has this id. */
+const NOBODY = 'nobody';
+
+/** Names who bears what a request costs: by the id of the credential in the header `Authorization`. */
+export function callerOf(authorization: string | undefined): string {
+  return (authorization === undefined ? undefined : parseCredential(authorization)?.id) ?? NOBODY;
+}
 
 export interface CallerNaming {
   /** Whoever knows it can tell whether a name is that of a token, and so can name the same token elsewhere. */

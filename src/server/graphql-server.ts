@@ -6,6 +6,7 @@ import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Shares } from '../shares.ts';
 import { useAnswerLimits } from './plugins/answer-limits.ts';
 import { useAnswerBytes } from './plugins/answer-bytes.ts';
 import { useAcceptedTypes } from './plugins/accepted-types.ts';
@@ -24,7 +25,6 @@ import type { ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
-import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 
 export interface GraphqlServerDeps {
   readonly schema: GraphQLSchema;
@@ -32,7 +32,8 @@ export interface GraphqlServerDeps {
   /** Whether the gateway breaks its streams off. */
   readonly isEnding: () => boolean;
   readonly finishResult: FinishResult;
-  readonly unsentAnswers: UnsentAnswers;
+  /** Of the bytes of answers that have been made and not yet handed to the network. */
+  readonly unsentAnswers: Shares;
   readonly graphiql: GraphiqlDefaults | boolean;
   readonly introspection: boolean;
   /** The only documents that run; undefined where any document may. */

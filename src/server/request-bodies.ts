@@ -2,7 +2,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { GraphQLError } from 'graphql';
 import { badRequest, overloaded } from '../graphql/errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { type ByteBudget, createByteBudget } from './byte-budget.ts';
+import type { Shares, ShareSize } from '../shares.ts';
+import { callerOf } from './callers.ts';
 import type { ReceivedBody } from './plugins/request-state.ts';
 import { countRefusal, turnAway } from './refusals.ts';
 
@@ -13,14 +14,21 @@ export const MAX_BODY_BYTES = 256 * 1024;
  * to 74 bytes, nearly all of it promises, JSON of empty objects 22, and long strings 1.5.
  */
 const HELD_FOR_A_BYTE = 64;
-/** Half of a heap of 384 MiB. Nine of the largest bodies get in at once, or a hundred of a router's 500 references. */
-const MAX_BYTES_TOGETHER = 192 * 1024 * 1024;
+/**
+ * Half of a heap of 384 MiB, in bytes. Nine of one caller's largest bodies get in at once, or 75 of a router's 500
+ * references.
+ */
+export const BODIES_TOGETHER: ShareSize = { total: 192 * 1024 * 1024, timesFree: 3 };
 
 export interface BodyLimits {
   /** Milliseconds from the end of the headers to the end of the body. */
-  readonly receiveMs: number;
-  /** Bounds the bodies that are being received, or whose operations are under way. */
-  readonly budget: ByteBudget;
+  readonly receiveMs?: number;
+}
+
+export interface BodiesOptions extends BodyLimits {
+  /** Of the bytes of bodies that are being received, or whose operations are under way. */
+  readonly together: Shares;
+  readonly metrics: Metrics;
 }
 
 const TOO_LARGE = badRequest(`The body of a request may hold at most ${MAX_BODY_BYTES} bytes.`);
@@ -28,7 +36,12 @@ const BROKEN_OFF = badRequest('The body of the request broke off.');
 const NO_ROOM = overloaded('The gateway holds as many request bodies as it can at the moment.');
 const NOTHING: Buffer = Buffer.alloc(0);
 
-type Answer = (request: IncomingMessage, response: ServerResponse, body?: ReceivedBody) => void;
+type Answer = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  caller: string,
+  body?: ReceivedBody,
+) => void;
 
 /**
  * Receives the body of a POST before anything else is done for it, so that a client who sends slowly holds nothing but
@@ -37,15 +50,14 @@ type Answer = (request: IncomingMessage, response: ServerResponse, body?: Receiv
  */
 export function receiveBodies(
   answer: Answer,
-  metrics: Metrics,
-  { receiveMs = 5_000, budget = createByteBudget(MAX_BYTES_TOGETHER) }: Partial<BodyLimits> = {},
+  { together, metrics, receiveMs = 5_000 }: BodiesOptions,
 ): RequestListener {
   const tooLate = badRequest(
     `The body of a request must arrive within ${receiveMs / 1000} s of its headers.`,
   );
 
-  function receive(request: IncomingMessage, response: ServerResponse, most: number): void {
-    const hold = holdIn(budget);
+  function receive(request: IncomingMessage, response: ServerResponse, caller: string, most: number): void {
+    const hold = together.hold(caller);
     let bytes: Buffer = NOTHING;
     let length = 0;
     let isOver = false;
@@ -93,7 +105,7 @@ export function receiveBodies(
       let rest: Buffer | undefined = bytes.subarray(0, length);
       bytes = NOTHING;
       response.once('close', hold.release);
-      answer(request, response, {
+      answer(request, response, caller, {
         take() {
           const taken = rest ?? NOTHING;
           rest = undefined;
@@ -111,31 +123,15 @@ export function receiveBodies(
   }
 
   return (request, response) => {
+    const caller = callerOf(request.headers.authorization);
     if (request.method !== 'POST') {
-      answer(request, response);
+      answer(request, response, caller);
       return;
     }
     const stated = Number(request.headers['content-length'] ?? 0);
     if (stated > MAX_BODY_BYTES) turnAway(request, response, 413, TOO_LARGE, metrics);
-    else if (!budget.hasRoomFor(HELD_FOR_A_BYTE * stated)) turnAway(request, response, 503, NO_ROOM, metrics);
-    else receive(request, response, stated === 0 ? MAX_BODY_BYTES : stated);
-  };
-}
-
-/** What one body holds of the budget. */
-function holdIn(budget: ByteBudget): { set(bytes: number): boolean; release(): void } {
-  let held = 0;
-  return {
-    /** @returns whether there was room; where there was none, it holds what it held */
-    set(bytes) {
-      if (bytes > held && !budget.take(bytes - held)) return false;
-      if (bytes < held) budget.release(held - bytes);
-      held = bytes;
-      return true;
-    },
-    release() {
-      budget.release(held);
-      held = 0;
-    },
+    else if (!together.hasRoomFor(caller, HELD_FOR_A_BYTE * stated))
+      turnAway(request, response, 503, NO_ROOM, metrics);
+    else receive(request, response, caller, stated === 0 ? MAX_BODY_BYTES : stated);
   };
 }

@@ -5,6 +5,7 @@ import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
 import { overloaded, withExtensions } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
+import { callerOf } from './callers.ts';
 import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
@@ -17,6 +18,10 @@ import { beginState, type NameCaller } from './plugins/request-state.ts';
 export interface SocketFacts {
   /** The headers of each operation, by their names in lower case. */
   headers: Readonly<Record<string, string>>;
+  /** Who bears what it costs: he whom the upgrade names, and then he whom `connection_init` names. */
+  caller: string;
+  /** Counts it for another caller. @returns whether he had room for it; where he had none, the socket is closed */
+  moveTo(caller: string): boolean;
   /** Whether its `connection_init` was acknowledged. */
   acknowledged: boolean;
   /** Number of its operations that are streams. */
@@ -24,8 +29,13 @@ export interface SocketFacts {
 }
 
 /** @param headers those of the upgrade, by their names in lower case */
-export function beginSocket(headers: Readonly<IncomingHttpHeaders>): SocketFacts {
-  return { headers: headersFromUpgrade(headers), acknowledged: false, streams: 0 };
+export function beginSocket(headers: Readonly<IncomingHttpHeaders>): Omit<SocketFacts, 'moveTo'> {
+  return {
+    headers: headersFromUpgrade(headers),
+    caller: callerOf(headers.authorization),
+    acknowledged: false,
+    streams: 0,
+  };
 }
 
 export interface WebSocketOperationsDeps {
@@ -33,7 +43,7 @@ export interface WebSocketOperationsDeps {
   readonly schema: GraphQLSchema;
   readonly finishResult: FinishResult;
   /** Admits an operation, see {@link LoadShedding.admit}. */
-  readonly admit: () => (() => void) | undefined;
+  readonly admit: (caller: string) => (() => void) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly nameCaller?: NameCaller | undefined;
@@ -64,7 +74,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     { extra, subscriptions }: Context<ConnectionParams, SocketFacts>,
     params: GraphQLParams,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-    const { headers } = extra;
+    const { headers, caller } = extra;
     const request = new server.fetchAPI.Request('ws://localhost/graphql', { method: 'POST', headers });
     const state = beginState(headers, clock.monotonic(), nameCaller);
 
@@ -72,10 +82,10 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
         throw overloaded(`A socket takes at most ${MAX_OPERATIONS_PER_SOCKET} operations at once.`);
       }
-      const done = admit();
+      const done = admit(caller);
       if (done === undefined) throw overloaded();
       try {
-        return (await server.getResultForParams({ params, request }, { state })) ?? {};
+        return (await server.getResultForParams({ params, request }, { state, caller })) ?? {};
       } finally {
         done();
       }
@@ -96,9 +106,13 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     onConnect(context) {
       const { extra, connectionParams = {} } = context;
       extra.headers = { ...extra.headers, ...headersFromPayload(connectionParams) };
+      const caller = callerOf(extra.headers['authorization']);
+      // The socket is closed by then, with a code after which clients come back.
+      if (caller !== extra.caller && !extra.moveTo(caller)) return false;
       extra.acknowledged = true;
       // graphql-ws would keep the whole payload as long as the socket.
       delete (context as { connectionParams?: unknown }).connectionParams;
+      return true;
     },
     onSubscribe: (context, _id, params) => run(context, params as GraphQLParams),
     execute: ({ rootValue }) => rootValue as ExecutionResult | AsyncIterable<ExecutionResult>,

@@ -4,12 +4,11 @@ import { handleProtocols, type Server } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { MAX_ANSWER } from '../graphql/answer-budget.ts';
 import type { Log } from '../log.ts';
+import type { Shares, ShareSize } from '../shares.ts';
 import { faultOf } from './front-door.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { isOwnOrigin } from './origin.ts';
-import { createPlaces } from './places.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
-import type { UnsentAnswers } from './plugins/unsent-answers.ts';
 import { refuseSocket } from './refusals.ts';
 import { MAX_BODY_BYTES } from './request-bodies.ts';
 import { createIntake, type Intake } from './socket-intake.ts';
@@ -27,18 +26,22 @@ export interface WebSockets {
 
 export interface WebSocketsOptions {
   readonly operations: Server<SocketFacts>;
-  readonly unsentAnswers: UnsentAnswers;
+  /** Of the bytes of answers that have been made and not yet handed to the network. */
+  readonly unsentAnswers: Shares;
+  /** Of open sockets. */
+  readonly open: Shares;
+  /** Whether the REST API has accepted the caller. */
+  readonly isAccepted: (caller: string) => boolean;
   readonly streams: OpenStreams;
   readonly log: Log;
   /** The origins of pages that may open a socket whose credential comes by header. */
   readonly corsOrigins?: readonly string[];
-  readonly maxSockets?: number;
   /** Milliseconds between two pings, each of which finds the sockets that left the last one unanswered. */
   readonly pingMs?: number;
 }
 
-/** As many as there may be streams, see `MAX_STREAMS` of backfill-updates.ts. */
-const MAX_SOCKETS = 10_000;
+/** As many as there may be streams, see `STREAMS` of backfill-updates.ts. */
+export const SOCKETS: ShareSize = { total: 10_000, timesFree: 1 };
 /** The most bytes that may wait to be sent to one client; beyond them the gateway stops reading from it. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 /** For the answer to a close, where the rest of what the client sends is not read any more. */
@@ -64,6 +67,8 @@ const OPTIONS: ServerOptions & { readonly maxFragments: number; readonly maxBuff
 
 interface State {
   readonly facts: SocketFacts;
+  /** Gives its place back; may be called again. */
+  leave: () => void;
   readonly intake: Intake;
   /** Number of messages still worked on; an operation's is done when its last result is sent. */
   underWay: number;
@@ -80,14 +85,16 @@ interface State {
 export function createWebSockets({
   operations,
   unsentAnswers,
+  open,
+  isAccepted,
   streams,
   log,
   corsOrigins = [],
-  maxSockets = MAX_SOCKETS,
   pingMs = 12_000,
 }: WebSocketsOptions): WebSockets {
   const sockets = new Map<WebSocket, State>();
-  const places = createPlaces(maxSockets);
+  /** Those of callers who were not accepted when they came, the oldest first. */
+  const unproven = new Map<WebSocket, State>();
   const server = new WebSocketServer(OPTIONS);
   // The answers of `ws` itself would have no security headers.
   server.on('wsClientError', (_error: Error, socket: Duplex, request: IncomingMessage) =>
@@ -104,21 +111,65 @@ export function createWebSockets({
     }
   }
 
-  function serve(socket: WebSocket, connection: Duplex, facts: SocketFacts): void {
+  /**
+   * A caller who is beyond his share, and whom the REST API has not accepted, may take the place of such a socket that
+   * does nothing. Otherwise clients without a credential, or with invented ones, could keep all new ones out for ever.
+   */
+  function takePlace(caller: string): (() => void) | undefined {
+    const place = open.take(caller);
+    if (place !== undefined || isAccepted(caller)) return place;
+    const idle = findIdle(caller);
+    if (idle === undefined) return undefined;
+    unproven.delete(idle.socket);
+    idle.state.leave();
+    idle.state.ending = true;
+    end(idle.socket, TRY_AGAIN_LATER, 'Too many sockets are open');
+    return open.take(caller);
+  }
+
+  /** The oldest one of this caller, or of another who has more. */
+  function findIdle(caller: string): { readonly socket: WebSocket; readonly state: State } | undefined {
+    const held = open.heldBy(caller);
+    for (const [socket, state] of unproven) {
+      const { caller: other } = state.facts;
+      if (isAccepted(other)) unproven.delete(socket);
+      else if (state.underWay === 0 && (other === caller || open.heldBy(other) > held))
+        return { socket, state };
+    }
+    return undefined;
+  }
+
+  function serve(
+    socket: WebSocket,
+    connection: Duplex,
+    begun: Omit<SocketFacts, 'moveTo'>,
+    leave: () => void,
+  ): void {
+    const facts: SocketFacts = Object.assign(begun, {
+      moveTo(caller: string): boolean {
+        state.leave();
+        const place = takePlace(caller);
+        if (place === undefined) {
+          socket.close(TRY_AGAIN_LATER, 'Too many sockets of this caller are open');
+          return false;
+        }
+        state.leave = place;
+        facts.caller = caller;
+        return true;
+      },
+    });
     const intake = createIntake(socket, connection, facts, () => {
       state.ending = true;
-      socket.close(TOO_LARGE, 'Too much before connection_init was acknowledged');
-      // Nothing more is taken into memory.
-      socket.pause();
-      setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+      end(socket, TOO_LARGE, 'Too much before connection_init was acknowledged');
     });
-    const state: State = { facts, intake, underWay: 0, alive: true, ending: false };
+    const state: State = { facts, leave, intake, underWay: 0, alive: true, ending: false };
     sockets.set(socket, state);
+    if (!isAccepted(facts.caller)) unproven.set(socket, state);
     const closed = operations.opened(
       {
         protocol: socket.protocol,
         async send(text) {
-          await send(socket, text, unsentAnswers);
+          await send(socket, text, unsentAnswers, facts.caller);
           closeIfDone(socket, state);
         },
         close: (code, reason) => socket.close(code, reason),
@@ -154,6 +205,8 @@ export function createWebSockets({
     socket.on('error', ({ message }) => log.debug({ reason: message }, 'socket failed'));
     socket.once('close', (code, reason) => {
       sockets.delete(socket);
+      unproven.delete(socket);
+      state.leave();
       left();
       void closed(code, reason.toString('utf8'));
     });
@@ -170,15 +223,15 @@ export function createWebSockets({
       else if (path !== '/graphql') refuse(request, socket, 404);
       else if (isForeign) refuse(request, socket, 403);
       else {
-        const leave = closing ? undefined : places.take();
+        // The listeners of the socket keep what a function here closes over, which therefore may not be the request.
+        const facts = beginSocket(request.headers);
+        const leave = closing ? undefined : takePlace(facts.caller);
         if (leave === undefined) {
-          refuse(request, socket, 503);
+          refuse(request, socket, 503, { 'Retry-After': '1' });
           return;
         }
         socket.once('close', leave);
-        // The listeners of the socket keep what a function here closes over, which therefore may not be the request.
-        const facts = beginSocket(request.headers);
-        server.handleUpgrade(request, socket, head, (opened) => serve(opened, socket, facts));
+        server.handleUpgrade(request, socket, head, (opened) => serve(opened, socket, facts, leave));
       }
     },
 
@@ -193,6 +246,13 @@ export function createWebSockets({
   };
 }
 
+/** Closes a socket from which nothing more is taken into memory. */
+function end(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason);
+  socket.pause();
+  setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+}
+
 /** Streams send no `complete` then, so that clients subscribe again as soon as they have another socket. */
 function closeIfDone(socket: WebSocket, { ending, underWay, facts }: State): void {
   if (ending && underWay <= facts.streams) socket.close(GOING_AWAY, 'Going away');
@@ -202,7 +262,7 @@ function closeIfDone(socket: WebSocket, { ending, underWay, facts }: State): voi
  * Resolves when the text has been handed to the network, which a slow client delays, or when the socket is closed. A
  * text for which there is no room closes the socket: clients open it again and subscribe again by themselves.
  */
-function send(socket: WebSocket, text: string, unsentAnswers: UnsentAnswers): Promise<void> {
+function send(socket: WebSocket, text: string, unsentAnswers: Shares, caller: string): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== socket.OPEN) {
       resolve();
@@ -214,7 +274,7 @@ function send(socket: WebSocket, text: string, unsentAnswers: UnsentAnswers): Pr
       resolve();
       return;
     }
-    const giveBack = unsentAnswers.take(bytes);
+    const giveBack = unsentAnswers.take(caller, bytes);
     if (giveBack === undefined) {
       socket.close(TRY_AGAIN_LATER, 'Too many answers wait to be read');
       resolve();

@@ -66,6 +66,8 @@ export interface Upstream {
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
   pollIntervalMs(credentialId: string): number;
+  /** Whether the REST API has accepted the credential, as far as is known. */
+  isAccepted(credentialId: string): boolean;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -131,6 +133,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
     quota: governor,
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
+    isAccepted: partitions.isAccepted,
     close: () => http.close(),
   };
 }

@@ -1,25 +1,32 @@
-import type { ServerResponse } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createMetrics } from '../../src/metrics.ts';
 import { listen } from '../../src/server/listener.ts';
 import { type LoadSheddingOptions, shedLoad } from '../../src/server/load-shedding.ts';
+import { createShares } from '../../src/shares.ts';
 
 /** A server that holds requests at /graphql until the test answers them. */
-async function holdingServer(
-  limits: Omit<LoadSheddingOptions, 'metrics'>,
-): Promise<{ origin: string; held: ServerResponse[]; counted: () => Promise<string> }> {
+async function holdingServer({
+  total = 100,
+  ...limits
+}: Pick<LoadSheddingOptions, 'maxLagMs'> & { readonly total?: number }): Promise<{
+  origin: string;
+  held: ServerResponse[];
+  counted: () => Promise<string>;
+}> {
   const metrics = createMetrics();
   const held: ServerResponse[] = [];
   const shedding = shedLoad(
-    (request, response, becomesStream) => {
+    (request, response, _caller, becomesStream) => {
       if (request.url === '/graphql?stream') becomesStream();
       const isHeld = request.url?.startsWith('/graphql') === true && !request.url.includes('at-once');
       if (isHeld) held.push(response);
       else response.end('fine');
     },
-    { metrics, ...limits },
+    { metrics, underWay: createShares({ total, timesFree: 3 }, () => true), ...limits },
   );
-  const listener = await listen(shedding, 0, '127.0.0.1');
+  const handle: RequestListener = (request, response) => shedding.handle(request, response, 'me');
+  const listener = await listen({ handle }, 0, '127.0.0.1');
   onTestFinished(async () => {
     shedding.stop();
     await listener.close(0);
@@ -33,7 +40,7 @@ async function holdingServer(
 
 describe('a gateway under more load than it can bear', () => {
   it('refuses requests with 503 and Retry-After while too many are in flight, and accepts them again afterwards', async () => {
-    const { origin, held, counted } = await holdingServer({ maxUnderWay: 2 });
+    const { origin, held, counted } = await holdingServer({ total: 3 });
     const underWay = [fetch(`${origin}/graphql`), fetch(`${origin}/graphql`)];
     await expect.poll(() => held.length).toBe(2);
 
@@ -73,7 +80,7 @@ describe('a gateway under more load than it can bear', () => {
   });
 
   it('does not count streams, which last for hours', async () => {
-    const { origin, held } = await holdingServer({ maxUnderWay: 1 });
+    const { origin, held } = await holdingServer({ total: 2 });
     const streams = [fetch(`${origin}/graphql?stream`)];
     await expect.poll(() => held.length).toBe(1);
     streams.push(fetch(`${origin}/graphql?stream`));

@@ -14,8 +14,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
 import { systemClock } from '../../src/clock.ts';
 import { createLog } from '../../src/log.ts';
+import { createShares } from '../../src/shares.ts';
 import { listen } from '../../src/server/listener.ts';
-import { createUnsentAnswers } from '../../src/server/plugins/unsent-answers.ts';
 import { createOpenStreams } from '../../src/server/open-streams.ts';
 import { createWebSockets, type WebSocketsOptions } from '../../src/server/websocket.ts';
 import type { SocketFacts } from '../../src/server/websocket-operations.ts';
@@ -430,7 +430,7 @@ describe('the client of a WebSocket', () => {
   async function startSockets({
     initMs = 60_000,
     ...options
-  }: Pick<WebSocketsOptions, 'pingMs' | 'maxSockets'> & { readonly initMs?: number }) {
+  }: Pick<WebSocketsOptions, 'pingMs'> & { readonly initMs?: number }) {
     let messages = 0;
     const count = (): void => {
       messages++;
@@ -438,7 +438,9 @@ describe('the client of a WebSocket', () => {
     const streams = createOpenStreams(systemClock);
     const sockets = createWebSockets({
       streams,
-      unsentAnswers: createUnsentAnswers(),
+      unsentAnswers: createShares({ total: 64 * 1024 * 1024, timesFree: 3 }, () => true),
+      open: createShares({ total: 100, timesFree: 1 }, () => true),
+      isAccepted: () => true,
       operations: makeServer<Record<string, unknown>, SocketFacts>({
         connectionInitWaitTimeout: initMs,
         onPing: () => count(),
@@ -535,24 +537,5 @@ describe('the client of a WebSocket', () => {
     expect(messages()).toBeLessThan(total);
     greedy.resume();
     await expect.poll(messages, { timeout: 10_000 }).toBe(total);
-  });
-
-  it('is refused beyond the maximum number of sockets', async () => {
-    const { open } = await startSockets({ maxSockets: 1 });
-    const first = open();
-    await once(first, 'open');
-    const [error] = (await once(open(), 'error')) as [Error];
-    expect(error.message).toContain('503');
-    first.close();
-    await once(first, 'close');
-    await expect
-      .poll(async () => {
-        const next = open();
-        return Promise.race([
-          once(next, 'open').then(() => 'open'),
-          once(next, 'error').then(() => 'refused'),
-        ]);
-      })
-      .toBe('open');
   });
 });

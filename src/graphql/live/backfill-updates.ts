@@ -2,12 +2,13 @@ import { Repeater, SlidingBuffer } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
+import type { Shares, ShareSize } from '../../shares.ts';
 import type { ReadContext } from '../../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
 import { factsOf } from '../../upstream/rest/statuses.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { Credential } from '../../upstream/credentials.ts';
-import { overloaded } from '../errors.ts';
+import { overloaded, turnedAway } from '../errors.ts';
 import { createTickLimiter } from './tick-limiter.ts';
 import { createTeamPoller, type TeamPoller } from './team-poller.ts';
 
@@ -18,11 +19,9 @@ export interface BackfillUpdates {
    * once more, as stale; the stream ends with an {@link UpstreamError} when that lasts, or at a refusal. Polling begins
    * when the first item is asked for. A slow reader gets the latest state only.
    * @throws {UpstreamError} as `Backfills.backfill`, when there is no first state
-   * @throws {GraphQLError} `UPSTREAM_UNAVAILABLE` when too many streams are open
+   * @throws {GraphQLError} `UPSTREAM_UNAVAILABLE` when the caller has his share of streams open, before the read
    */
   open(reader: ReadContext, teamId: ResourceId, id: ResourceId): Promise<AsyncIterable<BackfillSnapshot>>;
-  /** Number of streams under way. */
-  readonly streams: number;
 }
 
 export interface BackfillUpdatesDeps {
@@ -31,19 +30,21 @@ export interface BackfillUpdatesDeps {
   readonly metrics: Metrics;
   /** Milliseconds that the last good answer may age while polls fail; 0 ends a stream at the first failure. */
   readonly staleMs: number;
-  readonly maxStreams?: number;
+  /** Of streams under way. */
+  readonly streams: Shares;
 }
 
 /** A stream takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
-const MAX_STREAMS = 10_000;
+export const STREAMS: ShareSize = { total: 10_000, timesFree: 1 };
+
+const TOO_MANY = 'Too many subscriptions are open at the moment.';
 
 /** About ten milliseconds of work. */
 const EVENTS_PER_TICK = 50;
 
 export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
-  const { upstream, clock, metrics, staleMs, maxStreams = MAX_STREAMS } = deps;
+  const { upstream, clock, metrics, staleMs, streams } = deps;
   const pollers = new Map<string, TeamPoller>();
-  let streams = 0;
   const tickLimiter = createTickLimiter(EVENTS_PER_TICK);
 
   function pollerOf(credential: Credential, teamId: ResourceId): TeamPoller {
@@ -66,7 +67,8 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
 
   return {
     async open(reader, teamId, id) {
-      if (streams >= maxStreams) throw overloaded('Too many subscriptions are open at the moment.');
+      const caller = reader.caller.credential.id;
+      if (!streams.hasRoomFor(caller, 1)) throw turnedAway(TOO_MANY);
       const first = await upstream.backfills.backfill(reader, teamId, id);
 
       return new Repeater<BackfillSnapshot>(async (push, stop) => {
@@ -76,17 +78,18 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
         };
         send(first);
         if (isOver(first)) return;
+        // Others may have come during the read.
+        const giveBack = streams.take(caller);
+        if (giveBack === undefined) {
+          stop(overloaded(TOO_MANY));
+          return;
+        }
         const poller = pollerOf(reader.caller.credential, teamId);
         const leave = poller.join(id, { last: first, send, end: stop });
-        streams++;
         await stop;
-        streams--;
+        giveBack();
         leave();
       }, new SlidingBuffer(1));
-    },
-
-    get streams() {
-      return streams;
     },
   };
 }

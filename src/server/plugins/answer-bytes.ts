@@ -1,10 +1,15 @@
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import { answerTooLarge, MAX_ANSWER } from '../../graphql/answer-budget.ts';
-import { overloaded } from '../../graphql/errors.ts';
-import type { UnsentAnswers } from './unsent-answers.ts';
+import { overloaded, turnedAway } from '../../graphql/errors.ts';
+import type { Shares, ShareSize } from '../../shares.ts';
 import type { FinishResult } from './error-results.ts';
 import type { GatewayPlugin, RequestState } from './request-state.ts';
+
+/** Bytes of answers that have been made and not yet handed to the network. */
+export const UNSENT_ANSWERS: ShareSize = { total: 64 * 1024 * 1024, timesFree: 3 };
+
+const BUSY = 'Too many answers wait to be read at the moment.';
 
 /** A result with the function by which yoga makes it JSON, once. */
 type Result = ExecutionResult & { readonly stringify?: (result: ExecutionResult) => string };
@@ -14,7 +19,7 @@ type Result = ExecutionResult & { readonly stringify?: (result: ExecutionResult)
  * An answer that {@link useAnswerLimits} took for smaller than it is ends here. Answers over a WebSocket are counted
  * where they are sent.
  */
-export function useAnswerBytes(unsent: UnsentAnswers, finish: FinishResult): GatewayPlugin {
+export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlugin {
   function write(result: ExecutionResult, state: RequestState): { text: string; bytes: number } {
     const text = JSON.stringify(result);
     const bytes = Buffer.byteLength(text);
@@ -23,13 +28,14 @@ export function useAnswerBytes(unsent: UnsentAnswers, finish: FinishResult): Gat
   }
 
   return {
-    onResultProcess({ result, setResult, serverContext: { state, whenDrained } }) {
+    onResultProcess({ result, setResult, serverContext: { state, caller, whenDrained } }) {
       if (Array.isArray(result)) return;
       if (isAsyncIterable(result)) {
         const stringify = (event: ExecutionResult): string => {
           const { text, bytes } = write(event, state);
-          const giveBack = unsent.take(bytes);
-          if (giveBack === undefined) return JSON.stringify(finish({ data: null, errors: [busy()] }, state));
+          const giveBack = unsent.take(caller, bytes);
+          if (giveBack === undefined)
+            return JSON.stringify(finish({ data: null, errors: [overloaded(BUSY)] }, state));
           if (whenDrained === undefined) giveBack();
           else whenDrained(giveBack);
           return text;
@@ -41,19 +47,13 @@ export function useAnswerBytes(unsent: UnsentAnswers, finish: FinishResult): Gat
       if (state.isRefused === true) return;
       const stringify = (answer: ExecutionResult): string => {
         const { text, bytes } = write(answer, state);
-        state.giveBack = unsent.take(bytes);
+        state.giveBack = unsent.take(caller, bytes);
         if (state.giveBack !== undefined) return text;
         state.isRefused = true;
         // Yoga answers with what is thrown here in the place of the answer, as its status is to be another one.
-        throw busy();
+        throw turnedAway(BUSY);
       };
       setResult({ ...result, stringify } as Result);
     },
   };
-}
-
-function busy(): GraphQLError {
-  const { message, extensions } = overloaded('Too many answers wait to be read at the moment.');
-  const http = { status: 503, headers: { 'Retry-After': String(extensions['retryAfterSeconds']) } };
-  return new GraphQLError(message, { extensions: { ...extensions, http } });
 }

@@ -23,7 +23,7 @@ export interface RequestState {
   cost?: OperationCost;
   /** Whether the answer describes this request only, so that a browser may not keep it. */
   mustNotBeKept?: boolean;
-  /** Gives back the room of the answer among {@link UnsentAnswers}; there once the answer has been made. */
+  /** Gives back the room of the answer among all that are not sent yet; there once the answer has been made. */
   giveBack?: (() => void) | undefined;
   /** Whether there was no room for the answer. */
   isRefused?: boolean;
@@ -51,6 +51,8 @@ export type NameCaller = (headers: Readonly<IncomingHttpHeaders>) => CallerNames
 /** Travels with the request through every hook of the server; made where the request comes in. */
 export interface ServerContext {
   readonly state: RequestState;
+  /** Who bears what the request costs, see {@link Shares}. */
+  readonly caller: string;
   /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
   /** Calls back when what has been written lately has left, or the client has; for streams, which go on then. */

@@ -15,6 +15,8 @@ export interface Partitions<Team extends object> {
   of(credentialId: string): Partition<Team>;
   /** Records that the REST API has accepted the credential. */
   accept(partition: Partition<Team>): void;
+  /** Whether the REST API has accepted the credential, as far as is known. */
+  isAccepted(credentialId: string): boolean;
   /** Drops everything that is kept for the credential. */
   drop(credentialId: string): void;
   /** How much is kept at the moment. */
@@ -103,6 +105,8 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
       partition.isAccepted = true;
       accepted.set(credentialId, partition);
     },
+
+    isAccepted: (credentialId) => accepted.has(credentialId),
 
     drop(credentialId) {
       drop(accepted.peek(credentialId));

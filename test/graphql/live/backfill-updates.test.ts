@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { createBackfillUpdates } from '../../../src/graphql/live/backfill-updates.ts';
 import type { ResourceId } from '../../../src/ids.ts';
 import { createMetrics } from '../../../src/metrics.ts';
+import { createShares } from '../../../src/shares.ts';
 import type { Backfills } from '../../../src/upstream/reads/backfills.ts';
 import type { ReadContext } from '../../../src/upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../../src/upstream/cache/snapshots.ts';
@@ -44,8 +45,9 @@ const snapshot: BackfillSnapshot = {
 };
 
 /** Backfill updates over a REST API that always gives the same snapshot unless `read` does otherwise. */
-function startUpdates(maxStreams: number, read = (): BackfillSnapshot => snapshot) {
+function startUpdates(total: number, read = (): BackfillSnapshot => snapshot) {
   const clock = createManualClock();
+  const streams = createShares({ total, timesFree: 1 }, () => true);
   const backfills: Backfills = {
     backfill: () => Promise.resolve(read()),
     latestBackfill: () => Promise.resolve(null),
@@ -55,32 +57,37 @@ function startUpdates(maxStreams: number, read = (): BackfillSnapshot => snapsho
     clock,
     metrics: createMetrics(),
     staleMs: 10_000,
-    maxStreams,
+    streams,
   });
-  return { clock, updates };
+  return { clock, updates, streams };
 }
 
-it('backfill updates refuse a stream beyond the maximum until one ends', async () => {
-  const { updates } = startUpdates(2);
+it('backfill updates refuse a stream beyond the share of its caller until one ends', async () => {
+  let reads = 0;
+  const { updates, streams } = startUpdates(4, () => {
+    reads++;
+    return snapshot;
+  });
   const open = async (): Promise<AsyncIterator<BackfillSnapshot>> => {
     const iterator = (await updates.open(reader, TEAM, ID))[Symbol.asyncIterator]();
     expect(await iterator.next()).toEqual({ done: false, value: snapshot });
     return iterator;
   };
-  const streams = [await open(), await open()];
-  expect(updates.streams).toBe(2);
+  const opened = [await open(), await open()];
+  expect(streams.held).toBe(2);
   await expect(updates.open(reader, TEAM, ID)).rejects.toMatchObject({
     extensions: { code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 },
   });
-  await streams[0]?.return?.();
+  expect(reads).toBe(2);
+  await opened[0]?.return?.();
   await open();
-  expect(updates.streams).toBe(2);
+  expect(streams.held).toBe(2);
 });
 
 it('a stream that nobody reads causes no polls', async () => {
-  const { clock, updates } = startUpdates(2);
+  const { clock, updates, streams } = startUpdates(2);
   await updates.open(reader, TEAM, ID);
-  expect([updates.streams, clock.waiting]).toEqual([0, 0]);
+  expect([streams.held, clock.waiting]).toEqual([0, 0]);
 });
 
 it('a change is sent to many subscribers over several turns of the event loop', async () => {
