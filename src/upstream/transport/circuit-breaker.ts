@@ -33,7 +33,7 @@ const KEPT_FOR_OTHERS_MS = 250;
  * Timeout of the first probe. Each failed probe doubles the timeout of the next; otherwise a slow upstream would be shut
  * out for good.
  */
-const PROBE_TIMEOUT_MS = 1_000;
+export const PROBE_TIMEOUT_MS = 1_000;
 
 type State =
   | { readonly kind: 'closed' }
