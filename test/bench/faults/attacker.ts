@@ -1,0 +1,29 @@
+import { setPriority } from 'node:os';
+import type { Attack } from './attack.ts';
+import { DOOR_ATTACKS } from './door-attacks.ts';
+import { NEIGHBOURS } from './bad-neighbours.ts';
+import { type AttackOrder, createTarget, type Tally } from './target.ts';
+
+/** The attackers, a process of their own that gives way to the ordinary clients beside it on the same core. */
+setPriority(5);
+
+const ATTACKS: Readonly<Record<AttackOrder['bench'], Readonly<Record<string, Attack>>>> = {
+  door: DOOR_ATTACKS,
+  neighbours: NEIGHBOURS,
+};
+
+async function follow({ bench, step, name = '', port, seconds }: AttackOrder): Promise<Tally> {
+  const { target, tally, end } = createTarget(port, seconds);
+  const { prepare, run } = ATTACKS[bench][name] ?? {};
+  if (step === 'prepare') {
+    await prepare?.(target);
+    return tally();
+  }
+  await (run?.(target) ?? target.untilOver());
+  return end();
+}
+
+process.on('message', (order: AttackOrder) => {
+  void follow(order).then((tally) => process.send?.(tally));
+});
+process.on('disconnect', () => process.exit());
