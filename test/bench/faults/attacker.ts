@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { setPriority } from 'node:os';
 import type { Attack } from './attack.ts';
 import { DOOR_ATTACKS } from './door-attacks.ts';
@@ -12,8 +13,11 @@ const ATTACKS: Readonly<Record<AttackOrder['bench'], Readonly<Record<string, Att
   neighbours: NEIGHBOURS,
 };
 
-async function follow({ bench, step, name = '', port, seconds }: AttackOrder): Promise<Tally> {
-  const { target, tally, end } = createTarget(port, seconds);
+const agent = new Agent({ keepAlive: true, maxFreeSockets: Infinity });
+
+async function follow(order: AttackOrder): Promise<Tally> {
+  const { bench, step, name = '' } = order;
+  const { target, tally, end } = createTarget(order, agent);
   const { prepare, run } = ATTACKS[bench][name] ?? {};
   if (step === 'prepare') {
     await prepare?.(target);

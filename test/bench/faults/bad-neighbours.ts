@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attack } from './attack.ts';
 import type { Target } from './target.ts';
-import { FAILING_TEAM } from './treatments.ts';
+import { FAILING_TEAM, SLOW_MS } from './treatments.ts';
 
 /** One kind of bad neighbour. What it does to itself is its own affair until it turns good. */
 export interface Neighbour extends Attack {
@@ -9,6 +9,8 @@ export interface Neighbour extends Attack {
   readonly bad: { readonly token: string; readonly teamId: string };
   /** Within so many seconds; three where it is not given. */
   readonly recoverySeconds?: number;
+  /** How many upstream calls its reads may cost. */
+  readonly maxCalls?: number;
 }
 
 const DASHBOARD = 'query($ids:[ID!]!){transfers(ids:$ids){latestBackfill{id status}}}';
@@ -22,6 +24,8 @@ const FOLLOW = 'subscription($id:ID!){backfillUpdated(id:$id){status}}';
  * seconds it is remembered for eight.
  */
 const REFUSED_SECONDS = 10;
+/** A page of a hundred, and a handful each time that the refusal is no longer remembered. */
+const REFUSED_CALLS = 150;
 
 let nextId = 300_000_000_000;
 
@@ -53,13 +57,16 @@ async function poll(target: Target, token: string): Promise<void> {
 
 const FLOOD = 1_050;
 
-/** All begin within a second, and each comes back a second after its answer. */
-async function flood(target: Target, token: string): Promise<void> {
-  await target.repeat(FLOOD, async (n) => {
-    if (n < FLOOD) await sleep(Math.random() * 1_000);
-    await target.ask({ query: DASHBOARD, variables: { ids: freshIds(1) } }, token);
-    await sleep(1_000);
-  });
+/** Kept connections from before, since new ones come one in a turn of the gateway's event loop. */
+async function openConnections(target: Target, count: number): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const body = '{"query":"{__typename}"}';
+  await target.repeat(count, () => target.exchange({ headers, body }), count);
+}
+
+/** Each comes back a second after its answer. */
+async function flood(target: Target, bad: Neighbour['bad']): Promise<void> {
+  await freshDashboards(target, bad, { atOnce: FLOOD, ids: 1, pauseMs: 1_000 });
 }
 
 /** Answers of 2 MB, and reports of 340 KB that are no use to anybody else. */
@@ -82,7 +89,7 @@ const INVENTED = 400;
 async function inventTokens(target: Target): Promise<void> {
   await target.repeat(INVENTED, async (n) => {
     if (n < INVENTED) await sleep(Math.random() * 2_000);
-    await target.ask({ query: DASHBOARD, variables: { ids: freshIds(10) } }, `invented-${n % INVENTED}`);
+    await target.ask({ query: DASHBOARD, variables: { ids: freshIds(2) } }, `invented-${n % INVENTED}`);
     await sleep(2_000);
   });
 }
@@ -148,6 +155,7 @@ async function freshOnce(target: Target, { token, teamId }: Neighbour['bad']): P
 }
 
 const hanging = acceptedBefore(by('hangs-1'));
+const slow = acceptedBefore(by('slow-1'));
 const failing = acceptedBefore(by('failing-1'));
 // The first of the ordinary clients reads another team with the same credential.
 const failingTeam = acceptedBefore(by('ordinary-0', FAILING_TEAM));
@@ -177,9 +185,13 @@ export const NEIGHBOURS: Readonly<Record<string, Neighbour>> = {
     run: (target) => freshDashboards(target, failingTeam.bad, { atOnce: 20, ids: 2, pauseMs: 100 }),
   },
   flooding: {
-    says: `${FLOOD} requests of one credential at once`,
-    ...acceptedBefore(by('flooding-1')),
-    run: (target) => flood(target, 'flooding-1'),
+    says: `${FLOOD} requests of one credential at once, which the upstream answers after ${SLOW_MS} ms`,
+    bad: slow.bad,
+    async prepare(target) {
+      await slow.prepare(target);
+      await openConnections(target, FLOOD);
+    },
+    run: (target) => flood(target, slow.bad),
   },
   huge: {
     says: 'One credential reads answers of 2 MB and reports of 340 KB',
@@ -187,8 +199,9 @@ export const NEIGHBOURS: Readonly<Record<string, Neighbour>> = {
     run: (target) => readHugely(target, 'huge-1'),
   },
   inventing: {
-    says: `${INVENTED} invented tokens read dashboards of ten every two seconds`,
+    says: `${INVENTED} invented tokens read a dashboard of two every two seconds`,
     bad: by('invented-0'),
+    prepare: (target) => openConnections(target, INVENTED),
     run: inventTokens,
     recoverySeconds: REFUSED_SECONDS,
   },
@@ -203,11 +216,13 @@ export const NEIGHBOURS: Readonly<Record<string, Neighbour>> = {
     ...acceptedBefore(by('revoked-1')),
     run: (target) => poll(target, 'revoked-1'),
     recoverySeconds: REFUSED_SECONDS,
+    maxCalls: REFUSED_CALLS,
   },
   refused: {
     says: 'A credential that is refused polls pages of 100 (403)',
     ...acceptedBefore(by('refused-1')),
     run: (target) => poll(target, 'refused-1'),
     recoverySeconds: REFUSED_SECONDS,
+    maxCalls: REFUSED_CALLS,
   },
 };

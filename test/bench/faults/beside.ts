@@ -131,11 +131,20 @@ function watch(
   };
 }
 
-export const BESIDE_HEAD = ['what the attackers got', 'polls', 'failed', 'p50', 'p95', 'longest'];
+export const BESIDE_HEAD: readonly string[] = [
+  'what the attackers got',
+  'polls',
+  'failed',
+  'p50',
+  'p95',
+  'longest',
+  'streams: p95',
+];
 
 /** Cells of a table for {@link BESIDE_HEAD}. */
-export function cellsOf({ polls, prepared, tally }: Beside): string[] {
-  const times = polls.map(({ ms }) => ms);
+export function cellsOf(run: Beside): string[] {
+  const { polls, prepared, tally } = run;
+  const times = timesOf(polls, false);
   const before = listed(Object.entries(prepared.answers));
   const got = [
     before === '' ? '' : `before: ${before}`,
@@ -150,7 +159,16 @@ export function cellsOf({ polls, prepared, tally }: Beside): string[] {
     String(polls.length),
     String(polls.filter(({ fault }) => fault !== undefined).length),
     ...[0.5, 0.95, 1].map((share) => milliseconds(percentile(times, share))),
+    milliseconds(streamsP95(run)),
   ];
+}
+
+export function streamsP95({ polls }: Beside): number | undefined {
+  return percentile(timesOf(polls, true), 0.95);
+}
+
+function timesOf(polls: readonly Poll[], isStream: boolean): number[] {
+  return polls.filter((poll) => poll.isStream === isStream).map(({ ms }) => ms);
 }
 
 export function waitedCell({ waited }: Beside): string {
@@ -163,10 +181,7 @@ export function tableRow(cells: readonly string[]): string {
 
 export function claimsAboutOrdinaryClients(name: string, { polls }: Beside, maxP95Ms: number): Claim[] {
   const faults = histogram(polls.flatMap(({ fault }) => (fault === undefined ? [] : [fault])));
-  const p95 = percentile(
-    polls.map(({ ms }) => ms),
-    0.95,
-  );
+  const p95 = percentile(timesOf(polls, false), 0.95);
   return [
     claim(
       `${name}: ordinary clients lose nothing`,

@@ -31,7 +31,7 @@ export interface Poll {
   /** What is wrong with the answer; absent where it is whole, right and fresh. */
   readonly fault?: string;
   /** Whether it is a stream; its time is that until the first event. */
-  readonly isStream?: boolean;
+  readonly isStream: boolean;
 }
 
 export const ORDINARY_CLIENTS = 20;

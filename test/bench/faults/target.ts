@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest } from 'node:http';
+import { type Agent, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -53,11 +53,11 @@ const PAUSE_MS = 20;
 
 /** What `end` gives back is final, and every connection is closed then. */
 export function createTarget(
-  port: number,
-  seconds: number,
+  { port, seconds }: AttackOrder,
+  /** Kept connections, from one step to the next. */
+  agent: Agent,
 ): { readonly target: Target; tally(): Tally; end(): Tally } {
   const endsAt = Date.now() + seconds * 1000;
-  const agent = new Agent({ keepAlive: true });
   const sockets = new Set<Socket>();
   const answers: Record<string, number> = {};
   let largestBytes = 0;

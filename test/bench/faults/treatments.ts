@@ -8,6 +8,9 @@ const FAILURE: Refusal = [500, 'INTERNAL_SERVER_ERROR'];
 
 /** Calls of this word never get an answer. */
 export const HANGS = 'hangs';
+/** Calls of this word get their answer after {@link SLOW_MS}. */
+export const SLOW = 'slow';
+export const SLOW_MS = 2_000;
 export const FAILING_TEAM = '500';
 
 const BY_WORD: Readonly<Record<string, Refusal>> = {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HANGS, nameOfCaller, refusalOf, wordOf } from './treatments.ts';
+import { HANGS, nameOfCaller, refusalOf, SLOW, SLOW_MS, wordOf } from './treatments.ts';
 
 /**
  * The REST API on a bad day, a process of its own. Every backfill exists; how the API behaves is told by messages, each
@@ -121,7 +121,8 @@ async function serve(
   }
   const failing = mode === 'answers 500';
   const [status, code] = (treatsBadly ? refusalOf(call.word, call.teamId) : undefined) ?? [];
-  if (latencyMs > 0) await Promise.race([sleep(latencyMs), closed]);
+  const ms = treatsBadly && call.word === SLOW ? SLOW_MS : latencyMs;
+  if (ms > 0) await Promise.race([sleep(ms), closed]);
   leave();
   if (response.destroyed) return;
   if (failing) send(response, 500, errorBody('INTERNAL_SERVER_ERROR'));
