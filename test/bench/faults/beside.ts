@@ -138,12 +138,10 @@ export const BESIDE_HEAD: readonly string[] = [
   'p50',
   'p95',
   'longest',
-  'streams: p95',
 ];
 
 /** Cells of a table for {@link BESIDE_HEAD}. */
-export function cellsOf(run: Beside): string[] {
-  const { polls, prepared, tally } = run;
+export function cellsOf({ polls, prepared, tally }: Beside): string[] {
   const times = timesOf(polls, false);
   const before = listed(Object.entries(prepared.answers));
   const got = [
@@ -159,7 +157,6 @@ export function cellsOf(run: Beside): string[] {
     String(polls.length),
     String(polls.filter(({ fault }) => fault !== undefined).length),
     ...[0.5, 0.95, 1].map((share) => milliseconds(percentile(times, share))),
-    milliseconds(streamsP95(run)),
   ];
 }
 

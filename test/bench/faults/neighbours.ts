@@ -62,7 +62,14 @@ export async function neighbours(
     claims.push(...claimsAbout(name, found), ...claimsAboutItself(name, neighbour, found));
   }
   await Promise.all([clients.stop(), upstream.stop()]);
-  const head = ['bad neighbour', ...BESIDE_HEAD, 'upstream calls for it', 'recovered', 'waited for a core'];
+  const head = [
+    'bad neighbour',
+    ...BESIDE_HEAD,
+    'streams: p95',
+    'upstream calls for it',
+    'recovered',
+    'waited for a core',
+  ];
   return {
     report: [
       `### Bad neighbours, each beside ${ORDINARY_CLIENTS} ordinary clients`,
@@ -143,6 +150,7 @@ function row(name: string, neighbour: Neighbour | undefined, run: Run): string {
   return tableRow([
     name,
     ...cellsOf(run),
+    milliseconds(streamsP95(run)),
     neighbour === undefined ? '–' : String(callsFor(neighbour, run)),
     neighbour === undefined ? '–' : milliseconds(run.recoveryMs),
     waitedCell(run),
