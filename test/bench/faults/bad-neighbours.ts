@@ -168,10 +168,10 @@ export const NEIGHBOURS: Readonly<Record<string, Neighbour>> = {
     env: { UPSTREAM_MAX_CONCURRENCY: '64' },
   },
   timeouts: {
-    says: '200 reads of one credential hang until a deadline of a second, over 64 slots',
+    says: '200 reads of one credential hang until a deadline of two seconds, over 64 slots',
     ...hanging,
     run: (target) => freshDashboards(target, hanging.bad, { atOnce: 200, ids: 1, pauseMs: 100 }),
-    env: { UPSTREAM_MAX_CONCURRENCY: '64', UPSTREAM_TIMEOUT_MS: '1000' },
+    env: { UPSTREAM_MAX_CONCURRENCY: '64', UPSTREAM_TIMEOUT_MS: '2000' },
     recoverySeconds: 5,
   },
   failing: {
