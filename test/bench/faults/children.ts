@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, ROOT, RUN_TYPESCRIPT, spawnNode } from '../processes.ts';
 import type { ClientsOrder, ClientsReply } from './clients.ts';
-import type { AttackOrder, Tally } from './door-target.ts';
-import type { OrdinaryOrder, OrdinaryReply } from './door-clients.ts';
+import type { OrdinaryOrder, OrdinaryReply, Pace } from './ordinary-clients.ts';
+import type { AttackOrder, Tally } from './target.ts';
 import type { Mode, UpstreamOrder, UpstreamState } from './upstream.ts';
 
 /** So that what is left after a flood can be told from what has not been collected yet. Signalled, or it does nothing. */
@@ -153,7 +153,7 @@ export async function runClients(order: ClientsOrder): Promise<ClientsReply> {
 
 export interface OrdinaryClients {
   readonly pid: number;
-  begin(url: string): Promise<void>;
+  begin(url: string, pace: Pace): Promise<void>;
   /** Ends their polls, and gives back those since they began. */
   end(): Promise<OrdinaryReply>;
   stop(): Promise<void>;
@@ -161,11 +161,11 @@ export interface OrdinaryClients {
 
 /** Ordinary clients of one gateway after the other, in a process of their own. */
 export function startOrdinaryClients(): OrdinaryClients {
-  const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/door-clients.ts'], {});
+  const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/ordinary-clients.ts'], {});
   return {
     pid: child.pid,
-    async begin(url) {
-      await ask(child, { order: 'begin', url });
+    async begin(url, pace) {
+      await ask(child, { order: 'begin', url, ...pace });
     },
     end: () => ask(child, { order: 'end' }),
     stop: () => child.stop(),
@@ -180,7 +180,7 @@ export interface Attackers {
 
 /** Attackers in a process of their own, so that their work delays nobody's measuring. */
 export function startAttackers(): Attackers {
-  const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/door-attacker.ts'], {});
+  const child = start([...RUN_TYPESCRIPT, 'test/bench/faults/attacker.ts'], {});
   return {
     follow: (order) => ask(child, order),
     stop: () => child.stop(),

@@ -2,19 +2,11 @@ import { randomBytes, randomInt } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../../src/config.ts';
-import type { Target } from './door-target.ts';
+import type { Attack } from './attack.ts';
+import type { Target } from './target.ts';
 
-/** What one client, or many, may do at the door. */
-export interface Attack {
-  /** A sentence. */
-  readonly says: string;
-  /** What comes before, and is no part of what is measured. */
-  readonly prepare?: (target: Target) => Promise<void>;
-  readonly run: (target: Target) => Promise<void>;
-  /** How long at most; seven seconds where it is not given. */
-  readonly seconds?: number;
-  /** Settings of the gateway. */
-  readonly env?: Readonly<Record<string, string>>;
+/** One kind of attack at the door, and what the bench claims of it besides. */
+export interface DoorAttack extends Attack {
   /** Where the log goes, at level `info`; otherwise it holds errors only and goes to the bench's own errors. */
   readonly log?: 'full disk' | 'stalled reader' | 'file';
   /** What its answers may be at most. */
@@ -286,7 +278,7 @@ const SMALL_CACHE: Readonly<Record<string, string>> =
     ? { CACHE_MAX_BYTES: String(8 * 1024 * 1024) }
     : { CACHE_MAX_ENTRIES: '5000' };
 
-export const ATTACKS: Readonly<Record<string, Attack>> = {
+export const DOOR_ATTACKS: Readonly<Record<string, DoorAttack>> = {
   entities: {
     says: 'A list of 130,000 representations comes without a credential',
     run: entitiesWithoutCredential,

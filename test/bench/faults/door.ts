@@ -3,60 +3,49 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { coreWaitSeconds, peakResidentMiB, residentMiB } from '../machine.ts';
-import { type Claim, claim, type Findings, histogram, milliseconds, percentile } from './claims.ts';
+import { residentMiB } from '../machine.ts';
 import {
-  type FaultyUpstream,
-  type OrdinaryClients,
-  startAttackers,
-  startGateway,
-  startOrdinaryClients,
-  startUpstream,
-} from './children.ts';
-import { type Attack, ATTACKS } from './door-attacks.ts';
-import { ORDINARY_CLIENTS, type Poll, SERVICE_KEY_CLIENTS } from './door-clients.ts';
-import type { Tally } from './door-target.ts';
+  type Beside,
+  BESIDE_HEAD,
+  besideOrdinaryClients,
+  cellsOf,
+  claimsAboutOrdinaryClients,
+  listed,
+  type Shared,
+  tableRow,
+  waitedCell,
+} from './beside.ts';
+import { type GatewayUnderFault, startOrdinaryClients, startUpstream } from './children.ts';
+import { type Claim, claim, type Findings } from './claims.ts';
+import { DOOR_ATTACKS, type DoorAttack } from './door-attacks.ts';
+import { ORDINARY_CLIENTS, type Pace } from './ordinary-clients.ts';
 
 const LATENCY_MS = 5;
-const WARM_SECONDS = 3;
-const ATTACK_SECONDS = 7;
+const PACE: Pace = { sharingKey: 6, pauseMs: [250, 500] };
 /** Ordinary clients go on for so long afterwards. */
 const AFTER_SECONDS = 1;
 const MAX_P95_MS = 100;
 const MAX_HEAP_MIB = 384;
 const MAX_RESIDENT_MIB = 512;
-const SAMPLE_MS = 50;
 /** A forced collection is over by then. */
 const COLLECTION_MS = 500;
-/** Attackers that wait for a gateway that stands still are given up. */
-const PATIENCE_SECONDS = 60;
 /** Lines of the log that no request of an ordinary client wrote. */
 const MAX_OTHER_LINES = 50;
 
-interface Run {
-  readonly polls: readonly Poll[];
-  /** Undefined where the attackers were given up. */
-  readonly tally: Tally | undefined;
-  readonly residentMiB: { readonly before: number; readonly peak: number; readonly held: number | undefined };
-  /** Shares of the time for which the gateway and the ordinary clients waited for a core. */
-  readonly waited: readonly number[];
-  readonly gatewayEnd: string | undefined;
+interface Run extends Beside {
+  readonly beforeMiB: number;
+  /** Late in the attack, after a forced collection. */
+  readonly heldMiB: number | undefined;
   /** Upstream calls for what ordinary clients have in the cache for a minute, during the attack and after. */
   readonly callsForKept: number;
   /** Lines of the log since the start, and what all requests of ordinary clients may have written. */
   readonly lines: { readonly written: number; readonly polls: number } | undefined;
 }
 
-interface Shared {
-  readonly upstream: FaultyUpstream;
-  readonly clients: OrdinaryClients;
-  readonly core: number | undefined;
-}
-
 export async function door(
   core: number | undefined,
   progress: (text: string) => void,
-  names: readonly string[],
+  names: readonly string[] = Object.keys(DOOR_ATTACKS),
 ): Promise<Findings> {
   const upstream = await startUpstream(LATENCY_MS);
   const clients = startOrdinaryClients();
@@ -66,7 +55,7 @@ export async function door(
   const rows = [row('none', calm)];
   const claims = claimsAbout('no attack', undefined, calm);
   for (const name of names) {
-    const attack = ATTACKS[name];
+    const attack = DOOR_ATTACKS[name];
     if (attack === undefined) continue;
     progress(`door: ${name}: ${attack.says}`);
     const found = await measure(name, attack, shared);
@@ -74,83 +63,71 @@ export async function door(
     claims.push(...claimsAbout(name, attack, found));
   }
   await Promise.all([clients.stop(), upstream.stop()]);
+  const head = ['attack', ...BESIDE_HEAD, 'resident memory before', 'at most', 'waited for a core'];
   return {
     report: [
       `### Attacks at the door, each beside ${ORDINARY_CLIENTS} ordinary clients`,
       '',
-      '| attack | what the attackers got | polls | failed | p50 | p95 | longest | resident memory before | at most | waited for a core |',
-      '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+      tableRow(head),
+      tableRow(head.map((_, at) => (at < 2 ? '---' : '---:'))),
       ...rows,
       '',
-      `Each ordinary client polls a dashboard of ten transfers and a completed backfill every 250 to 500 ms; ${SERVICE_KEY_CLIENTS} of them share a ` +
-        `key. A poll's time counts from when it is due. The upstream takes ${LATENCY_MS} ms. Each attack has a gateway of ` +
-        `its own with \`--max-old-space-size=${MAX_HEAP_MIB}\`. The last column says how busy the machine was with other work: ` +
-        `for that share of the time the gateway and the ordinary clients waited for a core.`,
+      `Each ordinary client polls a dashboard of ten transfers and a completed backfill every ${PACE.pauseMs.join(' to ')} ms; ` +
+        `${PACE.sharingKey} of them share a key. A poll's time counts from when it is due. The upstream takes ` +
+        `${LATENCY_MS} ms. Each attack has a gateway of its own with \`--max-old-space-size=${MAX_HEAP_MIB}\`. The last ` +
+        `column says how busy the machine was with other work: for that share of the time the gateway and the ordinary ` +
+        `clients waited for a core.`,
     ].join('\n'),
     claims,
   };
 }
 
-async function measure(name: string | undefined, attack: Attack | undefined, shared: Shared): Promise<Run> {
-  const { upstream, clients, core } = shared;
+async function measure(
+  name: string | undefined,
+  attack: DoorAttack | undefined,
+  shared: Shared,
+): Promise<Run> {
   const log = openLog(attack?.log);
-  const gateway = await startGateway(
-    upstream.port,
-    { ...(attack?.log === undefined ? {} : { LOG_LEVEL: 'info' }), ...attack?.env },
-    { core, nodeArgs: [`--max-old-space-size=${MAX_HEAP_MIB}`], stdout: log.stdout },
-  );
-  const port = Number(new URL(gateway.url).port);
-  const attackers = startAttackers();
-  await clients.begin(gateway.url);
-  await attackers.follow({ step: 'prepare', name, port, seconds: PATIENCE_SECONDS });
-  await sleep(WARM_SECONDS * 1000);
   const holds = attack?.maxKiBEach !== undefined;
-  const settle = async (): Promise<void> => {
+  let beforeMiB = NaN;
+  let heldMiB: number | undefined;
+  const settle = async (gateway: GatewayUnderFault): Promise<void> => {
     gateway.collectGarbage();
     await sleep(COLLECTION_MS);
   };
-  if (holds) await settle();
-  await upstream.become('healthy');
-
-  const before = residentMiB(gateway.pid) ?? NaN;
-  let peak = before;
-  const waits = (): number[] => [gateway.pid, clients.pid].map((pid) => coreWaitSeconds(pid) ?? NaN);
-  const waitsBefore = waits();
-  let waitsAfter = waitsBefore;
-  const sampling = setInterval(() => {
-    peak = peakResidentMiB(gateway.pid) ?? peak;
-    if (gateway.ended() === undefined) waitsAfter = waits();
-  }, SAMPLE_MS);
-  const beganAt = Date.now();
-  const seconds = attack?.seconds ?? ATTACK_SECONDS;
-  const attacking = Promise.race([
-    attackers.follow({ step: 'attack', name, port, seconds }),
-    sleep((seconds + PATIENCE_SECONDS) * 1000).then(() => undefined),
-  ]);
-  let held: number | undefined;
-  if (holds) {
-    await sleep(seconds * 1000 - 2 * COLLECTION_MS);
-    await settle();
-    held = residentMiB(gateway.pid);
-  }
-  const tally = await attacking;
-  await attackers.stop();
-  await sleep(AFTER_SECONDS * 1000);
-  const { polls } = await clients.end();
-  const gatewayEnd = gateway.ended();
-  clearInterval(sampling);
-  const elapsedSeconds = (Date.now() - beganAt) / 1000;
-  const { callsBy } = await upstream.become('healthy');
-  await gateway.stop();
+  const beside = await besideOrdinaryClients(
+    {
+      bench: 'door',
+      name,
+      attack,
+      pace: PACE,
+      modeBefore: 'healthy',
+      env: attack?.log === undefined ? {} : { LOG_LEVEL: 'info' },
+      nodeArgs: [`--max-old-space-size=${MAX_HEAP_MIB}`],
+      stdout: log.stdout,
+      async beforeAttack(gateway) {
+        if (holds) await settle(gateway);
+        beforeMiB = residentMiB(gateway.pid) ?? NaN;
+      },
+      async duringAttack(gateway, seconds) {
+        if (!holds) return;
+        await sleep(seconds * 1000 - 2 * COLLECTION_MS);
+        await settle(gateway);
+        heldMiB = residentMiB(gateway.pid);
+      },
+      async afterAttack() {
+        await sleep(AFTER_SECONDS * 1000);
+      },
+    },
+    shared,
+  );
   const written = log.close();
   return {
-    polls: polls.filter(({ dueAt }) => dueAt >= beganAt),
-    tally,
-    residentMiB: { before, peak, held },
-    waited: waitsAfter.map((after, at) => (after - (waitsBefore[at] ?? NaN)) / elapsedSeconds),
-    gatewayEnd,
-    callsForKept: callsBy['ordinary completed'] ?? 0,
-    lines: written === undefined ? undefined : { written, polls: polls.length },
+    ...beside,
+    beforeMiB,
+    heldMiB,
+    callsForKept: beside.callsBy['ordinary completed'] ?? 0,
+    lines: written === undefined ? undefined : { written, polls: beside.pollsInAll },
   };
 }
 
@@ -160,7 +137,7 @@ interface LogPlace {
   close(): number | undefined;
 }
 
-function openLog(place: Attack['log']): LogPlace {
+function openLog(place: DoorAttack['log']): LogPlace {
   if (place === undefined) return { stdout: undefined, close: () => undefined };
   const directory = mkdtempSync(join(tmpdir(), 'door-'));
   const path = place === 'full disk' ? '/dev/full' : join(directory, 'log');
@@ -178,73 +155,30 @@ function openLog(place: Attack['log']): LogPlace {
   };
 }
 
-function faultsOf({ polls }: Run): ReadonlyMap<string, number> {
-  return histogram(polls.flatMap(({ fault }) => (fault === undefined ? [] : [fault])));
-}
-
-function listed(counts: Iterable<readonly [string, number]>): string {
-  return [...counts].map(([what, count]) => `${what} ${count}`).join(', ');
-}
-
 function mib(value: number): string {
   return `${value.toFixed(0)} MiB`;
 }
 
-function row(name: string, { polls, tally, waited, residentMiB: { before, peak } }: Run): string {
-  const times = polls.map(({ ms }) => ms);
-  const got = [
-    listed(Object.entries(tally?.answers ?? {})),
-    tally === undefined || tally.held === 0 ? '' : `${tally.held} connections`,
-    tally === undefined || tally.largestBytes === 0
-      ? ''
-      : `at most ${(tally.largestBytes / 1000).toFixed(1)} KB`,
-  ].filter((text) => text !== '');
-  return [
-    '',
-    name,
-    got.join('; ') || '–',
-    String(polls.length),
-    String(polls.filter(({ fault }) => fault !== undefined).length),
-    ...[0.5, 0.95, 1].map((share) => milliseconds(percentile(times, share))),
-    mib(before),
-    mib(peak),
-    waited.map((share) => `${(share * 100).toFixed(0)} %`).join(', '),
-    '',
-  ]
-    .join(' | ')
-    .trim();
+function row(name: string, run: Run): string {
+  return tableRow([name, ...cellsOf(run), mib(run.beforeMiB), mib(run.peakMiB), waitedCell(run)]);
 }
 
-function claimsAbout(name: string, attack: Attack | undefined, run: Run): Claim[] {
-  const { polls, gatewayEnd, residentMiB: memory } = run;
-  const faults = faultsOf(run);
-  const p95 = percentile(
-    polls.map(({ ms }) => ms),
-    0.95,
-  );
+function claimsAbout(name: string, attack: DoorAttack | undefined, run: Run): Claim[] {
+  const { gatewayEnd, peakMiB } = run;
   return [
-    claim(
-      `${name}: ordinary clients lose nothing`,
-      listed(faults) || `${polls.length} polls`,
-      faults.size === 0 && polls.length > 0,
-    ),
-    claim(
-      `${name}: 95 % of their polls take less than ${MAX_P95_MS} ms`,
-      milliseconds(p95),
-      p95 !== undefined && p95 < MAX_P95_MS,
-    ),
+    ...claimsAboutOrdinaryClients(name, run, MAX_P95_MS),
     claim(
       `${name}: the process lives, with less than ${MAX_RESIDENT_MIB} MiB resident`,
-      gatewayEnd ?? mib(memory.peak),
-      gatewayEnd === undefined && memory.peak < MAX_RESIDENT_MIB,
+      gatewayEnd ?? mib(peakMiB),
+      gatewayEnd === undefined && peakMiB < MAX_RESIDENT_MIB,
     ),
     ...(attack === undefined ? [] : claimsOf(name, attack, run)),
   ];
 }
 
 /** The claims that only some attacks are about. */
-function claimsOf(name: string, attack: Attack, run: Run): Claim[] {
-  const { tally, lines, residentMiB: memory } = run;
+function claimsOf(name: string, attack: DoorAttack, run: Run): Claim[] {
+  const { tally, lines, beforeMiB, heldMiB } = run;
   const { maxAnswerBytes, maxKiBEach } = attack;
   const claims: Claim[] = [];
   if (maxAnswerBytes !== undefined) {
@@ -268,7 +202,7 @@ function claimsOf(name: string, attack: Attack, run: Run): Claim[] {
     );
   }
   if (maxKiBEach !== undefined) {
-    const each = (((memory.held ?? NaN) - memory.before) * 1024) / (tally?.held ?? 0);
+    const each = (((heldMiB ?? NaN) - beforeMiB) * 1024) / (tally?.held ?? 0);
     claims.push(
       claim(
         `${name}: each connection holds less than ${maxKiBEach} KiB`,

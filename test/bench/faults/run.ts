@@ -3,18 +3,22 @@ import { parseArgs } from 'node:util';
 import { describeMachine, separateCores } from '../machine.ts';
 import { claimsTable, type Findings } from './claims.ts';
 import { door } from './door.ts';
-import { ATTACKS } from './door-attacks.ts';
+import { DOOR_ATTACKS } from './door-attacks.ts';
 import { flood } from './flood.ts';
+import { NEIGHBOURS } from './bad-neighbours.ts';
+import { neighbours } from './neighbours.ts';
 import { outage } from './outage.ts';
 
 /**
  * What becomes of the built gateway's answers when its upstream is down, when far more is asked of it than it can get,
- * or when somebody attacks it at the door. Prints Markdown; ends with code 1 where the gateway does not live up to a
- * claim.
+ * when somebody attacks it at the door, or beside bad neighbours. Prints Markdown; ends with code 1 where the gateway
+ * does not live up to a claim.
  */
-const BENCHES = { outage, flood, door };
+const BENCHES = { outage, flood, door, neighbours };
+const ATTACKS = [...Object.keys(DOOR_ATTACKS), ...Object.keys(NEIGHBOURS)];
 const USAGE = `npm run bench:faults -- [${Object.keys(BENCHES).join('] [')}] [--attacks NAME,NAME]
-  --attacks  some of those at the door: ${Object.keys(ATTACKS).join(', ')}`;
+  --attacks  some of those at the door: ${Object.keys(DOOR_ATTACKS).join(', ')};
+             some of the bad neighbours: ${Object.keys(NEIGHBOURS).join(', ')}`;
 
 /** To standard error: standard output is the report. */
 function progress(text: string): void {
@@ -23,17 +27,18 @@ function progress(text: string): void {
 
 function readArguments(args: readonly string[]): {
   readonly names: readonly string[];
-  readonly attacks: readonly string[];
+  /** All, where none are named. */
+  readonly attacks: readonly string[] | undefined;
 } {
   const { values, positionals: names } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: { attacks: { type: 'string' } },
   });
-  const attacks = values.attacks?.split(',') ?? Object.keys(ATTACKS);
+  const attacks = values.attacks?.split(',');
   const unknown = [
     ...names.filter((name) => !Object.hasOwn(BENCHES, name)),
-    ...attacks.filter((name) => !Object.hasOwn(ATTACKS, name)),
+    ...(attacks ?? []).filter((name) => !ATTACKS.includes(name)),
   ];
   if (unknown.length > 0) throw new Error(`there is no ${unknown.join(', ')}\n${USAGE}`);
   return { names, attacks };

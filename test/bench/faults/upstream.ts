@@ -1,13 +1,21 @@
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HANGS, nameOfCaller, refusalOf, SLOW, SLOW_MS, wordOf } from './treatments.ts';
 
 /**
  * The REST API on a bad day, a process of its own. Every backfill exists; how the API behaves is told by messages, each
  * answered with what was counted since the message before.
  */
-export type Mode = 'healthy' | 'refuses connections' | 'resets connections' | 'answers 500' | 'hangs';
+export type Mode =
+  | 'healthy'
+  /** Healthy for the callers that it treats badly otherwise, too. */
+  | 'good to all'
+  | 'refuses connections'
+  | 'resets connections'
+  | 'answers 500'
+  | 'hangs';
 
 export interface UpstreamOrder {
   readonly mode: Mode;
@@ -16,17 +24,12 @@ export interface UpstreamOrder {
 export interface UpstreamState {
   /** Milliseconds since the epoch, of each call that was made. */
   readonly callsAt: readonly number[];
-  /** How many, by the first word of the caller's token, followed by `completed` for a completed backfill. */
+  /**
+   * How many, by the name that `treatments.ts` gives to the caller, followed by `completed` for a completed backfill.
+   */
   readonly callsBy: Readonly<Record<string, number>>;
   readonly maxInFlight: number;
 }
-
-/** Tokens that the API treats in a way of their own, by their first word, while it is healthy for everybody else. */
-const HANGS = 'hangs';
-const STATUS_OF_TOKEN: Readonly<Record<string, readonly [status: number, code: string]>> = {
-  invented: [401, 'API_KEY_INVALID'],
-  refused: [403, 'ACCESS_DENIED'],
-};
 
 /**
  * Backfills with a long error report: the ids that begin with its size in KB. Each begins with 9 as
@@ -43,7 +46,7 @@ function reportOf(kilobytes: number): string {
   return JSON.stringify(Array.from({ length: kilobytes }, () => run));
 }
 
-const ROUTE = /^\/v1\/teams\/\d+\/(?:backfills\/(\d+)|transfers\/(\d+)\/backfills\/latest)$/;
+const ROUTE = /^\/v1\/teams\/(\d+)\/(?:backfills\/(\d+)|transfers\/(\d+)\/backfills\/latest)$/;
 const REST_OF_RECORD = JSON.stringify({
   range_start_date: '2024-01-01',
   range_end_date: '2024-01-31',
@@ -77,37 +80,57 @@ const server = createServer((request, response) => {
     () => undefined,
     () => undefined,
   );
-  const [, word = ''] = /^Bearer ([a-z]+)/.exec(request.headers.authorization ?? '') ?? [];
-  const what = COMPLETED_ID.test(ROUTE.exec(request.url ?? '')?.[1] ?? '') ? `${word} completed` : word;
+  const call = readCall(request);
+  const name = nameOfCaller(call.word, call.teamId);
+  const what = COMPLETED_ID.test(call.backfillId ?? '') ? `${name} completed` : name;
   callsBy[what] = (callsBy[what] ?? 0) + 1;
-  void serve(request.url ?? '', word, response, () => inFlight--, done);
+  void serve(call, response, () => inFlight--, done);
 });
 
+interface Call {
+  /** The first word of the token. */
+  readonly word: string;
+  readonly teamId: string | undefined;
+  /** One of the two, or neither for a list. */
+  readonly backfillId: string | undefined;
+  readonly transferId: string | undefined;
+}
+
+function readCall({ url = '', headers }: IncomingMessage): Call {
+  const [, teamId, backfillId, transferId] = ROUTE.exec(url) ?? [];
+  return {
+    word: wordOf(headers.authorization?.replace('Bearer ', '') ?? ''),
+    teamId,
+    backfillId,
+    transferId,
+  };
+}
+
 async function serve(
-  url: string,
-  word: string,
+  call: Call,
   response: ServerResponse,
   leave: () => void,
   closed: Promise<void>,
 ): Promise<void> {
+  const treatsBadly = mode !== 'good to all';
   // What hangs never gets an answer, even from an API that has recovered; it is in flight until the client gives up.
-  if (mode === 'hangs' || word === HANGS) {
+  if (mode === 'hangs' || (treatsBadly && call.word === HANGS)) {
     await closed;
     leave();
     return;
   }
   const failing = mode === 'answers 500';
-  if (latencyMs > 0) await Promise.race([sleep(latencyMs), closed]);
+  const [status, code] = (treatsBadly ? refusalOf(call.word, call.teamId) : undefined) ?? [];
+  const ms = treatsBadly && call.word === SLOW ? SLOW_MS : latencyMs;
+  if (ms > 0) await Promise.race([sleep(ms), closed]);
   leave();
   if (response.destroyed) return;
-  const [status, code] = STATUS_OF_TOKEN[word] ?? [];
   if (failing) send(response, 500, errorBody('INTERNAL_SERVER_ERROR'));
   else if (status !== undefined) send(response, status, errorBody(code));
-  else answer(url, response);
+  else answer(call, response);
 }
 
-function answer(url: string, response: ServerResponse): void {
-  const [, backfillId, transferId] = ROUTE.exec(url) ?? [];
+function answer({ backfillId, transferId }: Call, response: ServerResponse): void {
   if (backfillId !== undefined) send(response, 200, recordBody(backfillId, '456789'));
   else if (transferId !== undefined) send(response, 200, recordBody(`9${transferId}`, transferId));
   // No list of a team's backfills: what is measured is what the others cost.

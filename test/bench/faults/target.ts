@@ -1,8 +1,9 @@
-import { Agent, request as httpRequest } from 'node:http';
+import { type Agent, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface AttackOrder {
+  readonly bench: 'door' | 'neighbours';
   readonly step: 'prepare' | 'attack';
   /** Absent where nobody attacks. */
   readonly name: string | undefined;
@@ -35,12 +36,14 @@ export interface Target {
   untilOver(): Promise<void>;
   /** Sends a request and reads the answer to its end. Never rejects. */
   exchange(exchange: Exchange): Promise<void>;
-  /** Sends a GraphQL request for team 1. */
-  ask(request: object, token?: string): Promise<void>;
+  /** Sends a GraphQL request for team 1, or another one. */
+  ask(request: object, token?: string, teamId?: string): Promise<void>;
   /** Opens a connection, which is counted as held and ends with the attack. It reads nothing by itself. */
   hold(): Promise<Socket | undefined>;
   /** Runs `step` over and over, `atOnce` at a time, until the attack is over or `steps` are done. */
   repeat(atOnce: number, step: (number: number) => Promise<void>, steps?: number): Promise<void>;
+  /** Counts an answer that came to a connection which is held. */
+  count(what: string): void;
 }
 
 const SHOWN = /\n\s+at |node_modules|file:\/\/|\/dist\//;
@@ -48,9 +51,13 @@ const LOOKED_AT = 4_096;
 /** After a connection that failed: attackers that spin do not get any further either. */
 const PAUSE_MS = 20;
 
-export function createTarget(port: number, seconds: number): { target: Target; end(): Tally } {
+/** What `end` gives back is final, and every connection is closed then. */
+export function createTarget(
+  { port, seconds }: AttackOrder,
+  /** Kept connections, from one step to the next. */
+  agent: Agent,
+): { readonly target: Target; tally(): Tally; end(): Tally } {
   const endsAt = Date.now() + seconds * 1000;
-  const agent = new Agent({ keepAlive: true });
   const sockets = new Set<Socket>();
   const answers: Record<string, number> = {};
   let largestBytes = 0;
@@ -106,11 +113,12 @@ export function createTarget(port: number, seconds: number): { target: Target; e
     isOver,
     untilOver: () => end,
     exchange,
-    ask: (request, token) =>
+    count,
+    ask: (request, token, teamId = '1') =>
       exchange({
         headers: {
           'content-type': 'application/json',
-          'x-team-id': '1',
+          'x-team-id': teamId,
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         },
         body: JSON.stringify(request),
@@ -135,13 +143,15 @@ export function createTarget(port: number, seconds: number): { target: Target; e
       );
     },
   };
+  const tally = (): Tally => ({ answers: { ...answers }, largestBytes, leaks, held });
   return {
     target,
+    tally,
     end() {
-      const tally = { answers: { ...answers }, largestBytes, leaks, held };
+      const final = tally();
       for (const socket of sockets) socket.destroy();
       agent.destroy();
-      return tally;
+      return final;
     },
   };
 }
