@@ -13,7 +13,7 @@ import { Partition } from './partition.ts';
 export interface Partitions<Team extends object> {
   /** @param credentialId {@link Credential.id} */
   of(credentialId: string): Partition<Team>;
-  /** Records that the REST API has accepted the credential. */
+  /** Records that the REST API has answered the credential with something else than a 401. */
   accept(partition: Partition<Team>): void;
   /** Whether the REST API has accepted the credential, as far as is known. */
   isAccepted(credentialId: string): boolean;

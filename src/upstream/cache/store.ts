@@ -261,6 +261,8 @@ export function createTeamStore<Team extends object>(
     },
 
     keepNotFound({ kind, id }, error, sentAt) {
+      // Whoever gets another answer than a 401 is no newcomer, whatever he may read.
+      partitions.accept(partition);
       const moments = momentsFromNow(lifetimes().changingMs);
       const entry: KeptBackfill = { kind: 'backfill', outcome: error, ...moments };
       if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments));
@@ -312,6 +314,7 @@ export function createTeamStore<Team extends object>(
     },
 
     refuse(resource) {
+      partitions.accept(partition);
       const kept = keptOf(resource);
       if (kept !== undefined && 'record' in kept.outcome) partition.delete(backfillKey(kept.outcome.id));
       partition.delete(resource.kind === 'latest' ? latestKey(resource.id) : backfillKey(resource.id));

@@ -338,10 +338,12 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     await expect.poll(() => sandbox.calls.inFlight).toBe(1);
     two?.leave();
     await expect.poll(() => logLines.filter(({ reason }) => reason === 'left')).toHaveLength(3);
-    expect(clock.waiting).toBe(0);
     sandbox.calls.reset();
+    // The poll under way goes on, and reads beside the list that is late. None follows it.
     clock.advance(60_000);
-    expect(sandbox.calls.count()).toBe(0);
+    expect(sandbox.calls.count('listIncompleteBackfills')).toBe(0);
+    expect(sandbox.calls.count()).toBeLessThanOrEqual(1);
+    expect(clock.waiting).toBe(0);
   });
 
   it('never shares a poll with another credential or team', async () => {

@@ -3,6 +3,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { createBackfillUpdates } from '../../../src/graphql/live/backfill-updates.ts';
 import { createLog } from '../../../src/log.ts';
 import { createMetrics } from '../../../src/metrics.ts';
+import { createShares } from '../../../src/shares.ts';
 import type { BackfillSnapshot } from '../../../src/upstream/cache/snapshots.ts';
 import { parseCredential } from '../../../src/upstream/credentials.ts';
 import { UpstreamError } from '../../../src/upstream/errors.ts';
@@ -260,6 +261,7 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
     clock,
     metrics,
     staleMs: SETTINGS.staleMs,
+    streams: createShares({ total: 1_000, timesFree: 1 }, () => true),
   });
   const iterators: AsyncIterator<BackfillSnapshot>[] = [];
 
