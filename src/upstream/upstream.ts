@@ -6,6 +6,7 @@ import { createPartitions } from './cache/partitions.ts';
 import type { UpstreamError } from './errors.ts';
 import { createAdmission } from './quota/admission.ts';
 import { createGovernor, type Governor } from './quota/governor.ts';
+import { createRefusalMemory } from './quota/refusal-memory.ts';
 import { createRetryAfterGate } from './quota/retry-after-gate.ts';
 import { type Backfills, createBackfills } from './reads/backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
@@ -92,7 +93,12 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     log,
     metrics,
   });
-  const admission = createAdmission({ gate: createRetryAfterGate(clock), governor, partitions });
+  const admission = createAdmission({
+    gate: createRetryAfterGate(clock),
+    refusals: createRefusalMemory(clock, ttlMs),
+    governor,
+    partitions,
+  });
   const freshness = createFreshness({ ttlMs, finalTtlMs }, governor);
   const endpoint = createEndpoint({ client, admission, freshness, clock });
   const teamOf = createTeams({
@@ -116,7 +122,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   );
 
   return {
-    backfills: createBackfills({ teamOf, clock, metrics, timeoutMs }),
+    backfills: createBackfills({ teamOf, isSaving: governor.isSaving, clock, metrics, timeoutMs }),
     estimate: createEstimate({ teamOf, clock }),
     quota: governor,
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,

@@ -43,6 +43,8 @@ export interface Governor extends CallCounter {
   expectCall(credentialId: string, reason: CallReason): void;
   /** @throws {UpstreamError} `rateLimited` where the call is better saved for others */
   assertAffordable(credentialId: string, priority: Priority): void;
+  /** Whether so few calls are left that none is made for something known. */
+  isSaving(credentialId: string): boolean;
   /** Calls left in the hour, as far as is known here. */
   remaining(credentialId: string): number;
   survey(): QuotaSurvey;
@@ -178,6 +180,11 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
       throw new UpstreamError('rateLimited', `the hour's calls of this credential are ${level}`, {
         retryAfterSeconds: Math.max(1, Math.ceil(reliefMs / 1000)),
       });
+    },
+
+    isSaving(credentialId) {
+      const level = levelOf(accountOf(credentialId));
+      return level === 'nearly_out' || level === 'out';
     },
 
     remaining: (credentialId) => remainingOf(accountOf(credentialId)),
