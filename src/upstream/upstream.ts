@@ -69,7 +69,9 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   const { timeoutMs, maxConcurrency, pollMs } = settings;
   const { clock, log, metrics } = deps;
   const partitions = createPartitions<Team>(maxBytes);
-  const governor = createGovernor(clock, { finalTtlMs, hourlyQuota, replicas });
+  const governor = createGovernor(clock, { finalTtlMs, hourlyQuota, replicas }, (level, before) =>
+    log.warn({ from: before, to: level }, 'quota level changed'),
+  );
   const http =
     deps.http ??
     createHttpClient({
@@ -85,6 +87,10 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     clock,
     counter: governor,
     onCircuit: (scope, isClosed, cause) => reportCircuit(log, scope, isClosed, cause),
+    onReachable(isReachable, cause) {
+      if (isReachable) log.warn('upstream reachable again');
+      else log.warn(whyOf(cause), 'upstream unreachable');
+    },
   });
   const client = createBackfillsClient({
     http: resilient,
@@ -94,7 +100,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     metrics,
   });
   const admission = createAdmission({
-    gate: createRetryAfterGate(clock),
+    gate: createRetryAfterGate(clock, (seconds) => log.warn({ seconds }, 'retry-after gate closed')),
     refusals: createRefusalMemory(clock, ttlMs),
     governor,
     partitions,

@@ -32,6 +32,8 @@ export interface BackfillUpdatesDeps {
   /** Milliseconds that the last good answer may age while polls fail; 0 ends a stream at the first failure. */
   readonly staleMs: number;
   readonly maxStreams?: number;
+  /** Called when the streams of a credential and team are told that their state is stale, and that it is not any more. */
+  readonly onStale: (isStale: boolean) => void;
 }
 
 /** A stream takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
@@ -41,7 +43,7 @@ const MAX_STREAMS = 10_000;
 const EVENTS_PER_TICK = 50;
 
 export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
-  const { upstream, clock, metrics, staleMs, maxStreams = MAX_STREAMS } = deps;
+  const { upstream, clock, metrics, staleMs, maxStreams = MAX_STREAMS, onStale } = deps;
   const pollers = new Map<string, TeamPoller>();
   let streams = 0;
   const tickLimiter = createTickLimiter(EVENTS_PER_TICK);
@@ -59,6 +61,7 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
       staleMs,
       tickLimiter,
       onEmpty: () => void pollers.delete(key),
+      onStale,
     });
     pollers.set(key, poller);
     return poller;

@@ -16,7 +16,11 @@ const MAX_CLOSED = 10_000;
 /** The longest wait that the REST API documents; a longer one is taken for a mistake. */
 const MAX_SECONDS = 86_400;
 
-export function createRetryAfterGate(clock: Clock): RetryAfterGate {
+/** @param onClosed called when the gate of a credential has closed, with the seconds */
+export function createRetryAfterGate(
+  clock: Clock,
+  onClosed: (seconds: number) => void = () => undefined,
+): RetryAfterGate {
   const closed = new LRUCache<string, { readonly until: number; readonly by: UpstreamError }>({
     max: MAX_CLOSED,
   });
@@ -25,7 +29,11 @@ export function createRetryAfterGate(clock: Clock): RetryAfterGate {
     closeAfter(by, { id }) {
       if (by.subject !== 'quota') return;
       const seconds = Math.min(MAX_SECONDS, by.retryAfterSeconds ?? 0);
-      if (seconds > 0) closed.set(id, { until: clock.monotonic() + seconds * 1000, by });
+      if (seconds <= 0) return;
+      const now = clock.monotonic();
+      // Calls that were under way together are refused together, which closes the gate once.
+      if ((closed.get(id)?.until ?? -Infinity) <= now) onClosed(seconds);
+      closed.set(id, { until: now + seconds * 1000, by });
     },
 
     assertOpen({ id }) {

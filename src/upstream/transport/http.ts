@@ -154,6 +154,13 @@ const CONNECTING: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'UND_ERR_CONNECT_TIMEOUT',
+  // A certificate that is not trusted.
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  // A proxy that cannot be had.
+  'UND_ERR_PRX_TLS',
 ]);
 
 /** Whether there was no connection at all, as opposed to one that broke. */

@@ -55,6 +55,7 @@ function startUpdates(maxStreams: number, read = (): BackfillSnapshot => snapsho
     clock,
     metrics: createMetrics(),
     staleMs: 10_000,
+    onStale: () => undefined,
     maxStreams,
   });
   return { clock, updates };
