@@ -141,6 +141,7 @@ describe('a list that gets no slot', () => {
     const all = await Promise.all([first, page('b'), page('c')]);
     expect(all.flatMap(codesOf)).toEqual([]);
     expect(sandbox.calls.count('listIncompleteBackfills')).toBe(2);
+    expect(new Set(sandbox.calls.all.map(({ authorization }) => authorization)).size).toBe(2);
     const linesOf = (text: string): number =>
       logLines.filter(({ msg }) => typeof msg === 'string' && msg.startsWith(text)).length;
     expect(linesOf('team list not used')).toBe(2);
