@@ -55,6 +55,22 @@ describe('the log warns once', () => {
     );
   });
 
+  it('when the upstream speaks no TLS', async () => {
+    const plain = createServer((_request, response) => void response.end());
+    await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+    closed(plain);
+    const { port } = plain.address() as AddressInfo;
+    const stack = await startStack({ SUPERMETRICS_API_URL: `https://127.0.0.1:${port}/v1` });
+    for (const id of ['1', '2']) await stack.query(latest(id));
+    expect(warnings(stack, 'upstream unreachable')).toEqual([
+      {
+        msg: 'upstream unreachable',
+        reason: 'unavailable',
+        cause: expect.stringMatching(/^ERR_SSL_/) as unknown,
+      },
+    ]);
+  });
+
   it('when a circuit opens and closes', async () => {
     const stack = await startStack();
     const restore = stack.sandbox.faults.add({ times: Infinity, answer: { kind: 'status', status: 500 } });
@@ -116,10 +132,11 @@ describe('the log warns once', () => {
     stack.clock.advance(2_000);
     await expect.poll(() => stack.sandbox.calls.count()).toBe(3);
     await expect.poll(() => stack.clock.waiting).toBe(1);
+    const told = ['streams told stale', 'streams told fresh again'];
+    expect(warnings(stack, ...told)).toHaveLength(1);
     restore();
     stack.clock.advance(2_000);
     await haveAll(3);
-    const told = ['streams told stale', 'streams told fresh again'];
     expect(warnings(stack, ...told)).toEqual(told.map((msg) => ({ msg })));
     // A refusal ends streams. It makes none stale.
     stack.sandbox.faults.add({ times: Infinity, answer: { kind: 'status', status: 401 } });

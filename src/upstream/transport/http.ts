@@ -166,7 +166,7 @@ const CONNECTING: ReadonlySet<string> = new Set([
 /** Whether there was no connection at all, as opposed to one that broke. */
 export function isNoConnection({ cause }: UpstreamError): boolean {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return CONNECTING.has(code) || code.startsWith('ERR_TLS') || code.startsWith('CERT_');
+  return CONNECTING.has(code) || /^(?:ERR_TLS|ERR_SSL|CERT)_/.test(code);
 }
 
 function toUpstreamError(error: Error): UpstreamError {
