@@ -112,6 +112,7 @@ export function createGateway({
     clock,
     metrics,
     staleMs: config.CACHE_STALE_MS,
+    onStale: (isStale) => log.warn(isStale ? 'streams told stale' : 'streams told fresh again'),
   });
   metrics.gauge(
     'subscriptions_open',

@@ -8,6 +8,7 @@ import type { BackfillSnapshot } from './cache/snapshots.ts';
 import type { UpstreamError } from './errors.ts';
 import { createAdmission } from './quota/admission.ts';
 import { createGovernor, type Governor } from './quota/governor.ts';
+import { createRefusalMemory } from './quota/refusal-memory.ts';
 import { createRetryAfterGate } from './quota/retry-after-gate.ts';
 import { type Backfills, createBackfills } from './reads/backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
@@ -78,7 +79,9 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   const { timeoutMs, maxConcurrency, pollMs } = settings;
   const { clock, log, metrics } = deps;
   const partitions = createPartitions<Team>(maxBytes);
-  const governor = createGovernor(clock, { finalTtlMs, hourlyQuota, replicas });
+  const governor = createGovernor(clock, { finalTtlMs, hourlyQuota, replicas }, (level, before) =>
+    log.warn({ from: before, to: level }, 'quota level changed'),
+  );
   const http =
     deps.http ??
     createHttpClient({
@@ -95,6 +98,10 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     clock,
     counter: governor,
     onCircuit: (scope, isClosed, cause) => reportCircuit(log, scope, isClosed, cause),
+    onReachable(isReachable, cause) {
+      if (isReachable) log.warn('upstream reachable again');
+      else log.warn(whyOf(cause), 'upstream unreachable');
+    },
   });
   const client = createBackfillsClient({
     http: resilient,
@@ -103,7 +110,12 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     log,
     metrics,
   });
-  const admission = createAdmission({ gate: createRetryAfterGate(clock), governor, partitions });
+  const admission = createAdmission({
+    gate: createRetryAfterGate(clock, (seconds) => log.warn({ seconds }, 'retry-after gate closed')),
+    refusals: createRefusalMemory(clock, ttlMs),
+    governor,
+    partitions,
+  });
   const freshness = createFreshness({ ttlMs, finalTtlMs }, governor);
   const endpoint = createEndpoint({ client, admission, freshness, clock });
   const teamOf = createTeams({
@@ -127,7 +139,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   );
 
   return {
-    backfills: createBackfills({ teamOf, clock, metrics, timeoutMs }),
+    backfills: createBackfills({ teamOf, isSaving: governor.isSaving, clock, metrics, timeoutMs }),
     estimate: createEstimate({ teamOf, clock }),
     lastKnown: (context, teamId, id) =>
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,

@@ -68,9 +68,10 @@ describe('Query.backfill', () => {
   );
 
   it('shows an unknown status as UNKNOWN, with the other fields', async () => {
-    const { world, sandbox, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     for (const strange of ['PAUSED', 'constructor', '']) {
+      clock.advance(1_000);
       sandbox.faults.add({
         answer: { kind: 'edit', edit: (json) => json.replace('"RUNNING"', `"${strange}"`) },
       });
@@ -99,7 +100,7 @@ describe('Query.backfill', () => {
   });
 
   it('treats optional keys that are null like absent ones', async () => {
-    const { world, sandbox, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'CREATED' });
     const fields = 'startTime endTime removedTime removedUserId errorReport { error }';
     const optional =
@@ -108,6 +109,7 @@ describe('Query.backfill', () => {
     const nulls =
       '"start_time":null,"end_time":null,"removed_time":null,"removed_user_id":null,"error_report":null,';
     for (const replacement of ['', nulls]) {
+      clock.advance(1_000);
       sandbox.faults.add({
         answer: {
           kind: 'edit',

@@ -16,7 +16,7 @@ describe('X-Request-Id', () => {
   });
 
   it('is generated if the request has none, or an unsafe one', async () => {
-    const { sandbox, query } = await startStack();
+    const { sandbox, clock, query } = await startStack();
     const made = new Set<string | null>();
     for (const headers of [
       {},
@@ -24,6 +24,7 @@ describe('X-Request-Id', () => {
       { 'x-request-id': 'x'.repeat(129) },
       { 'x-request-id': 'ä' },
     ]) {
+      clock.advance(1_000);
       made.add(
         (
           await query('{ backfill(id: "1") { id } }', {
@@ -137,18 +138,21 @@ describe('the log', () => {
   });
 
   it('never contains a token, a variable, a result or the upstream host', async () => {
-    const { world, sandbox, query, logLines } = await startStack();
+    const { world, sandbox, clock, query, logLines } = await startStack();
     world.addToken('s3cr3t-token', { teams: 'all', permissions: 'view' });
     const id = world.addBackfill({ id: '987654321', transferId: '5', status: 'RUNNING' });
     const options = { token: 's3cr3t-token', variables: { id } };
     await query('query ($id: ID!) { backfill(id: $id) { id } }', options);
     for (const status of [401, 403, 404, 429, 500, 503]) {
+      // No refusal is remembered for longer.
+      clock.advance(60_000);
       sandbox.faults.add({ answer: { kind: 'status', status, body: 'secret words' } });
       await query('query ($id: ID!) { backfill(id: $id) { id } }', {
         ...options,
         headers: { 'cache-control': 'no-cache' },
       });
     }
+    clock.advance(60_000);
     sandbox.faults.add({
       answer: {
         kind: 'edit',

@@ -49,6 +49,9 @@ export function expectOutcome(result: Result, outcome: Row['outcome'], usual: un
 /** Far below every deadline, so that no deadline can have passed; above what a busy machine takes. */
 const NORMAL_MS = 2_000;
 
+/** For how long a refusal is remembered, and longer than `no-cache` may be answered from the cache. */
+export const REMEMBERED_MS = 2_000;
+
 /** Reads the backfill past the cache. It must come in full and in normal time. */
 export async function readAgain(query: (text: string, options: object) => Promise<Result>): Promise<unknown> {
   const startedAt = performance.now();
@@ -65,12 +68,13 @@ export const env = ({ timeoutMs }: Row): Record<string, string> =>
 /** One test for each row: the read has the row's outcome, and the read after the fault is a normal one. */
 export function testEach(rows: readonly FaultRow[]): void {
   it.each(rows)('$name', async (row) => {
-    const { world, sandbox, query } = await startStack(env(row));
+    const { world, sandbox, clock, query } = await startStack(env(row));
     world.addBackfill({ id: ID, transferId: '5', status: 'RUNNING' });
     // The fault outlasts the retries.
     const restore = sandbox.faults.add({ times: Infinity, answer: row.answer });
     const result = await query(READ);
     restore();
+    clock.advance(REMEMBERED_MS);
     expectOutcome(result, row.outcome, await readAgain(query), sandbox.url);
     expect(sandbox.calls.all.every(({ headers }) => headers['accept-encoding'] === 'gzip')).toBe(true);
   });

@@ -127,9 +127,12 @@ export function followOver(
   return follow((sink) => client.subscribe({ query, ...(variables && { variables }) }, sink));
 }
 
+/** A busy machine takes its time to send a thousand events. */
+const PATIENT = { timeout: 15_000 };
+
 /** Waits until the next poll is scheduled, moves the clock to it and lets it finish. */
 export async function nextPoll({ clock }: Stack, milliseconds = 2_000, groups = 1): Promise<void> {
-  await expect.poll(() => clock.waiting).toBe(groups);
+  await expect.poll(() => clock.waiting, PATIENT).toBe(groups);
   clock.advance(milliseconds);
-  await expect.poll(() => clock.waiting).toBe(groups);
+  await expect.poll(() => clock.waiting, PATIENT).toBe(groups);
 }

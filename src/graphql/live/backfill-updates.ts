@@ -32,6 +32,8 @@ export interface BackfillUpdatesDeps {
   readonly staleMs: number;
   /** Of streams under way. */
   readonly streams: Shares;
+  /** Called when the streams of a credential and team are told that their state is stale, and that it is not any more. */
+  readonly onStale: (isStale: boolean) => void;
 }
 
 /** A stream takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
@@ -43,7 +45,7 @@ const TOO_MANY = 'Too many subscriptions are open at the moment.';
 const EVENTS_PER_TICK = 50;
 
 export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
-  const { upstream, clock, metrics, staleMs, streams } = deps;
+  const { upstream, clock, metrics, staleMs, streams, onStale } = deps;
   const pollers = new Map<string, TeamPoller>();
   const tickLimiter = createTickLimiter(EVENTS_PER_TICK);
 
@@ -60,6 +62,7 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
       staleMs,
       tickLimiter,
       onEmpty: () => void pollers.delete(key),
+      onStale,
     });
     pollers.set(key, poller);
     return poller;

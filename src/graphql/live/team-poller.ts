@@ -36,11 +36,17 @@ export interface TeamPollerDeps {
   /** Awaited before each event, because an event has its operation executed. */
   readonly tickLimiter: TickLimiter;
   readonly onEmpty: () => void;
+  /** Called when a poll leaves streams with a stale state, and when one after it leaves none. */
+  readonly onStale: (isStale: boolean) => void;
 }
+
+/** What a poll brought for one backfill. `ended`: its streams were refused, or their state was too old. */
+type Polled = 'fresh' | 'stale' | 'ended';
 
 /** A poller begins with its first subscriber, whose value is new, so the first poll comes after an interval. */
 export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
-  const { upstream, clock, metrics, credential, teamId, staleMs, tickLimiter, onEmpty } = deps;
+  const { upstream, clock, metrics, credential, teamId, staleMs, tickLimiter, onEmpty, onStale } = deps;
+  let isStale = false;
   const subscribersById = new Map<ResourceId, Set<Subscriber>>();
   let cancelNext = schedule();
 
@@ -58,24 +64,26 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       cost: new OperationCost(Infinity),
     };
     // Started in the same turn of the event loop, so that one read of the team list can answer them all.
-    const good = await Promise.all([...subscribersById].map((each) => pollOne(reader, ...each)));
-    metrics.recordPoll(good.every(Boolean) ? 'ok' : 'failed');
+    const all = await Promise.all([...subscribersById].map((each) => pollOne(reader, ...each)));
+    metrics.recordPoll(all.every((polled) => polled === 'fresh') ? 'ok' : 'failed');
+    if (all.includes('stale') !== isStale) {
+      isStale = !isStale;
+      onStale(isStale);
+    }
     if (subscribersById.size > 0) cancelNext = schedule();
   }
 
-  /** @returns whether the REST API answered */
   async function pollOne(
     reader: ReadContext,
     id: ResourceId,
     subscribers: ReadonlySet<Subscriber>,
-  ): Promise<boolean> {
+  ): Promise<Polled> {
     try {
       const snapshot = await upstream.backfills.backfill(reader, teamId, id);
       await broadcast(subscribers, snapshot);
-      return !snapshot.isStale;
+      return snapshot.isStale ? 'stale' : 'fresh';
     } catch (error) {
-      await broadcastFailure(subscribers, error, upstream.lastKnown(reader, teamId, id));
-      return false;
+      return broadcastFailure(subscribers, error, upstream.lastKnown(reader, teamId, id));
     }
   }
 
@@ -101,14 +109,17 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     subscribers: ReadonlySet<Subscriber>,
     reason: unknown,
     known: BackfillSnapshot | undefined,
-  ): Promise<void> {
+  ): Promise<Polled> {
+    let polled: Polled = 'ended';
     const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
     const ends = !(error instanceof UpstreamError) || isRefusal(error);
     await notify(subscribers, (subscriber) => {
       const stale = known ?? { ...subscriber.last, isStale: true };
       if (ends || isTooOld(stale)) return () => subscriber.end(error);
+      polled = 'stale';
       return differs(subscriber.last, stale) ? sending(subscriber, stale) : undefined;
     });
+    return polled;
   }
 
   /** @param messageFor the delivery of a subscriber's message; undefined if there is none for it */

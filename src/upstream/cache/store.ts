@@ -36,6 +36,8 @@ export interface TeamStore {
   known(resource: Resource): Known | undefined;
   /** Whether the REST API has accepted the credential, of whatever team. */
   isAccepted(): boolean;
+  /** Whether the REST API has lately answered a read of the team with anything but a refusal. */
+  isProven(): boolean;
   /** Whether a read of the team was accepted lately, so that what is kept may be shown. */
   hasAuthority(): boolean;
   /**
@@ -90,6 +92,8 @@ export function createTeamStore<Team extends object>(
 ): TeamStore {
   /** When the last accepted read was sent. */
   let acceptedAt = -Infinity;
+  /** When the last 404 came. */
+  let notFoundAt = -Infinity;
   /** When the last 403 came, and whether no read has been accepted since. */
   let refusedAt = -Infinity;
   let isRefused = false;
@@ -239,6 +243,8 @@ export function createTeamStore<Team extends object>(
 
     isAccepted: () => partition.isAccepted,
 
+    isProven: () => !isRefused && clock.monotonic() <= Math.max(acceptedAt, notFoundAt) + AUTHORITY_MS,
+
     hasAuthority: () => !isRefused && clock.monotonic() <= acceptedAt + AUTHORITY_MS,
 
     staleValue(resource) {
@@ -263,6 +269,7 @@ export function createTeamStore<Team extends object>(
     keepNotFound({ kind, id }, error, sentAt) {
       // Whoever gets another answer than a 401 is no newcomer, whatever he may read.
       partitions.accept(partition);
+      notFoundAt = clock.monotonic();
       const moments = momentsFromNow(lifetimes().changingMs);
       const entry: KeptBackfill = { kind: 'backfill', outcome: error, ...moments };
       if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments));

@@ -43,6 +43,8 @@ export interface Governor extends CallCounter {
   expectCall(credentialId: string, reason: CallReason): void;
   /** @throws {UpstreamError} `rateLimited` where the call is better saved for others */
   assertAffordable(credentialId: string, priority: Priority): void;
+  /** Whether so few calls are left that none is made for something known. */
+  isSaving(credentialId: string): boolean;
   /** Calls left in the hour, as far as is known here. */
   remaining(credentialId: string): number;
   survey(): QuotaSurvey;
@@ -80,6 +82,8 @@ interface Account {
   hasNews: boolean;
   revisedAt: number;
   probedAt: number;
+  /** The level at the last call, made or refused. */
+  level: QuotaLevel;
 }
 
 export interface GovernorSettings {
@@ -91,7 +95,14 @@ export interface GovernorSettings {
   readonly replicas: number;
 }
 
-export function createGovernor(clock: Clock, settings: GovernorSettings): Governor {
+/** Called when the level of a credential is another one than at its call before. */
+export type OnQuotaLevel = (level: QuotaLevel, before: QuotaLevel) => void;
+
+export function createGovernor(
+  clock: Clock,
+  settings: GovernorSettings,
+  onLevel: OnQuotaLevel = () => undefined,
+): Governor {
   const accounts = new LRUCache<string, Account>({ max: MAX_CREDENTIALS });
 
   function accountOf(credentialId: string): Account {
@@ -173,11 +184,19 @@ export function createGovernor(clock: Clock, settings: GovernorSettings): Govern
     assertAffordable(credentialId, priority) {
       const account = accountOf(credentialId);
       const level = levelOf(account);
+      const before = account.level;
+      account.level = level;
+      if (level !== before) onLevel(level, before);
       if (mayCall(account, level, priority)) return;
       const reliefMs = timeUntilRelief(account.calls, clock.monotonic());
       throw new UpstreamError('rateLimited', `the hour's calls of this credential are ${level}`, {
         retryAfterSeconds: Math.max(1, Math.ceil(reliefMs / 1000)),
       });
+    },
+
+    isSaving(credentialId) {
+      const level = levelOf(accountOf(credentialId));
+      return level === 'nearly_out' || level === 'out';
     },
 
     remaining: (credentialId) => remainingOf(accountOf(credentialId)),
@@ -227,6 +246,7 @@ function newAccount(now: number, settings: GovernorSettings): Account {
     hasNews: false,
     revisedAt: now,
     probedAt: -Infinity,
+    level: 'plenty',
   };
 }
 

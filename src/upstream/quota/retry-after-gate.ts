@@ -14,7 +14,11 @@ export interface RetryAfterGate {
 /** Gates closed at the same time. Beyond that the one used least recently is forgotten. */
 const MAX_CLOSED = 10_000;
 
-export function createRetryAfterGate(clock: Clock): RetryAfterGate {
+/** @param onClosed called when the gate of a credential has closed, with the seconds */
+export function createRetryAfterGate(
+  clock: Clock,
+  onClosed: (seconds: number) => void = () => undefined,
+): RetryAfterGate {
   const closed = new LRUCache<string, { readonly until: number; readonly by: UpstreamError }>({
     max: MAX_CLOSED,
   });
@@ -23,7 +27,11 @@ export function createRetryAfterGate(clock: Clock): RetryAfterGate {
     closeAfter(by, { id }) {
       if (by.subject !== 'quota') return;
       const seconds = by.retryAfterSeconds ?? 0;
-      if (seconds > 0) closed.set(id, { until: clock.monotonic() + seconds * 1000, by });
+      if (seconds <= 0) return;
+      const now = clock.monotonic();
+      // Calls that were under way together are refused together, which closes the gate once.
+      if ((closed.get(id)?.until ?? -Infinity) <= now) onClosed(seconds);
+      closed.set(id, { until: now + seconds * 1000, by });
     },
 
     assertOpen({ id }) {

@@ -21,6 +21,8 @@ export interface Backfills {
 
 export interface BackfillsDeps {
   readonly teamOf: TeamOf;
+  /** Whether a credential has so few calls left that it reads nothing known again. */
+  readonly isSaving: (credentialId: string) => boolean;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** `UPSTREAM_TIMEOUT_MS`: the deadline of one read. */
@@ -48,8 +50,10 @@ const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
  * A refusal (401, 403) or a 404 is never replaced by an older value. A reader that wants no cached value skips the first
  * way, and a poll takes it only for values as recent as its own moment.
  */
-export function createBackfills({ teamOf, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
-  async function read(context: ReadContext, resource: Resource): Promise<Known['outcome']> {
+export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
+  async function read(asked: ReadContext, resource: Resource): Promise<Known['outcome']> {
+    const isSpared = asked.mode.kind === 'noCache' && isSaving(asked.caller.credential.id);
+    const context: ReadContext = isSpared ? { ...asked, mode: { kind: 'fresh' } } : asked;
     const { cost } = context;
     const team = teamOf(context, resource.teamId);
     try {

@@ -7,7 +7,7 @@ import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
 import type { CallReason } from '../quota/demand.ts';
 import type { BackfillsClient } from '../rest/client.ts';
-import { charge, type PendingRead, priorityOf } from './read.ts';
+import { charge, nameOf, type PendingRead, priorityOf } from './read.ts';
 
 /** Asks one resource's own endpoint. */
 export interface Endpoint {
@@ -38,7 +38,8 @@ export function createEndpoint({ client, admission, freshness, clock }: Endpoint
       const { caller, cost } = context;
       const { teamId, id } = resource;
       let sentAt: number | undefined;
-      admission.assertMayCall(caller.credential, priorityOf(context, read.hasStale), reasonOf(read));
+      const { credential } = caller;
+      admission.assertMayCall(credential, teamId, priorityOf(context, read.hasStale), reasonOf(read));
       cost.assertMayCall();
       const options = {
         timeoutMs: Math.max(1, read.deadline - clock.monotonic()),
@@ -52,10 +53,11 @@ export function createEndpoint({ client, admission, freshness, clock }: Endpoint
         const record = await (resource.kind === 'backfill'
           ? client.getBackfill(caller, teamId, id, options)
           : client.getLatestBackfill(caller, teamId, id, options));
+        admission.recordAccepted(credential, teamId);
         return store.keepRecord(resource, record, sentAt ?? clock.monotonic());
       } catch (error) {
         if (!(error instanceof UpstreamError)) throw error;
-        admission.recordFailure(error, caller.credential);
+        admission.recordFailure(error, credential, teamId, nameOf(resource));
         if (error.kind === 'notFound')
           return store.keepNotFound(resource, error, sentAt ?? clock.monotonic());
         if (error.kind === 'forbidden') store.refuse(resource);

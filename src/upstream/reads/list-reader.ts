@@ -51,7 +51,7 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     const { context } = payer;
     const { caller } = context;
     const hasStale = reads.every((read) => read.hasStale);
-    admission.assertMayCall(caller.credential, priorityOf(context, hasStale), 'refresh');
+    admission.assertMayCall(caller.credential, teamId, priorityOf(context, hasStale), 'refresh');
     let sentAt: number | undefined;
     const options = {
       timeoutMs,
@@ -64,10 +64,11 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     };
     try {
       const { records, isWhole } = await client.listIncompleteBackfills(caller, teamId, options);
+      admission.recordAccepted(caller.credential, teamId);
       return store.keepList(records, isWhole, sentAt ?? clock.monotonic());
     } catch (error) {
       if (error instanceof UpstreamError) {
-        admission.recordFailure(error, caller.credential);
+        admission.recordFailure(error, caller.credential, teamId);
         restAfter(error, context);
       }
       throw error;

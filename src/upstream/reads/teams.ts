@@ -9,6 +9,7 @@ import { UpstreamError } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { createListPlanner } from './list-planner.ts';
 import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
+import { createSlowStart } from './slow-start.ts';
 import { isGoodEnough, lookUp, nameOf, type PendingRead, type ReadContext } from './read.ts';
 
 /**
@@ -72,6 +73,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   const { endpoint, clock, timeoutMs, staleAfterMs } = deps;
   const list = createListReader(teamId, store, deps);
   const planner = createListPlanner();
+  const slowStart = createSlowStart(store.isProven);
   const underWay = new Map<string, Load>();
   /** Each key is a promise of its own, so that one read need not wait for the slowest of its batch. */
   const batch = new DataLoader<PendingRead, Promise<Known>>((reads) => Promise.resolve(start(reads)), {
@@ -114,29 +116,36 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     if (first !== undefined) planner.remember(reads, clock.monotonic(), lifetimes(first.context));
   }
 
+  async function ask(read: PendingRead): Promise<Known> {
+    await slowStart.turn();
+    try {
+      return await endpoint.ask(store, read);
+    } finally {
+      slowStart.ended();
+    }
+  }
+
   /** Starts the reads of one batch, in their order. */
   function start(reads: readonly PendingRead[]): Promise<Known>[] {
     remember(reads);
     const byList = plan(reads);
     const call = byList.size === 0 ? undefined : list.read([...byList]);
-    return reads.map((read) =>
-      call !== undefined && byList.has(read) ? readByList(read, call) : endpoint.ask(store, read),
-    );
+    return reads.map((read) => (call !== undefined && byList.has(read) ? readByList(read, call) : ask(read)));
   }
 
   async function readByList(read: PendingRead, { reading, isLate }: ListCall): Promise<Known> {
     const outcome = await Promise.race([reading.catch((error: unknown) => ({ error })), isLate]);
     if (outcome === 'late') return readBeside(read, reading);
-    if (!('error' in outcome)) return answerIn(outcome, read.resource) ?? endpoint.ask(store, read);
+    if (!('error' in outcome)) return answerIn(outcome, read.resource) ?? ask(read);
     if (failsEveryCall(outcome.error) || hasNoPlace(outcome.error)) throw outcome.error;
-    return endpoint.ask(store, read);
+    return ask(read);
   }
 
   /** Reads by the list, which is late, and at the own endpoint. The first answer counts. */
   async function readBeside(read: PendingRead, reading: Promise<ListReading>): Promise<Known> {
     // Of an upstream that takes longer than what is left, what the list does not hold could never be read.
     read.deadline += timeoutMs * LATE_SHARE;
-    const own = endpoint.ask(store, read);
+    const own = ask(read);
     const byList = reading.then((outcome) => answerIn(outcome, read.resource) ?? own);
     try {
       return await Promise.any([byList, own]);

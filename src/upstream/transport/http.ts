@@ -291,12 +291,19 @@ const CONNECTING: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'UND_ERR_CONNECT_TIMEOUT',
+  // A certificate that is not trusted.
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  // A proxy that cannot be had.
+  'UND_ERR_PRX_TLS',
 ]);
 
 /** Whether there was no connection at all, as opposed to one that broke. */
 export function isNoConnection({ cause }: UpstreamError): boolean {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return CONNECTING.has(code) || code.startsWith('ERR_TLS') || code.startsWith('CERT_');
+  return CONNECTING.has(code) || /^(?:ERR_TLS|ERR_SSL|CERT)_/.test(code);
 }
 
 function toUpstreamError(error: Error): UpstreamError {

@@ -69,6 +69,8 @@ export interface ResilienceOptions {
   readonly counter: CallCounter;
   /** Called when a circuit has opened or closed, see {@link Circuits}. */
   readonly onCircuit: (scope: Scope | undefined, isClosed: boolean, cause: UpstreamError | undefined) => void;
+  /** Called when the first connection has failed, with its error, and when a response came after that. */
+  readonly onReachable?: (isReachable: boolean, cause: UpstreamError | undefined) => void;
   /** From 0 to 1; spreads retries. */
   readonly random?: () => number;
 }
@@ -100,7 +102,8 @@ type Outcome = HttpResponse | UpstreamError;
  * Having had no slot is none.
  */
 export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
-  const { http, timeoutMs, maxConcurrency, clock, counter, onCircuit, random = Math.random } = options;
+  const { http, timeoutMs, maxConcurrency, clock, counter, onCircuit } = options;
+  const { onReachable = () => undefined, random = Math.random } = options;
   const latency = createLatency(timeoutMs * LEAST_UNUSUAL_SHARE, timeoutMs * MOST_UNUSUAL_SHARE);
   const slots = createSlots({
     slots: maxConcurrency,
@@ -111,6 +114,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const retries = createRetryBudget();
   const inFlight = new Map<HttpExchange, Scope>();
   let latestTrouble: UpstreamError | undefined;
+  let isReachable = true;
   const circuits: Circuits = createCircuits({
     clock,
     onChange(scope, isClosed) {
@@ -179,8 +183,18 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     isAbandoned: boolean,
   ): void {
     if (result instanceof UpstreamError) latestTrouble = result;
+    noteConnection(result);
     const isEarly = result instanceof UpstreamError && result.kind === 'timeout' && !isWhole(givenMs);
     permit.settle(isAbandoned || (isEarly && !permit.isProbe) ? 'unknown' : shownBy(result));
+  }
+
+  /** A timeout, or a connection that broke, does not say whether the upstream can be reached. */
+  function noteConnection(result: Outcome | undefined): void {
+    const failed = result instanceof UpstreamError ? result : undefined;
+    const saysSo = failed === undefined ? result !== undefined : isNoConnection(failed);
+    if (!saysSo || isReachable === (failed === undefined)) return;
+    isReachable = !isReachable;
+    onReachable(isReachable, failed);
   }
 
   function isWhole(givenMs: number): boolean {

@@ -58,6 +58,7 @@ function startUpdates(total: number, read = (): BackfillSnapshot => snapshot) {
     metrics: createMetrics(),
     staleMs: 10_000,
     streams,
+    onStale: () => undefined,
   });
   return { clock, updates, streams };
 }

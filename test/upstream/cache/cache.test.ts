@@ -54,12 +54,14 @@ describe('freshness', () => {
   });
 
   it('is never given to an error', async () => {
-    const { world, sandbox, query } = await startStack({ CACHE_STALE_MS: '0' });
+    const { world, sandbox, clock, query } = await startStack({ CACHE_STALE_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    for (const status of [500, 429, 403, 422, 302]) {
+    for (const status of [500, 403, 422, 302, 429]) {
       sandbox.faults.add({ answer: { kind: 'status', status } });
       expect((await query(byId(id))).errors).toHaveLength(1);
     }
+    // Only the 429 is remembered, and shortly.
+    clock.advance(2_000);
     expect((await query(byId(id))).errors).toBeUndefined();
     expect(sandbox.calls.count()).toBe(6);
   });
@@ -123,9 +125,10 @@ describe('Cache-Control: no-cache', () => {
   });
 
   it('leaves a fresh value in place for others when its own read fails', async () => {
-    const { world, sandbox, query } = await startStack({ CACHE_STALE_MS: '0' });
+    const { world, sandbox, clock, query } = await startStack({ CACHE_STALE_MS: '0' });
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const known = await query(byId(id));
+    clock.advance(1_000);
     sandbox.faults.add({ answer: { kind: 'status', status: 500 } });
     const failed = await query(byId(id), { headers: { 'cache-control': 'no-cache' } });
     expect(codesOf(failed)).toEqual(['UPSTREAM_ERROR']);
@@ -136,11 +139,12 @@ describe('Cache-Control: no-cache', () => {
 
 describe('a refusal', () => {
   it('with 403 drops that resource, and hides what is kept of the team until a read is accepted', async () => {
-    const { world, sandbox, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const other = world.addBackfill({ transferId: '6', status: 'RUNNING' });
     const third = world.addBackfill({ transferId: '7', status: 'RUNNING' });
     for (const each of [id, other, third]) await query(byId(each));
+    clock.advance(1_000);
     sandbox.faults.add({ times: 2, answer: { kind: 'status', status: 403 } });
     await query(byId(id), { headers: { 'cache-control': 'no-cache' } });
     expect(codesOf(await query(byId(id)))).toEqual(['FORBIDDEN']);
@@ -154,20 +158,22 @@ describe('a refusal', () => {
   });
 
   it('with 403 of a latest backfill drops the same backfill by its id', async () => {
-    const { world, sandbox, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     const other = world.addBackfill({ transferId: '6', status: 'RUNNING' });
     await query(latest('5'));
-    sandbox.faults.add({ times: 1, answer: { kind: 'status', status: 403 } });
-    await query(latest('5'), { headers: { 'cache-control': 'no-cache' } });
-    await query(byId(other));
+    clock.advance(1_000);
+    sandbox.faults.add({ answer: { kind: 'status', status: 403 } });
+    const refused = await query(latest('5'), { headers: { 'cache-control': 'no-cache' } });
+    expect(codesOf(refused)).toEqual(['FORBIDDEN']);
+    expect(codesOf(await query(byId(other)))).toEqual([]);
     sandbox.calls.reset();
     await query(byId(id));
     expect(sandbox.calls.count()).toBe(1);
   });
 
   it('with 401 drops every cached value of that credential, and nothing of another', async () => {
-    const { world, sandbox, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     await query(byId(id));
     await query(byId(id), { token: 'sandbox-viewer' });
@@ -175,6 +181,7 @@ describe('a refusal', () => {
 
     sandbox.faults.add({ when: { id: '999' }, answer: { kind: 'status', status: 401 } });
     expect(codesOf(await query(byId('999')))).toEqual(['UNAUTHENTICATED']);
+    clock.advance(2_000);
     sandbox.faults.add({ when: { id }, answer: { kind: 'status', status: 401 } });
     expect(codesOf(await query(byId(id)))).toEqual(['UNAUTHENTICATED']);
     expect((await query(byId(id), { token: 'sandbox-viewer' })).errors).toBeUndefined();
@@ -182,12 +189,13 @@ describe('a refusal', () => {
   });
 
   it('with 401 drops them however the scheme of the credential is spelled', async () => {
-    const { world, sandbox, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'COMPLETED' });
     const other = { token: null, headers: { authorization: 'bearer sandbox-full' } };
     await query(byId(id), other);
     sandbox.faults.add({ times: 2, answer: { kind: 'status', status: 401 } });
     expect(codesOf(await query(byId('999')))).toEqual(['UNAUTHENTICATED']);
+    clock.advance(2_000);
     expect(codesOf(await query(byId(id), other))).toEqual(['UNAUTHENTICATED']);
   });
 });

@@ -35,8 +35,10 @@ describe.each(AWAY)('$name', ({ answer }) => {
     expect(stale.headers.get('cache-control')).toBe('private, max-age=0');
 
     restore();
+    // A 429 is remembered so long.
+    clock.advance(2_000);
     expect((await query(byId(id))).data).toEqual({
-      backfill: { status: 'RUNNING', fetchedAt: '2026-03-02T10:00:02.001Z', isStale: false },
+      backfill: { status: 'RUNNING', fetchedAt: '2026-03-02T10:00:04.001Z', isStale: false },
     });
   });
 });
@@ -97,9 +99,10 @@ describe('the stale value', () => {
   });
 
   it('stands in for a read past the cache too', async () => {
-    const { world, sandbox, query } = await startStack();
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     await query(byId(id));
+    clock.advance(1_000);
     sandbox.faults.add({ answer: { kind: 'status', status: 500 } });
     expect((await query(byId(id), { headers: { 'cache-control': 'no-cache' } })).data).toEqual({
       backfill: OLD,

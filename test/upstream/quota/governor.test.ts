@@ -17,10 +17,11 @@ const DASHBOARD = 'query ($ids: [ID!]!) { transfers(ids: $ids) { latestBackfill 
 const IDS = ['5', '6'];
 const SETTINGS = { finalTtlMs: MINUTE, hourlyQuota: 5_000, replicas: 1 };
 
-/** Scripts the next HTTP response: a 404 with these quota headers. */
-function tell({ sandbox }: Stack, limit: number, remaining: number): void {
+/** Has the REST API tell these quota headers with a 404, of an id that no read before had. */
+async function told({ sandbox, query }: Stack, limit: number, remaining: number): Promise<void> {
+  const id = String(404_000 + sandbox.calls.count());
   sandbox.faults.add({
-    when: { id: '404' },
+    when: { id },
     answer: {
       kind: 'status',
       status: 404,
@@ -28,11 +29,7 @@ function tell({ sandbox }: Stack, limit: number, remaining: number): void {
       headers: { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(remaining) },
     },
   });
-}
-
-async function told(stack: Stack, limit: number, remaining: number): Promise<void> {
-  tell(stack, limit, remaining);
-  await stack.query('{ backfill(id: 404) { id } }', { headers: { 'cache-control': 'no-cache' } });
+  await query(`{ backfill(id: "${id}") { id } }`);
 }
 
 async function remaining({ query }: Stack): Promise<number | null> {

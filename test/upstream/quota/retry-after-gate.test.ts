@@ -76,11 +76,12 @@ describe('the retry-after gate', () => {
     expect(sandbox.calls.count()).toBe(1);
   });
 
-  it('stays open if the HTTP response has no Retry-After', async () => {
-    const { world, sandbox, query } = await startStack();
+  it('stays open if the HTTP response has no Retry-After, and the refusal is remembered for CACHE_TTL_MS only', async () => {
+    const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ answer: { kind: 'status', status: 429 } });
     expect(codesOf(await query(byId(id)))).toEqual(['RATE_LIMITED']);
+    clock.advance(2_000);
     expect((await query(byId(id))).errors).toBeUndefined();
   });
 });

@@ -38,6 +38,8 @@ describe('a page of 50 transfers', () => {
 
   it('makes all its reads in one batch, with at most UPSTREAM_MAX_CONCURRENCY in flight', async () => {
     const { sandbox, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '8' });
+    await query(DASHBOARD, { variables: { ids: ['1'] } });
+    sandbox.calls.reset();
     const latch = createLatch();
     sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: latch.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });
@@ -50,6 +52,7 @@ describe('a page of 50 transfers', () => {
 
   it('has all its reads in flight at once if the limit allows it', async () => {
     const { sandbox, query } = await startStack();
+    await query(DASHBOARD, { variables: { ids: ['1'] } });
     const latch = createLatch();
     sandbox.faults.add({ times: 50, answer: { kind: 'hold', until: latch.opened } });
     const answer = query(DASHBOARD, { variables: { ids: IDS } });

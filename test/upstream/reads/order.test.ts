@@ -262,6 +262,7 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
     metrics,
     staleMs: SETTINGS.staleMs,
     streams: createShares({ total: 1_000, timesFree: 1 }, () => true),
+    onStale: () => undefined,
   });
   const iterators: AsyncIterator<BackfillSnapshot>[] = [];
 

@@ -386,6 +386,7 @@ describe('the team list', () => {
     const stack = await knownPage();
     stack.sandbox.faults.add({ ...list({ kind: 'status', status: 401, body: envelope('X', 'No') }) });
     expect(codesOf(await dashboard(stack, ['5', '6']))).toEqual(['UNAUTHENTICATED', 'UNAUTHENTICATED']);
+    stack.clock.advance(2_000);
     await dashboard(stack, ['5', '6']);
     expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1, getLatestBackfill: 2 });
   });
@@ -464,6 +465,7 @@ describe('the team list', () => {
     const id = stack.world.latest('1', '5')?.transfer_backfill_id ?? '';
     const other = stack.world.addBackfill({ transferId: '7', status: 'RUNNING' });
     await dashboard(stack, ['5', '6']);
+    stack.clock.advance(1_000);
     stack.sandbox.faults.add({ times: 2, when: { id }, answer: { kind: 'status', status: 403 } });
     await byIds(stack, [id], { 'cache-control': 'no-cache' });
     expect(codesOf(await byIds(stack, [id]))).toEqual(['FORBIDDEN']);

@@ -11,6 +11,7 @@ import {
   INVALID,
   READ,
   readAgain,
+  REMEMBERED_MS,
   type Row,
   startOddUpstream,
   testEach,
@@ -163,9 +164,13 @@ describe('a connection', () => {
 describe('an HTTP response on the wire', () => {
   it.each(WIRE)('$name', async (row) => {
     const upstream = await startOddUpstream(({ socket }) => row.answer(socket));
-    const { query } = await startStack({ SUPERMETRICS_API_URL: `${upstream.origin}/v1`, ...env(row) });
+    const { clock, query } = await startStack({
+      SUPERMETRICS_API_URL: `${upstream.origin}/v1`,
+      ...env(row),
+    });
     const result = await query(READ);
     upstream.restore();
+    clock.advance(REMEMBERED_MS);
     expectOutcome(result, row.outcome, await readAgain(query), upstream.origin);
   });
 });

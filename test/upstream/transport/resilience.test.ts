@@ -246,9 +246,14 @@ describe('the circuit breaker', () => {
       });
     }
     stack.sandbox.faults.add({ times: 3, answer: { kind: 'raw', bytes: 'nonsense' } });
-    await readMany(stack, 30, 1);
+    for (let n = 1; n <= 30; n++) {
+      // No refusal is remembered for longer.
+      stack.clock.advance(60_000);
+      await stack.query(latest(String(n)));
+    }
     expect(stack.sandbox.calls.count()).toBe(30);
     expect((await readMany(stack, 5, 100)).flatMap(codesOf)).toEqual([]);
+    expect(stack.logLines.filter(({ msg }) => msg === 'circuit opened')).toEqual([]);
   });
 
   it('shortens the deadline of calls in flight to that of a probe when it opens', async () => {
@@ -316,9 +321,14 @@ describe('the circuit breaker', () => {
 
 describe('the bulkhead', () => {
   it('takes turns among the credentials, so that many calls of one do not keep another waiting', async () => {
-    const { origin, world, sandbox, clock, query } = await startStack({ UPSTREAM_MAX_CONCURRENCY: '2' });
+    const { origin, world, sandbox, clock, query } = await startStack({
+      UPSTREAM_MAX_CONCURRENCY: '2',
+      // The seconds that pass below are not unusually long then.
+      UPSTREAM_TIMEOUT_MS: '600000',
+    });
     world.addToken('greedy', { teams: 'all', permissions: 'view' });
     world.addToken('modest', { teams: 'all', permissions: 'view' });
+    await query(latest('1000'), { token: 'greedy' });
     const latches = Array.from({ length: 4 }, createLatch);
     for (const latch of latches) sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const ids = Array.from({ length: 100 }, (_, n) => String(n + 1));

@@ -1,0 +1,98 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../clock.ts';
+import { UpstreamError } from '../errors.ts';
+
+/** Whose call was refused, and what it asked for. */
+export interface Refused {
+  readonly credentialId: string;
+  readonly teamId: string;
+  /** Name of the resource within its team. */
+  readonly resource: string;
+}
+
+/**
+ * Remembers refusals shortly, so that a page whose reads are all refused costs a handful of calls and not a hundred at
+ * each poll:
+ *
+ * - a 401, for the credential;
+ * - a 429 that names no time, for the credential;
+ * - a 403, for the team, once two different resources there were refused and no read was accepted between.
+ *
+ * The memory lasts for `CACHE_TTL_MS`, at least a second. Where a call is refused again after it, the next one lasts twice
+ * as long, up to a minute. An accepted call ends it.
+ */
+export interface RefusalMemory {
+  /** Remembers the error, where it is a refusal of these kinds. */
+  record(error: UpstreamError, by: Refused): void;
+  /** Forgets what was remembered for the credential and the team. */
+  accepted(by: Pick<Refused, 'credentialId' | 'teamId'>): void;
+  /** @throws {UpstreamError} the refusal that is remembered */
+  assertNone(by: Pick<Refused, 'credentialId' | 'teamId'>): void;
+}
+
+const LEAST_MS = 1_000;
+const MOST_MS = 60_000;
+/** Beyond that the refusal used least recently is forgotten; its credential is refused again at its next call. */
+const MAX_REMEMBERED = 20_000;
+
+interface Memory {
+  readonly error: UpstreamError;
+  readonly until: number;
+  readonly lastsMs: number;
+}
+
+/** @param ttlMs `CACHE_TTL_MS` */
+export function createRefusalMemory(clock: Clock, ttlMs: number): RefusalMemory {
+  const memories = new LRUCache<string, Memory>({ max: MAX_REMEMBERED });
+  /** The first resource of a team that was refused since a read was accepted there. */
+  const firstRefused = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+
+  function remember(name: string, error: UpstreamError): void {
+    const now = clock.monotonic();
+    const last = memories.get(name);
+    // Calls that were under way together are refused together, which is one refusal.
+    if (last !== undefined && now < last.until) return;
+    const lastsMs = last === undefined ? Math.max(LEAST_MS, ttlMs) : 2 * last.lastsMs;
+    const bounded = Math.min(MOST_MS, lastsMs);
+    memories.set(name, { error, until: now + bounded, lastsMs: bounded });
+  }
+
+  function assertNotRemembered(name: string): void {
+    const memory = memories.get(name);
+    const leftMs = memory === undefined ? 0 : memory.until - clock.monotonic();
+    if (memory === undefined || leftMs <= 0) return;
+    const { kind, subject, details } = memory.error;
+    throw new UpstreamError(kind, 'refused lately', {
+      ...(subject === 'quota' ? { retryAfterSeconds: Math.ceil(leftMs / 1000) } : {}),
+      ...(details === undefined ? {} : { details }),
+    });
+  }
+
+  return {
+    record(error, { credentialId, teamId, resource }) {
+      if (error.subject === 'credential') remember(credentialId, error);
+      if (error.subject === 'quota' && (error.retryAfterSeconds ?? 0) <= 0) remember(credentialId, error);
+      if (error.kind !== 'forbidden') return;
+      const team = teamName(credentialId, teamId);
+      const first = firstRefused.get(team);
+      if (first === undefined) firstRefused.set(team, resource);
+      else if (first !== resource) remember(team, error);
+    },
+
+    accepted({ credentialId, teamId }) {
+      const team = teamName(credentialId, teamId);
+      memories.delete(credentialId);
+      memories.delete(team);
+      firstRefused.delete(team);
+    },
+
+    assertNone({ credentialId, teamId }) {
+      assertNotRemembered(credentialId);
+      assertNotRemembered(teamName(credentialId, teamId));
+    },
+  };
+}
+
+function teamName(credentialId: string, teamId: string): string {
+  return `${credentialId}/${teamId}`;
+}
