@@ -169,7 +169,15 @@ it('the demo prints operations and a curl line that work as described, and ends 
   }
 
   demo.kill('SIGINT');
-  expect(await demo.end).toEqual({ code: 0, stdout: text, stderr: '' });
+  const { stdout, ...end } = await demo.end;
+  expect(end).toEqual({ code: 0, stderr: '' });
+  // The tokens that are out of calls have closed their gates.
+  const warnings = stdout.slice(text.length).trim().split('\n');
+  expect(stdout.startsWith(text)).toBe(true);
+  expect(warnings.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+    'retry-after gate closed',
+    'retry-after gate closed',
+  ]);
 });
 
 it('the demo serves GraphiQL with its operation and headers, whatever the environment is', async () => {

@@ -106,7 +106,6 @@ describe('the process', () => {
   it('finishes 200 requests in flight, beside idle and silent connections', async () => {
     const { sandbox } = await sandboxWithOne();
     const latch = createLatch();
-    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
     const gateway = run({
       PORT: '0',
       SUPERMETRICS_API_URL: sandbox.url,
@@ -114,6 +113,9 @@ describe('the process', () => {
       UPSTREAM_MAX_CONCURRENCY: '64',
     });
     const origin = await listening(gateway);
+    // After one answer all calls of a team may be in flight.
+    await askFor(origin, '{ transfer(id: 999) { latestBackfill { id } } }');
+    sandbox.faults.add({ times: Infinity, answer: { kind: 'hold', until: latch.opened } });
     const silent = connect(Number(new URL(origin).port), '127.0.0.1');
     await once(
       silent.on('error', () => undefined),
