@@ -1,6 +1,10 @@
+import type { Clock } from '../../clock.ts';
+
 /**
  * Lets a few calls go ahead until one of them has shown that such calls are not refused, and all others then. A page
  * whose reads are all refused so costs a handful of calls, and a page whose reads are not costs one round trip more, once.
+ * Refusals come fast. Of an upstream that is slow, the others would have too little of their deadline left, so they wait
+ * no longer than {@link PATIENCE_MS}.
  */
 export interface SlowStart {
   /** Resolves when the call may be made. Whoever asked must report its end. */
@@ -9,10 +13,11 @@ export interface SlowStart {
 }
 
 const AHEAD = 4;
+const PATIENCE_MS = 250;
 
 /** @param isProven whether calls are not refused, as far as is known */
-export function createSlowStart(isProven: () => boolean): SlowStart {
-  const waiting: (() => void)[] = [];
+export function createSlowStart(isProven: () => boolean, clock: Clock): SlowStart {
+  const waiting = new Set<() => void>();
   let ahead = 0;
 
   return {
@@ -20,12 +25,18 @@ export function createSlowStart(isProven: () => boolean): SlowStart {
       ahead++;
       if (ahead <= AHEAD || isProven()) return Promise.resolve();
       return new Promise((resolve) => {
-        waiting.push(resolve);
+        const go = (): void => {
+          waiting.delete(go);
+          cancel();
+          resolve();
+        };
+        const cancel = clock.after(PATIENCE_MS, go);
+        waiting.add(go);
       });
     },
     ended() {
       ahead--;
-      for (const go of waiting.splice(0, isProven() ? waiting.length : 1)) go();
+      for (const go of [...waiting].slice(0, isProven() ? waiting.size : 1)) go();
     },
   };
 }

@@ -73,7 +73,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   const { endpoint, clock, timeoutMs, staleAfterMs } = deps;
   const list = createListReader(teamId, store, deps);
   const planner = createListPlanner();
-  const slowStart = createSlowStart(store.isProven);
+  const slowStart = createSlowStart(store.isProven, clock);
   const underWay = new Map<string, Load>();
   /** Each key is a promise of its own, so that one read need not wait for the slowest of its batch. */
   const batch = new DataLoader<PendingRead, Promise<Known>>((reads) => Promise.resolve(start(reads)), {

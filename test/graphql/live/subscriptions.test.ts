@@ -157,7 +157,7 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     const stream = subscribe(origin, updates(id));
     await expect.poll(() => stream.events).toHaveLength(1);
     world.set(id, { transfer_runs_completed: 2 });
-    await stack.query(`{ backfill(id: "${id}") { id } }`, { headers: { 'cache-control': 'no-cache' } });
+    await stack.query('{ transfer(id: "5") { latestBackfill { id } } }');
     sandbox.faults.add({ answer: { kind: 'status', status: 200, body: 'not JSON' } });
     await nextPoll(stack);
     await expect.poll(() => stream.events).toEqual([event('RUNNING', 1), event('RUNNING', 2, true)]);

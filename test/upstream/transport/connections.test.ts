@@ -53,7 +53,9 @@ describe('a GET whose kept connection is reset', () => {
         if (again.length === 12) for (const one of again) one.socket?.resetAndDestroy();
       } else response.end(DATA);
     });
-    const { query } = await startStack({ SUPERMETRICS_API_URL: `http://127.0.0.1:${upstream.port}/v1` });
+    const { query, clock } = await startStack({
+      SUPERMETRICS_API_URL: `http://127.0.0.1:${upstream.port}/v1`,
+    });
     const readAll = (): Promise<unknown[]> =>
       Promise.all(
         Array.from({ length: 12 }, async (_, n) => {
@@ -69,6 +71,7 @@ describe('a GET whose kept connection is reset', () => {
     expect(await readAll()).toEqual(all);
     expect(new Set(upstream.carriers).size).toBe(12);
 
+    clock.advance(1_000);
     expect(await readAll()).toEqual(all);
     expect(upstream.carriers).toHaveLength(36);
     expect(new Set(upstream.carriers).size).toBe(24);

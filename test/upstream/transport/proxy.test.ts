@@ -23,8 +23,12 @@ const again = { headers: { 'cache-control': 'no-cache' } };
 
 describe('a proxy', () => {
   it('leads to the upstream, gets its own credential alone, and its tunnels are kept', async () => {
-    const { proxy, query, sandbox } = await startProxied();
-    for (let n = 0; n < 3; n++) expect((await query(QUERY, again)).data).toEqual(GOOD);
+    const { proxy, query, sandbox, clock } = await startProxied();
+    for (let n = 0; n < 3; n++) {
+      expect((await query(QUERY, again)).data).toEqual(GOOD);
+      clock.advance(1_000);
+    }
+    expect(sandbox.calls.count()).toBe(3);
     expect(proxy.tunnels.map(({ url }) => url)).toEqual([new URL(sandbox.url).host]);
     const headers = proxy.tunnels[0]?.headers;
     expect(headers?.['proxy-authorization']).toBe(
@@ -52,8 +56,9 @@ describe('a proxy', () => {
   });
 
   it('that was reset leads to the upstream again', async () => {
-    const { proxy, query, sandbox } = await startProxied();
+    const { proxy, query, sandbox, clock } = await startProxied();
     expect((await query(QUERY)).data).toEqual(GOOD);
+    clock.advance(1_000);
     sandbox.faults.add({ answer: { kind: 'reset', at: 'before-headers' } });
     expect((await query(QUERY, again)).data).toEqual(GOOD);
     expect(proxy.tunnels).toHaveLength(2);
