@@ -1,7 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig } from '../../../src/config.ts';
 import type { Attack } from './attack.ts';
 import type { Target } from './target.ts';
 
@@ -271,12 +270,8 @@ async function scrapesAtOnce(target: Target): Promise<void> {
   });
 }
 
-const settings: Readonly<Record<string, unknown>> = loadConfig({});
 /** Much more than the ordinary clients' values take. */
-const SMALL_CACHE: Readonly<Record<string, string>> =
-  'CACHE_MAX_BYTES' in settings
-    ? { CACHE_MAX_BYTES: String(8 * 1024 * 1024) }
-    : { CACHE_MAX_ENTRIES: '5000' };
+const SMALL_CACHE = { CACHE_MAX_BYTES: String(8 * 1024 * 1024) };
 
 export const DOOR_ATTACKS: Readonly<Record<string, DoorAttack>> = {
   entities: {
