@@ -153,7 +153,7 @@ export type Subscription = {
    * by `isStale`; when that has lasted longer than the gateway keeps old values, or the REST API refuses, the stream ends
    * with an error.
    *
-   * A stream that completes in any other status was ended by the gateway's shutdown: subscribe again.
+   * At a restart of the gateway the connection breaks off, and clients subscribe again by themselves.
    *
    * Costs no upstream call of its own while others of the same credential and team watch too: all their backfills are
    * looked at together.

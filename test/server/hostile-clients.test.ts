@@ -155,6 +155,28 @@ describe('a list of representations that fills the body', () => {
   );
 });
 
+describe('a large body that nests too deep', () => {
+  const QUERY = '{ __typename }';
+  const nested = (depth: number): string => {
+    const deep = `${'[{"a":'.repeat(depth / 2)}1${'}]'.repeat(depth / 2)}`;
+    return JSON.stringify({ query: QUERY, extensions: { text: '[{"\\'.repeat(5_000) } }).replace(
+      '"extensions":{',
+      `"extensions":{"deep":${deep},`,
+    );
+  };
+
+  it('is refused before it is parsed, and brackets in its texts do not count', async () => {
+    const { origin } = await startStack();
+    // The body and its extensions are two more.
+    const tooDeep = await post(origin, nested(500));
+    expect(tooDeep.status).toBe(400);
+    expect(await tooDeep.json()).toMatchObject({
+      errors: [{ message: 'The body of a request may nest at most 500 lists and objects.' }],
+    });
+    expect(await (await post(origin, nested(498))).json()).toEqual({ data: { __typename: 'Query' } });
+  });
+});
+
 describe('variables that nest beyond the stack', () => {
   it('are refused like others', async () => {
     const { origin } = await startStack();

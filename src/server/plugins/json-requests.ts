@@ -34,12 +34,41 @@ export function useJsonRequests(): GatewayPlugin {
   };
 }
 
+/** Bodies up to this size cost little however deep they nest. */
+const SHALLOW_BYTES = 16 * 1024;
+/** Parsing makes a list or object of each level, which takes many times its bracket. */
+const MAX_DEPTH = 500;
+
 /** The body was read before, see request-bodies.ts; yoga would read it from the request. */
 function paramsIn(body: Buffer | undefined): GraphQLParams | GraphQLParams[] {
+  if (body !== undefined && body.length > SHALLOW_BYTES && nestsDeeperThan(MAX_DEPTH, body)) {
+    throw badRequest(400, `The body of a request may nest at most ${MAX_DEPTH} lists and objects.`);
+  }
   const params = parsed(body?.toString('utf8') ?? '');
   if (typeof params === 'object' && params !== null) return params;
   throw badRequest(400, 'The body of a request must be a JSON object with the member "query".');
 }
+
+/** Reads the brackets of JSON outside of its strings. */
+function nestsDeeperThan(max: number, json: Buffer): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (isText) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) isText = false;
+    } else if (byte === QUOTE) isText = true;
+    else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+      if (++depth > max) return true;
+    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
+  }
+  return false;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 function parsed(text: string): unknown {
   try {
