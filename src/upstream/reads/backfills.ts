@@ -29,8 +29,8 @@ export interface BackfillsDeps {
   readonly timeoutMs: number;
 }
 
-/** A value, and where it came from. */
-interface Got {
+/** A value that was not at hand, and where it came from. */
+interface Loaded {
   readonly known: Known;
   readonly from: 'call' | 'cache' | 'stale';
 }
@@ -56,8 +56,15 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     const context: ReadContext = isSpared ? { ...asked, mode: { kind: 'fresh' } } : asked;
     const { cost } = context;
     const team = teamOf(context, resource.teamId);
+    const kept = team.store.known(resource);
+    // Nearly all reads end here, and are spared the promises of the rest.
+    if (kept !== undefined && isGoodEnough(kept, context, clock.monotonic())) {
+      metrics.recordCacheRead('hit');
+      cost.countRead(kept.freshUntil, 'cache');
+      return kept.outcome;
+    }
     try {
-      const { known, from } = await get(team, context, resource);
+      const { known, from } = await load(team, context, resource);
       metrics.recordCacheRead(RESULTS[from]);
       cost.countRead(known.freshUntil, from);
       return known.outcome;
@@ -70,24 +77,21 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     }
   }
 
-  async function get(team: Team, context: ReadContext, resource: Resource): Promise<Got> {
+  async function load(team: Team, context: ReadContext, resource: Resource): Promise<Loaded> {
     const startedAt = clock.monotonic();
-    const kept = team.store.known(resource);
-    if (kept !== undefined && isGoodEnough(kept, context, startedAt)) return { known: kept, from: 'cache' };
-
     let pending: PendingRead | undefined;
     const begin = (): Promise<Known> => {
       pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs);
       return team.load(pending);
     };
-    const load = team.share(resource, begin);
+    const shared = team.share(resource, begin);
     let known = await (mayBeStale(context, team, resource)
-      ? Promise.race([load.known, load.isLate()])
-      : load.known);
+      ? Promise.race([shared.known, shared.isLate()])
+      : shared.known);
     if (known === 'late') {
       const stale = team.store.staleValue(resource);
       if (stale !== undefined) return { known: stale, from: 'stale' };
-      known = await load.known;
+      known = await shared.known;
     }
     // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
     if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {

@@ -54,12 +54,19 @@ export interface TeamsDeps extends ListReaderDeps, StoreDeps {
 
 export function createTeams(deps: TeamsDeps): TeamOf {
   const { partitions } = deps;
-  return ({ caller }, teamId) => {
-    const partition = partitions.of(caller.credential.id);
-    return partition.team(teamId, () => {
+  // The reads of an operation come together and mostly ask for one team. Where a 401 has dropped what is kept meanwhile,
+  // the rest of them read past it, and nothing of theirs is kept.
+  let last: { readonly context: ReadContext; readonly teamId: ResourceId; readonly team: Team } | undefined;
+
+  return (context, teamId) => {
+    if (last?.context === context && last.teamId === teamId) return last.team;
+    const partition = partitions.of(context.caller.credential.id);
+    const team = partition.team(teamId, () => {
       const store = createTeamStore(partitions, partition, teamId, deps);
       return createTeam(teamId, store, deps);
     });
+    last = { context, teamId, team };
+    return team;
   };
 }
 
