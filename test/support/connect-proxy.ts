@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { onTestFinished } from 'vitest';
+import { listenUntilEnd } from './serve.ts';
 
 export interface ConnectProxy {
   readonly port: number;
@@ -34,17 +33,8 @@ export async function startConnectProxy(): Promise<ConnectProxy> {
     ends.push(onward.on('error', () => socket.destroy()).on('close', () => socket.destroy()));
     socket.on('close', () => onward.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(async () => {
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    for (const end of ends) end.destroy();
-    await closed;
-  });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listenUntilEnd(server, ends),
     tunnels,
     answer(next) {
       how = next;

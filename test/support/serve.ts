@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Handlers } from '../../src/server/listener.ts';
 import type { Duplex } from 'node:stream';
@@ -15,14 +15,23 @@ export async function serve(handle: RequestListener, upgrade?: Handlers['upgrade
       upgrade(request, socket, head);
     });
   }
+  return `http://127.0.0.1:${await listenUntilEnd(server, upgraded)}`;
+}
+
+/**
+ * Listens on a free port until the test ends.
+ * @param taken connections that the server has handed over, which end then too
+ * @returns the port
+ */
+export async function listenUntilEnd(server: Server, taken: readonly Duplex[]): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(async () => {
     const closed = once(server, 'close');
     server.close();
     server.closeAllConnections();
-    for (const socket of upgraded) socket.destroy();
+    for (const socket of taken) socket.destroy();
     await closed;
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (server.address() as AddressInfo).port;
 }

@@ -11,12 +11,8 @@ import type { GatewayPlugin } from './request-state.ts';
 export function useAnswerLimits(): GatewayPlugin {
   return {
     onExecute({ args, setResultAndStopExecution }) {
-      const budget = beginAnswer(args);
+      const budget = beginAnswer(args, setResultAndStopExecution);
       if (budget === undefined) return undefined;
-      if (budget.isExceeded) {
-        setResultAndStopExecution(refusal(budget));
-        return undefined;
-      }
       return {
         onExecuteDone({ setResult }) {
           if (budget.isExceeded) setResult(refusal(budget));
@@ -25,12 +21,8 @@ export function useAnswerLimits(): GatewayPlugin {
     },
 
     onSubscribe({ args, setResultAndStopExecution }) {
-      const budget = beginAnswer(args);
+      const budget = beginAnswer(args, setResultAndStopExecution);
       if (budget === undefined) return undefined;
-      if (budget.isExceeded) {
-        setResultAndStopExecution(refusal(budget));
-        return undefined;
-      }
       return {
         onSubscribeResult: () => ({
           onNext({ setResult }) {
@@ -50,8 +42,11 @@ interface OperationArgs {
   readonly contextValue: GatewayContext;
 }
 
-/** @returns undefined where nothing can be exceeded, as in nearly all operations */
-function beginAnswer(args: OperationArgs): AnswerBudget | undefined {
+/**
+ * @param stop given the refusal of an operation that is too large as it stands
+ * @returns undefined where nothing is left to be exceeded, as in nearly all operations
+ */
+function beginAnswer(args: OperationArgs, stop: (result: ExecutionResult) => void): AnswerBudget | undefined {
   const { schema, document, operationName, variableValues, contextValue } = args;
   const estimate = estimateAnswer(schema, document, operationName, variableValues);
   if (estimate === undefined) return undefined;
@@ -59,7 +54,9 @@ function beginAnswer(args: OperationArgs): AnswerBudget | undefined {
   if (isSmall && estimate.reports.size === 0) return undefined;
   const budget = new AnswerBudget(estimate, MAX_ANSWER);
   contextValue.answer = budget;
-  return budget;
+  if (!budget.isExceeded) return budget;
+  stop(refusal(budget));
+  return undefined;
 }
 
 function refusal(budget: AnswerBudget): ExecutionResult {

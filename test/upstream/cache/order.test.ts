@@ -123,41 +123,25 @@ describe('a newer backfill that was shown as the latest is not followed by an ol
 });
 
 describe('what was dropped', () => {
-  it('does not come back with an answer that was under way when a 401 came', async () => {
-    const { stack, ids } = await twoKnown();
-    const latch = createLatch();
-    stack.sandbox.faults.add({
-      when: { id: ids[0] },
-      answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' },
-    });
-    const late = byId(stack, ids[0], NO_CACHE);
-    await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
-    stack.clock.advance(10);
-    stack.sandbox.faults.add({ when: { id: ids[1] }, answer: { kind: 'status', status: 401 } });
-    await byId(stack, ids[1], NO_CACHE);
-    latch.open();
-    await late;
-    stack.sandbox.calls.reset();
-    await byId(stack, ids[0]);
-    expect(stack.sandbox.calls.count()).toBe(1);
-  });
-
-  it('does not come back with an answer that was under way when a 403 came', async () => {
-    const { stack, ids } = await twoKnown();
-    const latch = createLatch();
-    stack.sandbox.faults.add({
-      when: { id: ids[0] },
-      answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' },
-    });
-    const late = byId(stack, ids[0], NO_CACHE);
-    await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
-    stack.clock.advance(10);
-    stack.sandbox.faults.add({ when: { id: ids[1] }, answer: { kind: 'status', status: 403 } });
-    await byId(stack, ids[1], NO_CACHE);
-    latch.open();
-    await late;
-    stack.sandbox.calls.reset();
-    await byId(stack, ids[0]);
-    expect(stack.sandbox.calls.count()).toBe(1);
-  });
+  it.each([401, 403])(
+    'does not come back with an answer that was under way when a %i came',
+    async (status) => {
+      const { stack, ids } = await twoKnown();
+      const latch = createLatch();
+      stack.sandbox.faults.add({
+        when: { id: ids[0] },
+        answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' },
+      });
+      const late = byId(stack, ids[0], NO_CACHE);
+      await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
+      stack.clock.advance(10);
+      stack.sandbox.faults.add({ when: { id: ids[1] }, answer: { kind: 'status', status } });
+      await byId(stack, ids[1], NO_CACHE);
+      latch.open();
+      await late;
+      stack.sandbox.calls.reset();
+      await byId(stack, ids[0]);
+      expect(stack.sandbox.calls.count()).toBe(1);
+    },
+  );
 });
