@@ -9,7 +9,7 @@ await runAsProcess(
     const config = loadConfig(env);
     const log = createLog(config.LOG_LEVEL, output);
     for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
-    const { startGateway } = await import('./gateway.ts');
+    const { startGateway } = await import('./running-gateway.ts');
     return startGateway({ config, log });
   },
   async (args, env) => {

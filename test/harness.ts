@@ -1,8 +1,9 @@
 import { expect, onTestFinished } from 'vitest';
 import { loadConfig } from '../src/config.ts';
-import { type ServerLimits, startGateway } from '../src/gateway.ts';
+import type { ServerLimits } from '../src/gateway.ts';
 import { type GatewayErrorExtensions, isErrorCode } from '../src/graphql/error-codes.ts';
 import { createLog } from '../src/log.ts';
+import { startGateway } from '../src/running-gateway.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { createWorld, type World } from '../src/sandbox/world/world.ts';
 import { createManualClock, type ManualClock } from './support/manual-clock.ts';

@@ -6,7 +6,8 @@ import {
   DEMO_REFUSALS,
   demoProgress,
 } from './operations.ts';
-import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway.ts';
+import type { GatewayOptions } from '../gateway.ts';
+import { type RunningGateway, startGateway } from '../running-gateway.ts';
 import { createLog } from '../log.ts';
 import { runAsProcess } from '../process.ts';
 import { newbornBackfillId } from '../sandbox/world/demo-world.ts';

@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { DEMO_GRAPHIQL, DEMO_OPERATIONS, demoProgress } from '../../src/demo/operations.ts';
-import { startGateway } from '../../src/gateway.ts';
+import { startGateway } from '../../src/running-gateway.ts';
 import { createLog } from '../../src/log.ts';
 import { newbornBackfillId } from '../../src/sandbox/world/demo-world.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';

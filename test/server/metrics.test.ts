@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import { type RunningGateway, startGateway } from '../../src/gateway.ts';
+import { type RunningGateway, startGateway } from '../../src/running-gateway.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createManualClock, startStack } from '../harness.ts';

@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import { loadConfig } from '../../../src/config.ts';
-import { startGateway } from '../../../src/gateway.ts';
+import { startGateway } from '../../../src/running-gateway.ts';
 import { createLog } from '../../../src/log.ts';
 import { envelope } from '../../../src/sandbox/faults.ts';
 import type { Operation } from '../../../src/sandbox/routes.ts';
