@@ -1,9 +1,10 @@
 import type { GraphQLError, GraphQLResolveInfo } from 'graphql';
 import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 import type { BackfillRecord } from '../upstream/rest/records.ts';
-import type { AnswerEstimate, AnswerSize } from './answer-estimate.ts';
+import type { AnswerEstimate } from './answer-estimate.ts';
 import type { GatewayContext } from './context.ts';
 import { limitExceeded } from './errors.ts';
+import type { AnswerSize } from './selection-sizes.ts';
 
 /** The largest answer: of the bytes of its JSON, and of the fields that are resolved for it. */
 export const MAX_ANSWER: AnswerSize = { fields: 120_000, bytes: 16 * 1024 * 1024 };
