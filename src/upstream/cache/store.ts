@@ -17,7 +17,7 @@ import {
   type Resource,
   runsDone,
 } from './snapshots.ts';
-import { confirmation, isDue, newestOf, type TeamList } from './team-list.ts';
+import { confirmation, dueAt, newestOf, type TeamList } from './team-list.ts';
 
 /**
  * What one credential may see of one team, and when. Two rules hold for everything that is kept:
@@ -216,13 +216,9 @@ export function createTeamStore<Team extends object>(
       const resource = { kind: 'latest', teamId, id: transferId } as const;
       const known = keptOf(resource);
       const row = rows.get(newest.id);
-      if (
-        known === undefined ||
-        row === undefined ||
-        isDue(resource, known, clock.monotonic(), lifetimes())
-      ) {
-        continue;
-      }
+      if (known === undefined || row === undefined) continue;
+      const due = dueAt(resource, known, lifetimes());
+      if (due <= clock.monotonic()) continue;
       const isNews = !('record' in known.outcome) || isNewer(newest, known.outcome);
       const isSame = 'record' in known.outcome && known.outcome.id === newest.id;
       if (!isNews && (!isSame || known.verifiedAt > sentAt)) continue;
@@ -230,7 +226,7 @@ export function createTeamStore<Team extends object>(
       keepLatest(transferId, row, Infinity, {
         verifiedAt,
         confirmedAt: clock.monotonic(),
-        freshUntil: until,
+        freshUntil: Math.min(until, due),
       });
     }
   }

@@ -82,7 +82,12 @@ export function isDue(resource: Resource, known: Known, now: number, freshness: 
   return dueAt(resource, known, freshness) <= now;
 }
 
-function dueAt({ id }: Resource, { verifiedAt }: Known, { finalMs, finalSpreadMs }: Freshness): number {
+/** When the resource's own endpoint has to be asked again, in monotonic milliseconds. */
+export function dueAt(
+  { id }: Resource,
+  { verifiedAt }: Known,
+  { finalMs, finalSpreadMs }: Freshness,
+): number {
   return verifiedAt + finalMs - finalSpreadMs * scatter(id, verifiedAt);
 }
 

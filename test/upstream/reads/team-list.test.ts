@@ -443,6 +443,17 @@ describe('the team list', () => {
     expect(latestOf(await dashboard(stack, ['5']))).toMatchObject([{ id: newer }]);
   });
 
+  it('answers for a latest backfill no longer than until its own endpoint is due', async () => {
+    const stack = await knownPage();
+    // Two seconds have passed, and the final lifetime is sixty.
+    stack.clock.advance(57_500);
+    await dashboard(stack, ['5', '6']);
+    expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
+    stack.clock.advance(600);
+    await dashboard(stack, ['5', '6']);
+    expect(callsOf(stack)).toEqual({ getLatestBackfill: 2 });
+  });
+
   it('answers a page by one call on a clock that never stands still', async () => {
     const stack = await knownPage();
     const { monotonic } = stack.clock;
