@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
@@ -13,6 +14,14 @@ const byId = (id: string): string => `{ backfill(id: "${id}") { id errorReport {
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
+
+/** Garbage that waits for callbacks of its own goes with a later collection. */
+async function settle(): Promise<void> {
+  for (let n = 0; n < 3; n++) {
+    collect();
+    await nextTurn();
+  }
+}
 
 /** The entry for a record of its own that came in a response, as the store keeps it. */
 function entryFor(n: number, report: readonly string[]): Kept {
@@ -41,12 +50,12 @@ describe('the weight of what is kept', () => {
     ['a backfill without errors', 5_000, []],
     ['a backfill with a report of 20 rows', 1_000, Array.from({ length: 20 }, () => 'x'.repeat(50))],
     ['a backfill with a report of 100 long rows', 100, Array.from({ length: 100 }, () => 'x'.repeat(900))],
-    ['a backfill whose report was cut', 200, ['x'.repeat(300_000)]],
+    ['a backfill whose report was cut', 1_000, ['x'.repeat(100_000)]],
     ['a backfill with a report in Japanese', 500, Array.from({ length: 20 }, () => '失敗'.repeat(100))],
-  ])('is about the memory that it takes: %s', (_name, count, report) => {
+  ])('is about the memory that it takes: %s', async (_name, count, report) => {
     const partition = createPartitions<object>(1024 ** 4).of('credential');
     partition.set('warm', entryFor(0, report));
-    collect();
+    await settle();
     const before = process.memoryUsage().heapUsed;
     let weight = 0;
     for (let n = 1; n <= count; n++) {
@@ -55,7 +64,7 @@ describe('the weight of what is kept', () => {
       weight += weigh(entry, key);
       partition.set(key, entry);
     }
-    collect();
+    await settle();
     const taken = process.memoryUsage().heapUsed - before;
     expect(partition.count).toBe(count + 1);
     expect(taken / weight).toBeLessThan(1.05);
