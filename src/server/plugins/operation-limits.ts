@@ -1,7 +1,7 @@
-import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit';
-import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
-import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
-import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives';
+import { costLimitRule } from '@escape.tech/graphql-armor-cost-limit';
+import { maxAliasesRule } from '@escape.tech/graphql-armor-max-aliases';
+import { maxDepthRule } from '@escape.tech/graphql-armor-max-depth';
+import { maxDirectivesRule } from '@escape.tech/graphql-armor-max-directives';
 import {
   type DocumentNode,
   GraphQLError,
@@ -11,6 +11,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
   type Source,
+  specifiedRules,
   validate,
   type ValidationContext,
   type ValidationRule,
@@ -45,23 +46,34 @@ const reported = {
   ],
 };
 
+/** Made once: as plugins they would be added to the rules anew at each request. */
+const RULES: readonly ValidationRule[] = [
+  maxDepthRule({ n: MAX_DEPTH, ignoreIntrospection: true, ...reported }),
+  maxAliasesRule({ n: MAX_ALIASES, ...reported }),
+  maxDirectivesRule({ n: MAX_DIRECTIVES, ...reported }),
+  costLimitRule({ maxCost: MAX_COST, ignoreIntrospection: true, ...reported }),
+];
+
 /** Refuses operations larger than any client needs, before they are parsed or executed. */
 export function useOperationLimits(): Plugin {
+  /** What validation found. All requests have the same schema and the same rules. */
+  const found = new WeakMap<DocumentNode, readonly GraphQLError[]>();
+
   return {
-    onPluginInit({ addPlugin }) {
-      addPlugin(maxDepthPlugin({ n: MAX_DEPTH, ignoreIntrospection: true, ...reported }));
-      addPlugin(maxAliasesPlugin({ n: MAX_ALIASES, ...reported }));
-      addPlugin(maxDirectivesPlugin({ n: MAX_DIRECTIVES, ...reported }));
-      addPlugin(costLimitPlugin({ maxCost: MAX_COST, ignoreIntrospection: true, ...reported }));
-    },
-    onParams({ params: { query } }) {
-      if (typeof query === 'string') assertNotTooNested(query);
+    onParse({ setParseFn }) {
+      setParseFn((source: string | Source) => {
+        assertNotTooNested(typeof source === 'string' ? source : source.body);
+        return parse(source, { maxTokens: MAX_TOKENS });
+      });
     },
     onValidate({ setValidationFn }) {
-      setValidationFn(validateWithinLimits);
-    },
-    onParse({ setParseFn }) {
-      setParseFn((source: string | Source) => parse(source, { maxTokens: MAX_TOKENS }));
+      setValidationFn((schema: GraphQLSchema, document: DocumentNode, rules?: readonly ValidationRule[]) => {
+        const known = found.get(document);
+        if (known !== undefined) return known;
+        const errors = validateWithinLimits(schema, document, rules);
+        found.set(document, errors);
+        return errors;
+      });
     },
   };
 }
@@ -82,7 +94,9 @@ function validateWithinLimits(
       new GraphQLError(`A selection set may hold at most ${MAX_SELECTIONS} selections.`, { nodes: tooLarge }),
     ];
   }
-  return validate(schema, document, rules, { maxErrors: MAX_VALIDATION_ERRORS });
+  return validate(schema, document, [...(rules ?? specifiedRules), ...RULES], {
+    maxErrors: MAX_VALIDATION_ERRORS,
+  });
 }
 
 /** @returns a selection set that is too large, together with the inline fragments in it */
@@ -123,12 +137,14 @@ const MAX_DOCUMENT_BYTES = 24 * 1024 * 1024;
 const BYTES_PER_TOKEN = 300;
 
 /**
- * The caches that spare yoga parsing and validating a document again. Yoga's own count documents and not their size,
- * and keep texts that do not parse too: a thousand large ones would take gigabytes.
+ * The caches that spare yoga parsing a document again. Yoga's own count documents and not their size, and keep texts that
+ * do not parse too: a thousand large ones would take gigabytes. {@link useOperationLimits} remembers what validation
+ * found: yoga would look for it by the names of all rules, which takes as long as all other lookups of a request.
  */
 export function createDocumentCaches(): {
   readonly documentCache: LRUCache<string, DocumentNode>;
   readonly errorCache: { get(): undefined; set(): void };
+  readonly validationCache: false;
 } {
   return {
     documentCache: new LRUCache({
@@ -137,6 +153,7 @@ export function createDocumentCaches(): {
       sizeCalculation: (document, text) => BYTES_PER_TOKEN * tokensOf(document) + 2 * text.length,
     }),
     errorCache: { get: () => undefined, set: () => undefined },
+    validationCache: false,
   };
 }
 

@@ -80,6 +80,7 @@ export function createRefusalMemory(clock: Clock, ttlMs: number): RefusalMemory 
     },
 
     accepted({ credentialId, teamId }) {
+      if (memories.size === 0 && firstRefused.size === 0) return;
       const team = teamName(credentialId, teamId);
       memories.delete(credentialId);
       memories.delete(team);
@@ -87,6 +88,8 @@ export function createRefusalMemory(clock: Clock, ttlMs: number): RefusalMemory 
     },
 
     assertNone({ credentialId, teamId }) {
+      // Mostly nobody was refused, and no name is made.
+      if (memories.size === 0) return;
       assertNotRemembered(credentialId);
       assertNotRemembered(teamName(credentialId, teamId));
     },

@@ -61,7 +61,8 @@ export function lookUp(
   store: Pick<TeamStore, 'known' | 'staleValue'>,
   resource: Resource,
 ): Pick<PendingRead, 'known' | 'hasStale'> {
-  return { known: store.known(resource), hasStale: store.staleValue(resource) !== undefined };
+  const known = store.known(resource);
+  return { known, hasStale: known !== undefined && store.staleValue(resource) !== undefined };
 }
 
 /** How often, in milliseconds, a resource is read past the cache. A browser with its tools open asks so at each poll. */

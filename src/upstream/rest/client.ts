@@ -92,7 +92,7 @@ export function createBackfillsClient({
     caller: Caller,
     teamId: ResourceId,
     path: string,
-    { onExchange, ...options }: CallOptions,
+    { timeoutMs, isAccepted, onExchange }: CallOptions,
     read: (data: unknown, response: HttpResponse, secrets: readonly string[]) => Value,
   ): Promise<Value> {
     const startedAt = clock.monotonic();
@@ -109,7 +109,8 @@ export function createBackfillsClient({
     };
     try {
       const response = await http.get({
-        ...options,
+        timeoutMs,
+        isAccepted,
         credentialId: caller.credential.id,
         teamId,
         path: `/teams/${teamId}${path}`,

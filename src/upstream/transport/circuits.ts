@@ -67,8 +67,13 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
     return { count: 0, unconnected: 0, by: new Set() };
   }
 
+  function breakerOf(scope: Scope): CircuitBreaker | undefined {
+    // Mostly nobody is in trouble, and no name is made.
+    return troubled.size === 0 ? undefined : troubled.get(nameOf(scope))?.breaker;
+  }
+
   function recordCommon(showed: Showed, { credentialId }: Scope): void {
-    if (showed === 'good') failures = none();
+    if (showed === 'good' && failures.count > 0) failures = none();
     if (showed === 'good' || showed === 'unknown' || !common.isClosed()) return;
     failures.count++;
     if (showed === 'noConnection') failures.unconnected++;
@@ -81,6 +86,7 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
   }
 
   function recordOwn(showed: Showed, scope: Scope): void {
+    if (showed === 'good' && troubled.size === 0) return;
     const name = nameOf(scope);
     const known = troubled.get(name);
     if (showed === 'good') {
@@ -100,7 +106,7 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
 
   /** Takes the permit of the scope's circuit only if the common one has given its own. */
   function permits(scope: Scope): { readonly all: Permit; readonly own: Permit | undefined } {
-    const breaker = troubled.get(nameOf(scope))?.breaker;
+    const breaker = breakerOf(scope);
     breaker?.assertClosed();
     const all = common.acquire(scope.credentialId);
     return { all, own: breaker?.acquire() };
@@ -111,7 +117,7 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
 
     assertClosed(scope) {
       common.assertClosed(scope.credentialId);
-      troubled.get(nameOf(scope))?.breaker.assertClosed();
+      breakerOf(scope)?.assertClosed();
     },
 
     acquire(scope) {

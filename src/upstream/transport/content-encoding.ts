@@ -6,9 +6,11 @@ export const ACCEPTED_ENCODINGS = 'gzip';
 
 /** Whether the body is gzip. It is not where a header says so and the body does not begin like it. */
 export function isGzip(headers: IncomingHttpHeaders, body: Buffer): boolean {
+  const given = headers['content-encoding'];
+  if (given === undefined) return false;
   // A header that came twice is a list.
-  const [coding] = [headers['content-encoding']].flat();
-  return coding !== undefined && /^(?:x-)?gzip$/i.test(coding.trim()) && body[0] === 0x1f && body[1] === 0x8b;
+  const [coding = ''] = Array.isArray(given) ? given : [given];
+  return /^(?:x-)?gzip$/i.test(String(coding).trim()) && body[0] === 0x1f && body[1] === 0x8b;
 }
 
 /** The content, `tooLarge` when it has more bytes than allowed, or `broken` when it is no whole gzip. */

@@ -105,7 +105,7 @@ export function createFairQueue(): FairQueue {
 
 function moveToEnd<Value>(turns: Turns<Value>, name: string): void {
   const value = turns.get(name);
-  if (value === undefined) return;
+  if (value === undefined || turns.size === 1) return;
   turns.delete(name);
   turns.set(name, value);
 }

@@ -151,24 +151,26 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     inFlight.set(exchange, request);
     let isAbandoned = false;
 
-    async function outcome(): Promise<Outcome> {
-      let result: Outcome | undefined;
-      try {
-        result = await exchange.response;
-        latency.observe(clock.monotonic() - beganAt);
-      } catch (error) {
-        if (!(error instanceof UpstreamError)) throw error;
-        result = error;
-      } finally {
-        inFlight.delete(exchange);
-        counter.callEnded(request.credentialId, result instanceof UpstreamError ? undefined : result);
-        settle(permit, result, givenMs, isAbandoned);
-      }
-      return result;
+    function ended(result: Outcome | undefined): void {
+      inFlight.delete(exchange);
+      counter.callEnded(request.credentialId, result instanceof UpstreamError ? undefined : result);
+      settle(permit, result, givenMs, isAbandoned);
     }
 
     return {
-      outcome: outcome(),
+      outcome: exchange.response.then(
+        (response) => {
+          latency.observe(clock.monotonic() - beganAt);
+          ended(response);
+          return response;
+        },
+        (error: unknown) => {
+          const isExpected = error instanceof UpstreamError;
+          ended(isExpected ? error : undefined);
+          if (!isExpected) throw error;
+          return error;
+        },
+      ),
       abandon() {
         isAbandoned = true;
         exchange.abort(new UpstreamError('unavailable', 'given up for another try'));
@@ -202,30 +204,29 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   }
 
   /** One try, and another one beside it where it takes unusually long. */
-  async function attempt(request: UpstreamRequest, deadline: number, slot: Slot): Promise<Outcome> {
+  function attempt(request: UpstreamRequest, deadline: number, slot: Slot): Promise<Outcome> {
     const left = (): number => deadline - clock.monotonic();
     let second: Slot | undefined;
-    try {
-      return await race(begin(request, left()), {
-        secondAfterMs: latency.unusual(),
-        beginSecond() {
-          second = slots.tryAcquire(request.credentialId);
-          // A circuit may have opened meanwhile. The first try goes on then.
-          return second !== undefined && isClosed(request) && retries.take()
-            ? begin(request, left())
-            : undefined;
-        },
-        isGood: (outcome) => shownBy(outcome) === 'good',
-        onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
-        onBegin(end) {
-          slot.onWanted = () =>
-            end(new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 }));
-        },
-      });
-    } finally {
-      slot.onWanted = undefined;
-      second?.release();
-    }
+    return race(begin(request, left()), {
+      secondAfterMs: latency.unusual(),
+      beginSecond() {
+        second = slots.tryAcquire(request.credentialId);
+        // A circuit may have opened meanwhile. The first try goes on then.
+        return second !== undefined && isClosed(request) && retries.take()
+          ? begin(request, left())
+          : undefined;
+      },
+      isGood,
+      onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
+      onBegin(end) {
+        slot.onWanted = () =>
+          end(new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 }));
+      },
+      onEnd() {
+        slot.onWanted = undefined;
+        second?.release();
+      },
+    });
   }
 
   function isClosed(request: UpstreamRequest): boolean {
@@ -265,7 +266,9 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       const deadline = clock.monotonic() + givenMs;
       retries.earn();
       circuits.assertClosed(request);
-      const slot = await slots.acquire({ credentialId, isAccepted, isList, patienceMs: givenMs });
+      const slot =
+        slots.tryAcquire(credentialId) ??
+        (await slots.acquire({ credentialId, isAccepted, isList, patienceMs: givenMs }));
       try {
         return await attemptUntil(isList ? clock.monotonic() + givenMs : deadline, request, slot);
       } finally {
@@ -281,6 +284,10 @@ function shownBy(outcome: Outcome | undefined): Showed {
   if (!(outcome instanceof UpstreamError)) return outcome.status >= 500 ? 'trouble' : 'good';
   if (isNoConnection(outcome)) return 'noConnection';
   return outcome.subject === 'upstream' ? 'trouble' : 'good';
+}
+
+function isGood(outcome: Outcome): boolean {
+  return shownBy(outcome) === 'good';
 }
 
 /** A response that says when to come back is believed. A timeout has used up the deadline. */

@@ -32,10 +32,13 @@ export interface Slot {
 export interface Slots {
   readonly running: number;
   readonly waiting: number;
-  /** Rejects with an {@link UpstreamError} `overloaded` when the claim gets no slot in time, or has to make room. */
-  acquire(claim: Claim): Promise<Slot>;
-  /** A slot for a call beside another one; undefined where none is free. */
+  /** A slot at once; undefined where none is free, or others wait. */
   tryAcquire(credentialId: string): Slot | undefined;
+  /**
+   * Waits for a slot. Rejects with an {@link UpstreamError} `overloaded` when the claim gets none in time, or has to make
+   * room.
+   */
+  acquire(claim: Claim): Promise<Slot>;
 }
 
 export interface SlotsOptions {
@@ -133,9 +136,10 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
       return waiting();
     },
 
+    tryAcquire: (credentialId) => (running < slots && waiting() === 0 ? hold(credentialId) : undefined),
+
     acquire(claim) {
       const { credentialId, isList, patienceMs } = claim;
-      if (running < slots && waiting() === 0) return Promise.resolve(hold(credentialId));
       return new Promise((resolve, reject) => {
         if (waiting() >= maxWaiting && !makeRoom(claim)) {
           reject(overloaded('too many calls wait for a slot'));
@@ -164,8 +168,6 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
         if (running >= slots && holds(credentialId) < slots * SHARE_TO_KEEP) reclaim();
       });
     },
-
-    tryAcquire: (credentialId) => (running < slots && waiting() === 0 ? hold(credentialId) : undefined),
   };
 }
 

@@ -15,6 +15,8 @@ export interface RaceOptions<Outcome> {
   readonly onSpent: (outcome: Outcome | undefined) => void;
   /** Given a function that ends the race with an outcome from outside. */
   readonly onBegin: (end: (outcome: Outcome) => void) => void;
+  /** Called when the race has ended. */
+  readonly onEnd: () => void;
 }
 
 /**
@@ -22,9 +24,9 @@ export interface RaceOptions<Outcome> {
  * abandoned. Where a try ends badly, the other one may still make up for it.
  */
 export function race<Outcome>(first: Try<Outcome>, options: RaceOptions<Outcome>): Promise<Outcome> {
-  const { secondAfterMs, beginSecond, isGood, onSpent, onBegin } = options;
+  const { secondAfterMs, beginSecond, isGood, onSpent, onBegin, onEnd } = options;
   return new Promise((resolve, reject) => {
-    const running = new Set<Try<Outcome>>();
+    let running: readonly Try<Outcome>[] = [];
     const timer = setTimeout(() => {
       const second = beginSecond();
       if (second !== undefined) follow(second);
@@ -32,19 +34,22 @@ export function race<Outcome>(first: Try<Outcome>, options: RaceOptions<Outcome>
 
     function end(outcome: Outcome): void {
       clearTimeout(timer);
-      for (const other of running) {
-        running.delete(other);
+      const others = running;
+      running = [];
+      for (const other of others) {
         other.abandon();
         onSpent(undefined);
       }
+      onEnd();
       resolve(outcome);
     }
 
     function follow(one: Try<Outcome>): void {
-      running.add(one);
+      running = [...running, one];
       one.outcome.then((outcome) => {
-        if (!running.delete(one)) return;
-        if (!isGood(outcome) && running.size > 0) onSpent(outcome);
+        if (!running.includes(one)) return;
+        running = running.filter((other) => other !== one);
+        if (!isGood(outcome) && running.length > 0) onSpent(outcome);
         else end(outcome);
       }, reject);
     }
