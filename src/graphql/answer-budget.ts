@@ -1,13 +1,22 @@
-import type { GraphQLError, GraphQLResolveInfo } from 'graphql';
+import type { ExecutionResult, GraphQLError, GraphQLResolveInfo } from 'graphql';
 import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 import type { BackfillRecord } from '../upstream/rest/records.ts';
 import type { AnswerEstimate } from './answer-estimate.ts';
 import type { GatewayContext } from './context.ts';
-import { limitExceeded } from './errors.ts';
+import { limitExceeded, turnedAway } from './errors.ts';
 import type { AnswerSize } from './selection-sizes.ts';
 
 /** The largest answer: of the bytes of its JSON, and of the fields that are resolved for it. */
 export const MAX_ANSWER: AnswerSize = { fields: 120_000, bytes: 16 * 1024 * 1024 };
+
+/** Reports of more bytes make an answer for which room is reserved, before it takes a tenth of a second to be written. */
+const LARGE_BYTES = 1024 * 1024;
+
+/** Room for an answer among all that are not sent yet. */
+export interface AnswerRoom {
+  /** @returns whether there is room for so many bytes */
+  reserve(bytes: number): boolean;
+}
 
 /**
  * What is left of an operation's answer. It is spent before the answer is made: first what the document and the lengths
@@ -17,18 +26,23 @@ export const MAX_ANSWER: AnswerSize = { fields: 120_000, bytes: 16 * 1024 * 1024
 export class AnswerBudget {
   readonly #estimate: AnswerEstimate;
   readonly #max: AnswerSize;
+  readonly #room: AnswerRoom | undefined;
   #fields: number;
   #bytes: number;
+  #reportBytes = 0;
+  #foundRoom = true;
 
-  constructor(estimate: AnswerEstimate, max: AnswerSize) {
+  /** @param room where the answer leaves as a whole */
+  constructor(estimate: AnswerEstimate, max: AnswerSize, room?: AnswerRoom) {
     this.#estimate = estimate;
     this.#max = max;
+    this.#room = room;
     this.#fields = max.fields - estimate.fields;
     this.#bytes = max.bytes - estimate.bytes;
   }
 
   get isExceeded(): boolean {
-    return this.#fields < 0 || this.#bytes < 0;
+    return this.#fields < 0 || this.#bytes < 0 || !this.#foundRoom;
   }
 
   /** Gives the next event of a subscription a budget of its own. */
@@ -48,19 +62,36 @@ export class AnswerBudget {
     const { error_report } = snapshot.record;
     const shape = node === undefined ? undefined : this.#estimate.reports.get(node);
     if (shape !== undefined && error_report.length > 0 && !this.isExceeded) {
+      const bytes = error_report.length * shape.bytes + shape.texts * textBytesOf(error_report);
       this.#fields -= error_report.length * shape.fields;
-      this.#bytes -= error_report.length * shape.bytes + shape.texts * textBytesOf(error_report);
+      this.#bytes -= bytes;
+      this.#reportBytes += bytes;
+      if (this.#room && this.#reportBytes > LARGE_BYTES) {
+        this.#foundRoom = this.#room.reserve(this.#reportBytes);
+      }
     }
     return this.isExceeded ? null : snapshot;
   }
 
-  /** `REQUEST_LIMIT_EXCEEDED`, with what was too much. */
+  /** `REQUEST_LIMIT_EXCEEDED`, with what was too much, or `UPSTREAM_UNAVAILABLE` where there was no room. */
   error(): GraphQLError {
+    if (!this.#foundRoom) return noRoomForAnswer();
     if (this.#fields >= 0) return answerTooLarge();
     return limitExceeded(
       `The answer would need more than ${this.#max.fields} fields to be resolved; ask for fewer items or fields at once.`,
     );
   }
+
+  /** The result in the place of the answer. */
+  refusal(): ExecutionResult {
+    const errors = [this.error()];
+    return this.#foundRoom ? { data: null, errors } : { errors };
+  }
+}
+
+/** `UPSTREAM_UNAVAILABLE` for an answer that would have to wait with too many others; over HTTP with the status 503. */
+export function noRoomForAnswer(): GraphQLError {
+  return turnedAway('Too many answers wait to be read at the moment.');
 }
 
 /** `REQUEST_LIMIT_EXCEEDED` for an answer, or an event, of too many bytes. */

@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
+import { GraphQLError, type GraphQLErrorExtensions, type GraphQLFormattedError } from 'graphql';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream/errors.ts';
 import { ERROR_CODES, type ErrorCode, type GatewayErrorExtensions } from './error-codes.ts';
 
@@ -153,6 +153,12 @@ export function withFacts(error: unknown, { message, extensions, root }: ErrorFa
   // start. Errors of fields answer 200, so they lose theirs here.
   const isOfField = error instanceof GraphQLError && error.path !== undefined;
   return located(error, isOfField ? undefined : root, message, extensions);
+}
+
+/** The same as it leaves, without the means of a `GraphQLError`: of an answer with thousands these are most of its cost. */
+export function writtenOut(error: GraphQLError, { message, extensions }: ErrorFacts): GraphQLFormattedError {
+  const { locations, path } = error;
+  return { message, ...(locations && { locations }), ...(path && { path }), extensions };
 }
 
 /**

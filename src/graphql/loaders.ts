@@ -1,3 +1,5 @@
+// eslint-disable-next-line no-restricted-imports -- it schedules, and touches nothing of the process
+import { nextTick } from 'node:process';
 import DataLoader from 'dataloader';
 import type { ResourceId } from '../ids.ts';
 import type { Backfills } from '../upstream/reads/backfills.ts';
@@ -12,7 +14,7 @@ export interface ResourceKey {
 /**
  * The operation's memo: an id that aliases, lists or both ends of the graph ask for is read once, and a failed read
  * rejects its own key only. The reads of several operations are batched below, by the DataLoader of a team in
- * `upstream/reads/team-batches.ts`.
+ * `upstream/reads/teams.ts`.
  */
 export interface Loaders {
   readonly backfill: DataLoader<ResourceKey, BackfillSnapshot, string>;
@@ -26,14 +28,37 @@ export function createLoaders(client: Backfills, reader: ReadContext): Loaders {
   };
 }
 
+/** Reads begun in one turn of the event loop, so that an operation with thousands lets others in between. */
+const MOST_AT_ONCE = 100;
+
 function createLoader<Value>(
   read: (key: ResourceKey) => Promise<Value>,
 ): DataLoader<ResourceKey, Value, string> {
   return new DataLoader<ResourceKey, Value, string>(
     // Passed on one by one: the team's batch puts them together, with those of other operations.
     (keys) => Promise.all(keys.map((key) => read(key).catch(toError))),
-    { cacheKeyFn: ({ teamId, id }) => `${teamId}/${id}` },
+    {
+      cacheKeyFn: ({ teamId, id }) => `${teamId}/${id}`,
+      maxBatchSize: MOST_AT_ONCE,
+      batchScheduleFn: oneEachTurn(),
+    },
   );
+}
+
+/** Begins batches one after the other, each in a turn of the event loop of its own. */
+function oneEachTurn(): (begin: () => void) => void {
+  const waiting: (() => void)[] = [];
+
+  function next(): void {
+    waiting.shift()?.();
+    if (waiting.length > 0) setImmediate(next);
+  }
+
+  return (begin) => {
+    waiting.push(begin);
+    // As DataLoader does it: after the promises that are resolved by now, which may ask for more.
+    if (waiting.length === 1) void Promise.resolve().then(() => nextTick(next));
+  };
 }
 
 /** DataLoader rejects one key for an Error among the values, and all keys when the batch itself rejects. */

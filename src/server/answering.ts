@@ -33,7 +33,7 @@ export function answerBy(
   ): Promise<void> {
     const state = beginState(request.headers, clock.monotonic(), nameCaller);
     // Also where the answer is never sent.
-    response.once('close', () => state.giveBack?.());
+    response.once('close', () => state.room?.release());
     const made = await server.handleNodeRequestAndResponse(request, response, {
       state,
       caller,
@@ -50,7 +50,7 @@ export function answerBy(
       whenDrained: (listener) => whenDrained(response, listener),
       ...(body && { body }),
     });
-    if (response.closed) state.giveBack?.();
+    if (response.closed) state.room?.release();
     await sendNodeResponse(made, response, request, true);
   }
 

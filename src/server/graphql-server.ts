@@ -95,7 +95,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useOperationLimits(),
       // Never both: they take the id of a document from the same place.
       trustedDocuments === undefined ? useAutomaticPersistedQueries() : useTrustedDocuments(trustedDocuments),
-      useAnswerLimits(),
+      useAnswerLimits(unsentAnswers),
       useCostReport(),
       useErrorResults(finishResult),
       // After it, which gives the result that is sent.

@@ -88,6 +88,8 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
         return (await server.getResultForParams({ params, request }, { state, caller })) ?? {};
       } finally {
         done();
+        // It takes what it needs once more when it is sent.
+        state.room?.release();
       }
     }
 

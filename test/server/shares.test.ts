@@ -162,16 +162,14 @@ describe('answers that are not read', () => {
       const { status, body } = await query(reports(18), { token });
       expect([status, body.length > 1_800_000]).toEqual([200, true]);
     }
-    const over = (
-      token: string,
-      text: string,
-    ): { readonly stream: Stream; readonly closed: Promise<unknown> } => {
-      const client = openSocket(origin, { Authorization: `Bearer ${token}`, 'X-Team-Id': '1' });
-      const closed = new Promise((resolve) => client.on('closed', resolve));
-      return { stream: followOver(client, text), closed };
-    };
-    expect(await over(BAD, reports(18)).closed).toMatchObject({ code: 1013 });
-    await over(GOOD[0], reports(18)).stream.completed;
+    const over = (token: string, text: string): Stream =>
+      followOver(openSocket(origin, { Authorization: `Bearer ${token}`, 'X-Team-Id': '1' }), text);
+    const refusedOverSocket = over(BAD, reports(18));
+    await refusedOverSocket.completed;
+    expect(refusedOverSocket.events[0]?.errors?.map(({ extensions }) => extensions)).toEqual([REFUSED]);
+    const given = over(GOOD[0], reports(18));
+    await given.completed;
+    expect(given.events[0]?.errors).toBeUndefined();
   });
 
   async function askAndStall(origin: string, query: string): Promise<Socket> {

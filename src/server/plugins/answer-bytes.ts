@@ -1,15 +1,12 @@
 import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
-import { answerTooLarge, MAX_ANSWER } from '../../graphql/answer-budget.ts';
-import { overloaded, turnedAway } from '../../graphql/errors.ts';
+import { answerTooLarge, MAX_ANSWER, noRoomForAnswer } from '../../graphql/answer-budget.ts';
 import type { Shares, ShareSize } from '../../shares.ts';
 import type { FinishResult } from './error-results.ts';
-import type { GatewayPlugin, RequestState } from './request-state.ts';
+import { type GatewayPlugin, type RequestState, roomOf } from './request-state.ts';
 
 /** Bytes of answers that have been made and not yet handed to the network. */
 export const UNSENT_ANSWERS: ShareSize = { total: 64 * 1024 * 1024, timesFree: 3 };
-
-const BUSY = 'Too many answers wait to be read at the moment.';
 
 /** A result with the function by which yoga makes it JSON, once. */
 type Result = ExecutionResult & { readonly stringify?: (result: ExecutionResult) => string };
@@ -35,7 +32,7 @@ export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlu
           const { text, bytes } = write(event, state);
           const giveBack = unsent.take(caller, bytes);
           if (giveBack === undefined)
-            return JSON.stringify(finish({ data: null, errors: [overloaded(BUSY)] }, state));
+            return JSON.stringify(finish({ data: null, errors: [noRoomForAnswer()] }, state));
           if (whenDrained === undefined) giveBack();
           else whenDrained(giveBack);
           return text;
@@ -47,11 +44,10 @@ export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlu
       if (state.isRefused === true) return;
       const stringify = (answer: ExecutionResult): string => {
         const { text, bytes } = write(answer, state);
-        state.giveBack = unsent.take(caller, bytes);
-        if (state.giveBack !== undefined) return text;
+        if (roomOf(state, unsent, caller).set(bytes)) return text;
         state.isRefused = true;
         // Yoga answers with what is thrown here in the place of the answer, as its status is to be another one.
-        throw turnedAway(BUSY);
+        throw noRoomForAnswer();
       };
       setResult({ ...result, stringify } as Result);
     },

@@ -2,11 +2,13 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import {
   asError,
+  type ErrorFacts,
   errorFacts,
   INTERNAL_SERVER_ERROR,
   limitExceeded,
   sharedCause,
   withFacts,
+  writtenOut,
 } from '../../graphql/errors.ts';
 import type { GatewayPlugin, RecordingDeps, RequestState } from './request-state.ts';
 
@@ -22,7 +24,7 @@ export type FinishResult = <Result extends ExecutionResult>(result: Result, stat
  */
 export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'>): FinishResult {
   /** @param told the shared causes that errors before this one have told whole */
-  function finish(thrown: unknown, state: RequestState, told: Set<string>): GraphQLError {
+  function finish(thrown: unknown, state: RequestState, told: Set<string>): ErrorFacts {
     const facts = errorFacts(thrown);
     const { root, message, extensions } = facts;
     const code = String(extensions['code']);
@@ -37,21 +39,27 @@ export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'
     if (cause !== undefined) told.add(cause);
     const { requestId } = state;
     const said = isRepeat ? { code, retryable: extensions['retryable'] } : extensions;
-    return withFacts(thrown, { root, message, extensions: { ...said, requestId } });
+    return { root, message, extensions: { ...said, requestId } };
   }
 
   return (result, state) => {
     if (!hasErrors(result)) return result;
     const told = new Set<string>();
     if (result.errors.length <= MAX_ERRORS) {
-      return { ...result, errors: result.errors.map((error) => finish(error, state, told)) };
+      const errors = result.errors.map((thrown, index) => {
+        const facts = finish(thrown, state, told);
+        // Yoga decides by the first how it answers, and makes each `GraphQLError` anew.
+        const isOneOfMany = index > 0 && thrown instanceof GraphQLError && thrown.path !== undefined;
+        return isOneOfMany ? writtenOut(thrown, facts) : withFacts(thrown, facts);
+      });
+      return { ...result, errors };
     }
     // The first error is recorded too, so that the log has what went wrong so often.
     const first = finish(result.errors[0], state, told);
     const error = limitExceeded(
       `The answer would hold ${result.errors.length} errors, and may hold ${MAX_ERRORS}; the first: ${first.message}`,
     );
-    return { ...result, data: null, errors: [finish(error, state, told)] };
+    return { ...result, data: null, errors: [withFacts(error, finish(error, state, told))] };
   };
 }
 

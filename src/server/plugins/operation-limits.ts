@@ -135,23 +135,41 @@ function tooNested(): GraphQLError {
 const MAX_DOCUMENT_BYTES = 24 * 1024 * 1024;
 /** Measured on Node 20 for fields, with and without aliases. */
 const BYTES_PER_TOKEN = 300;
+/** Length of the texts that were seen once, together. */
+const MAX_SEEN_LENGTH = 4 * 1024 * 1024;
 
 /**
  * The caches that spare yoga parsing a document again. Yoga's own count documents and not their size, and keep texts that
- * do not parse too: a thousand large ones would take gigabytes. {@link useOperationLimits} remembers what validation
- * found: yoga would look for it by the names of all rules, which takes as long as all other lookups of a request.
+ * do not parse too: a thousand large ones would take gigabytes. Here a document is kept when it comes a second time, so
+ * that documents which come once, as all do of a client that writes values into them, take the place of no others.
+ * {@link useOperationLimits} remembers what validation found: yoga would look for it by the names of all rules, which
+ * takes as long as all other lookups of a request.
  */
 export function createDocumentCaches(): {
-  readonly documentCache: LRUCache<string, DocumentNode>;
+  readonly documentCache: {
+    get(text: string): DocumentNode | undefined;
+    set(text: string, document: DocumentNode): void;
+  };
   readonly errorCache: { get(): undefined; set(): void };
   readonly validationCache: false;
 } {
+  const seen = new LRUCache<string, true>({
+    maxSize: MAX_SEEN_LENGTH,
+    sizeCalculation: (_, text) => Math.max(1, text.length),
+  });
+  const kept = new LRUCache<string, DocumentNode>({
+    max: 1_000,
+    maxSize: MAX_DOCUMENT_BYTES,
+    sizeCalculation: (document, text) => BYTES_PER_TOKEN * tokensOf(document) + 2 * text.length,
+  });
   return {
-    documentCache: new LRUCache({
-      max: 1_000,
-      maxSize: MAX_DOCUMENT_BYTES,
-      sizeCalculation: (document, text) => BYTES_PER_TOKEN * tokensOf(document) + 2 * text.length,
-    }),
+    documentCache: {
+      get: (text) => kept.get(text),
+      set(text, document) {
+        if (seen.delete(text)) kept.set(text, document);
+        else seen.set(text, true);
+      },
+    },
     errorCache: { get: () => undefined, set: () => undefined },
     validationCache: false,
   };

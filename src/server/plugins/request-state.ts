@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.ts';
 import type { GatewayContext } from '../../graphql/context.ts';
 import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
+import type { Holding, Shares } from '../../shares.ts';
 import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
 
 /** The facts about one request, filled in by the plugins and read when its answer leaves. */
@@ -23,8 +24,8 @@ export interface RequestState {
   cost?: OperationCost;
   /** Whether the answer describes this request only, so that a browser may not keep it. */
   mustNotBeKept?: boolean;
-  /** Gives back the room of the answer among all that are not sent yet; there once the answer has been made. */
-  giveBack?: (() => void) | undefined;
+  /** The room of the answer among all that are not sent yet. Whoever sends the answer releases it. */
+  room?: Holding;
   /** Whether there was no room for the answer. */
   isRefused?: boolean;
   /** The `extensions.code` of every error in the answer. */
@@ -96,6 +97,12 @@ export function beginState(
     ...(nameCaller && { caller: nameCaller(headers) }),
     codes: new Set(),
   };
+}
+
+/** The room of the answer to this request, of whatever is left to the caller. */
+export function roomOf(state: RequestState, unsent: Shares, caller: string): Holding {
+  state.room ??= unsent.hold(caller);
+  return state.room;
 }
 
 /**

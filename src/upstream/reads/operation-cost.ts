@@ -4,6 +4,8 @@ import { UpstreamError } from '../errors.ts';
 export class OperationCost {
   readonly #maxCalls: number;
   #needed = 0;
+  /** One for all reads that it fails, which may be thousands. */
+  #tooMany: UpstreamError | undefined;
   /** HTTP exchanges with the REST API that were made at the operation's expense. */
   calls = 0;
   cacheHits = 0;
@@ -23,10 +25,11 @@ export class OperationCost {
    */
   assertMayCall(): void {
     if (this.#needed >= this.#maxCalls) {
-      throw new UpstreamError(
+      this.#tooMany ??= new UpstreamError(
         'tooManyCalls',
         `the operation needs more than ${this.#maxCalls} upstream calls`,
       );
+      throw this.#tooMany;
     }
     this.#needed++;
   }

@@ -67,8 +67,8 @@ const HANGING_CALLS = 8;
 
 async function bodiesOverHangingUpstream(target: Target): Promise<void> {
   const query = 'query($id:ID!){transfer(id:$id){latestBackfill{id}}}';
-  // Lists in lists take twenty times their text.
-  const unused = times(18_000, () => [[[[[1]]]]]);
+  // Lists in lists take twenty times their text, and all variables together may have 20,000 values.
+  const unused = { lists: times(3_200, () => [[[[[1]]]]]), text: 'x'.repeat(180_000) };
   await target.repeat(
     1,
     async (n) => {
