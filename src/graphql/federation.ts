@@ -77,7 +77,10 @@ export function resolveEntities(
     );
   }
   const readsNothing = { Transfer: true, Backfill: selectsKeyOnly(info, 'Backfill') };
-  return representations.map(async (representation) => {
+  const begins = turns(representations.length);
+  return representations.map(async (representation, index) => {
+    const turn = begins[Math.floor(index / BEGUN_AT_ONCE)];
+    if (turn !== undefined) await turn;
     const reference = readReference(representation, context);
     const { __typename } = reference;
     if (readsNothing[__typename]) return reference;
@@ -86,6 +89,20 @@ export function resolveEntities(
     // A copy, because the loader's value belongs to the cache.
     return { __typename, ...snapshot };
   });
+}
+
+/** Representations that are begun in one turn of the event loop, so that thousands of them let others in between. */
+const BEGUN_AT_ONCE = 250;
+
+/** The turns in which so many representations are begun. The first is this one. */
+function turns(count: number): readonly (Promise<void> | undefined)[] {
+  const all: (Promise<void> | undefined)[] = [undefined];
+  let last = Promise.resolve();
+  for (let begun = BEGUN_AT_ONCE; begun < count; begun += BEGUN_AT_ONCE) {
+    last = last.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
+    all.push(last);
+  }
+  return all;
 }
 
 /** @throws {GraphQLError} `BAD_USER_INPUT` naming what is wrong with the representation */

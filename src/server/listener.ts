@@ -69,6 +69,7 @@ export async function listen(
   const unanswered = new Set<ServerResponse>();
   let draining = false;
   let idleMayStay = true;
+  let closesIdle: NodeJS.Immediate | undefined;
   // Node would answer a missing `Host` itself, without the security headers; the front door does it.
   const limits = { ...LIMITS, ...given };
   const options = { ...limits, requireHostHeader: false, IncomingMessage: WebSocketsOnly };
@@ -82,9 +83,16 @@ export async function listen(
     response.once('close', () => {
       unanswered.delete(response);
       // A connection kept alive after the last answer would keep the process running for `keepAliveTimeout`.
-      if (!idleMayStay) server.closeIdleConnections();
+      if (!idleMayStay) closeIdleOnce();
     });
     if (draining) response.setHeader('Connection', 'close');
+  }
+  /** Node walks through all connections for it, and thousands of streams may end in one turn of the event loop. */
+  function closeIdleOnce(): void {
+    closesIdle ??= setImmediate(() => {
+      closesIdle = undefined;
+      server.closeIdleConnections();
+    });
   }
   function drain(): void {
     draining = true;

@@ -41,8 +41,8 @@ export const STREAMS: ShareSize = { total: 10_000, timesFree: 1 };
 
 const TOO_MANY = 'Too many subscriptions are open at the moment.';
 
-/** About ten milliseconds of work. */
-const EVENTS_PER_TICK = 50;
+/** About two milliseconds of work. An answer to others takes several turns of the event loop. */
+const EVENTS_PER_TICK = 10;
 
 export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
   const { upstream, clock, metrics, staleMs, streams, onStale } = deps;

@@ -6,6 +6,10 @@ export interface Waiting {
   /** Parties get slots by turns. */
   readonly party: string;
   readonly isList: boolean;
+  /** Whether it had a slot before, and gave it to others. */
+  readonly wasMoved: boolean;
+  /** When it began to wait, in monotonic milliseconds. */
+  readonly since: number;
   start(slot: Slot): void;
   refuse(): void;
 }
@@ -20,6 +24,8 @@ export interface FairQueue {
    * @param mayHaveOne whether a credential may get a slot; all may where it is not given
    */
   take(mayHaveOne?: (credentialId: string) => boolean): Waiting | undefined;
+  /** The credentials that wait, with what waits of each, oldest first. */
+  byCredential(): Iterable<readonly [credentialId: string, entries: ReadonlySet<Waiting>]>;
   /** The greatest number of entries of one party. */
   longest(): number;
   /** Refuses the latest entry of the longest party, unless the given one would then be the longest. */
@@ -84,6 +90,10 @@ export function createFairQueue(): FairQueue {
         }
       }
       return undefined;
+    },
+
+    *byCredential() {
+      for (const credentials of parties.values()) yield* credentials;
     },
 
     longest() {

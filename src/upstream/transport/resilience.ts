@@ -89,6 +89,11 @@ const RETRY_DELAY_MS = 50;
 
 type Outcome = HttpResponse | UpstreamError;
 
+/** The outcome of a call whose slot went to others: it waits for another one. */
+const MOVED = new UpstreamError('overloaded', 'others have less than their share of the slots', {
+  retryAfterSeconds: 1,
+});
+
 /**
  * Fails at once while a circuit is open, waits for a slot otherwise, and then makes tries with what is left of the one
  * deadline. All calls are reads, so a try that got no response may be repeated.
@@ -219,8 +224,10 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       isGood,
       onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
       onBegin(end) {
-        slot.onWanted = () =>
-          end(new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 }));
+        slot.onWanted = (why) => {
+          const late = new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 });
+          end(why === 'beyondShare' ? MOVED : late);
+        };
       },
       onEnd() {
         slot.onWanted = undefined;
@@ -261,21 +268,32 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     }),
 
     async get(request) {
-      const { credentialId, isAccepted, isList } = request;
+      const { isList } = request;
       const givenMs = Math.min(timeoutMs, request.timeoutMs);
       const deadline = clock.monotonic() + givenMs;
       retries.earn();
       circuits.assertClosed(request);
-      const slot =
-        slots.tryAcquire(credentialId) ??
-        (await slots.acquire({ credentialId, isAccepted, isList, patienceMs: givenMs }));
-      try {
-        return await attemptUntil(isList ? clock.monotonic() + givenMs : deadline, request, slot);
-      } finally {
-        slot.release();
+      for (let wasMoved = false; ; wasMoved = true) {
+        const slot = await slotFor(request, deadline, wasMoved);
+        try {
+          return await attemptUntil(isList ? clock.monotonic() + givenMs : deadline, request, slot);
+        } catch (error) {
+          if (error !== MOVED) throw error;
+        } finally {
+          slot.release();
+        }
       }
     },
   };
+
+  function slotFor(request: UpstreamRequest, deadline: number, wasMoved: boolean): Slot | Promise<Slot> {
+    const { credentialId, isAccepted, isList } = request;
+    const patienceMs = Math.max(1, deadline - clock.monotonic());
+    return (
+      slots.tryAcquire(credentialId, wasMoved) ??
+      slots.acquire({ credentialId, isAccepted, isList, patienceMs, wasMoved })
+    );
+  }
 }
 
 /** What an outcome shows about the upstream. */

@@ -11,19 +11,26 @@ export interface Claim {
   readonly isList: boolean;
   /** How long it may wait, in milliseconds. */
   readonly patienceMs: number;
+  /** Whether it had a slot before, and gave it to others. It does so once. */
+  readonly wasMoved: boolean;
 }
 
 export interface Slot {
-  /** Called when others want the slot, and its call takes unusually long. The call should end. */
-  onWanted: (() => void) | undefined;
+  /** Called when others want the slot, once at most. Its call should end. */
+  onWanted: ((why: Wanted) => void) | undefined;
   release(): void;
 }
+
+/** `late`: the call takes unusually long. `beyondShare`: it may wait for another slot, see {@link Claim.wasMoved}. */
+export type Wanted = 'late' | 'beyondShare';
 
 /**
  * The bulkhead: bounds how many calls are in flight, and divides the slots among those who want them.
  *
  * - A credential alone may use all slots. While others wait, it gets no more than half of them. Where it holds more than
  *   a quarter, and others find no slot free, its calls that take unusually long have to go: they are most likely hanging.
+ *   Where it holds more than half, and somebody with next to none has waited for {@link PATIENCE_MS}, its latest calls
+ *   have to wait once more. So whoever asks little is served soon beside one whose calls take seconds.
  * - Credentials that wait get slots by round robin, however many calls each has waiting. Those that the REST API has not
  *   accepted yet count as one, since anybody can invent tokens.
  * - Lists go first. After three of them one other call is served.
@@ -33,7 +40,7 @@ export interface Slots {
   readonly running: number;
   readonly waiting: number;
   /** A slot at once; undefined where none is free, or others wait. */
-  tryAcquire(credentialId: string): Slot | undefined;
+  tryAcquire(credentialId: string, wasMoved?: boolean): Slot | undefined;
   /**
    * Waits for a slot. Rejects with an {@link UpstreamError} `overloaded` when the claim gets none in time, or has to make
    * room.
@@ -54,11 +61,15 @@ export interface SlotsOptions {
 const SHARE_WHILE_OTHERS_WAIT = 1 / 2;
 /** Whoever holds no more than this share loses no call. */
 const SHARE_TO_KEEP = 1 / 4;
+/** Whoever holds less than this share holds next to none. */
+const SHARE_OF_FEW = 1 / 16;
+const PATIENCE_MS = 20;
 const LISTS_IN_A_ROW = 3;
 const NEWCOMERS = 'newcomers';
 
 interface Held extends Slot {
   readonly since: number;
+  readonly wasMoved: boolean;
 }
 
 export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOptions): Slots {
@@ -68,6 +79,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
   const held = new Map<string, Set<Held>>();
   let running = 0;
   let listsInARow = 0;
+  let isWatching = false;
 
   function waiting(): number {
     return lists.size + others.size;
@@ -77,12 +89,13 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
     return held.get(credentialId)?.size ?? 0;
   }
 
-  function hold(credentialId: string): Slot {
+  function hold(credentialId: string, wasMoved = false): Slot {
     running++;
     const own = held.get(credentialId) ?? new Set();
     held.set(credentialId, own);
     const slot: Held = {
       since: clock.monotonic(),
+      wasMoved,
       onWanted: undefined,
       release() {
         if (!own.delete(slot)) return;
@@ -103,24 +116,69 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
       const next = first.take(isWithinShare) ?? second.take(isWithinShare) ?? first.take() ?? second.take();
       if (next === undefined) return;
       listsInARow = next.isList ? listsInARow + 1 : 0;
-      next.start(hold(next.credentialId));
+      next.start(hold(next.credentialId, next.wasMoved));
     }
+  }
+
+  function largest(): ReadonlySet<Held> {
+    let most: ReadonlySet<Held> = new Set();
+    for (const own of held.values()) if (own.size > most.size) most = own;
+    return most;
   }
 
   /** Ends the oldest call of the credential that holds most, if that is much and the call takes unusually long. */
   function reclaim(): void {
-    let most: ReadonlySet<Held> | undefined;
-    for (const own of held.values()) if (own.size > (most?.size ?? 0)) most = own;
-    if (most === undefined || most.size <= slots * SHARE_TO_KEEP) return;
+    const most = largest();
+    if (most.size <= slots * SHARE_TO_KEEP) return;
     const oldestAllowed = clock.monotonic() - unusualMs();
     for (const slot of most) {
       if (slot.since > oldestAllowed) return;
-      if (slot.onWanted === undefined) continue;
-      const end = slot.onWanted;
-      slot.onWanted = undefined;
-      end();
-      return;
+      if (take(slot, 'late')) return;
     }
+  }
+
+  function take(slot: Held, why: Wanted): boolean {
+    const { onWanted } = slot;
+    slot.onWanted = undefined;
+    onWanted?.(why);
+    return onWanted !== undefined;
+  }
+
+  /** Looks after those who wait, as long as somebody does. */
+  function watch(): void {
+    if (isWatching) return;
+    isWatching = true;
+    clock.after(PATIENCE_MS, () => {
+      isWatching = false;
+      moveLatest();
+      if (waiting() > 0) watch();
+    });
+  }
+
+  function moveLatest(): void {
+    const most = largest();
+    const beyondShare = most.size - slots * SHARE_WHILE_OTHERS_WAIT;
+    if (beyondShare <= 0) return;
+    let toMove = Math.min(beyondShare, patientCalls());
+    for (const slot of [...most].reverse()) {
+      if (toMove < 1) return;
+      if (!slot.wasMoved && take(slot, 'beyondShare')) toMove--;
+    }
+  }
+
+  /** Calls that have waited for long enough, of credentials that hold next to none. */
+  function patientCalls(): number {
+    const few = Math.ceil(slots * SHARE_OF_FEW);
+    const before = clock.monotonic() - PATIENCE_MS;
+    let count = 0;
+    for (const queue of [lists, others]) {
+      for (const [credentialId, entries] of queue.byCredential()) {
+        const [oldest] = entries;
+        const isPatient = oldest !== undefined && oldest.since <= before;
+        if (isPatient) count += Math.max(0, Math.min(entries.size, few - holds(credentialId)));
+      }
+    }
+    return count;
   }
 
   function makeRoom(claim: Claim): boolean {
@@ -136,10 +194,11 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
       return waiting();
     },
 
-    tryAcquire: (credentialId) => (running < slots && waiting() === 0 ? hold(credentialId) : undefined),
+    tryAcquire: (credentialId, wasMoved) =>
+      running < slots && waiting() === 0 ? hold(credentialId, wasMoved) : undefined,
 
     acquire(claim) {
-      const { credentialId, isList, patienceMs } = claim;
+      const { credentialId, isList, patienceMs, wasMoved } = claim;
       return new Promise((resolve, reject) => {
         if (waiting() >= maxWaiting && !makeRoom(claim)) {
           reject(overloaded('too many calls wait for a slot'));
@@ -154,6 +213,8 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
           credentialId,
           party: partyOf(claim),
           isList,
+          wasMoved,
+          since: clock.monotonic(),
           start(slot) {
             clearTimeout(deadline);
             resolve(slot);
@@ -165,6 +226,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
         };
         queue.join(entry);
         serve();
+        if (waiting() > 0) watch();
         if (running >= slots && holds(credentialId) < slots * SHARE_TO_KEEP) reclaim();
       });
     },

@@ -121,10 +121,13 @@ async function openStream(target: Target, token: string): Promise<boolean> {
   );
   const answer = await new Promise<string>((resolve) => {
     let text = '';
-    socket.on('data', (chunk: Buffer) => {
-      if (text.length < 4_096) text += chunk.toString('latin1');
-      if (/^data: |"errors"/m.test(text)) resolve(text);
-    });
+    const read = (chunk: Buffer): void => {
+      text += chunk.toString('latin1');
+      if (!/^data: |"errors"/m.test(text)) return;
+      socket.off('data', read);
+      resolve(text);
+    };
+    socket.on('data', read);
     socket.once('close', () => resolve(text));
     socket.resume();
   });

@@ -107,6 +107,6 @@ it('a change is sent to many subscribers over several turns of the event loop', 
     await new Promise((resolve) => setImmediate(resolve));
     seen.push(events);
   }
-  expect(new Set([0, ...seen])).toEqual(new Set([0, 50, 100, 150, 200, 220]));
+  expect(new Set([0, ...seen])).toEqual(new Set(Array.from({ length: 23 }, (_, n) => 10 * n)));
   expect(clock.waiting).toBe(1);
 });

@@ -418,10 +418,40 @@ describe('the bulkhead', () => {
     const greedy = Array.from({ length: 32 }, () => ask('greedy'));
     expect(resilient.load()).toMatchObject({ running: 8 });
     const modest = Array.from({ length: 16 }, () => ask('modest'));
-    await vi.advanceTimersByTimeAsync(150);
+    await vi.advanceTimersByTimeAsync(110);
     expect(Object.fromEntries(began)).toEqual({ greedy: 12, modest: 4 });
     await vi.advanceTimersByTimeAsync(10_000);
     await Promise.all([...greedy, ...modest]);
+  });
+
+  it('serves who asks little soon beside one whose calls take seconds, and who loses nothing but time', async () => {
+    const resilient = resilientOver(() => answerAfter(2_000), { timeoutMs: 10_000, maxConcurrency: 16 });
+    const began = new Map<string, number>();
+    const ask = (credentialId: string): Promise<readonly unknown[]> =>
+      ended(
+        resilient.get({
+          ...REQUEST,
+          credentialId,
+          exchanges: {
+            began: () => void began.set(credentialId, (began.get(credentialId) ?? 0) + 1),
+            spent: () => undefined,
+          },
+        }),
+      );
+    const greedy = Array.from({ length: 20 }, () => ask('greedy'));
+    const modest = ['a', 'b', 'c'].map(ask);
+    await vi.advanceTimersByTimeAsync(25);
+    expect(Object.fromEntries(began)).toEqual({ greedy: 16, a: 1, b: 1, c: 1 });
+    // Who holds next to nothing gets one so, and waits for the others as anybody does.
+    const more = Array.from({ length: 4 }, () => ask('a'));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(began.get('a')).toBe(1);
+
+    await vi.advanceTimersByTimeAsync(20_000);
+    const outcomes = await Promise.all([...greedy, ...modest, ...more]);
+    expect(new Set(outcomes.map(([outcome]) => outcome))).toEqual(new Set([200]));
+    // Three calls were made twice.
+    expect(began.get('greedy')).toBe(23);
   });
 
   it('takes slots back from calls that hang, where one credential holds more than a quarter of them', async () => {
