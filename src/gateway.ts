@@ -21,6 +21,7 @@ import { REQUESTS_UNDER_WAY, shedLoad } from './server/load-shedding.ts';
 import { createOpenStreams } from './server/open-streams.ts';
 import { BODIES_TOGETHER, type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
+import { createTurns } from './server/turns.ts';
 import { createWebSockets, SOCKETS } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
 import { UNSENT_ANSWERS } from './server/plugins/answer-bytes.ts';
@@ -151,7 +152,8 @@ export function createGateway({
       })
     : undefined;
   const answer = answerBy(server, streams, { clock, log, metrics, nameCaller });
-  const shedding = shedLoad(answer, { metrics, underWay });
+  const turns = createTurns(clock);
+  const shedding = shedLoad(answer, { metrics, underWay, turns });
   const bodies = receiveBodies(shedding.handle, { together: sharesOf('bodies'), metrics, ...limits?.bodies });
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
@@ -159,6 +161,7 @@ export function createGateway({
       schema,
       finishResult,
       admit: shedding.admit,
+      turns,
       clock,
       log,
       nameCaller,

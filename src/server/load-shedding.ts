@@ -4,11 +4,13 @@ import type { Metrics } from '../metrics.ts';
 import type { Shares, ShareSize } from '../shares.ts';
 import type { ReceivedBody } from './plugins/request-state.ts';
 import { turnAway } from './refusals.ts';
+import type { Turns } from './turns.ts';
 
 export interface LoadSheddingOptions {
   readonly metrics: Metrics;
   /** Of requests under way, each of which holds memory until it is answered. */
   readonly underWay: Shares;
+  readonly turns: Turns;
   /** The limit of the event loop's lag, in milliseconds. */
   readonly maxLagMs?: number;
 }
@@ -48,7 +50,7 @@ export function shedLoad(
     becomesStream: () => void,
     body?: ReceivedBody,
   ) => void,
-  { metrics, underWay, maxLagMs = 1_000 }: LoadSheddingOptions,
+  { metrics, underWay, turns, maxLagMs = 1_000 }: LoadSheddingOptions,
 ): LoadShedding {
   let lagMs = 0;
   let sampledAt = performance.now();
@@ -74,7 +76,10 @@ export function shedLoad(
         return;
       }
       response.once('close', done);
-      handle(request, response, caller, done, body);
+      const begin = (): void => handle(request, response, caller, done, body);
+      const turn = turns(caller);
+      if (turn === undefined) begin();
+      else void turn.then(begin);
     },
     admit,
     stop() {

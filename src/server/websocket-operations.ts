@@ -10,6 +10,7 @@ import { type FinishResult, hasErrors } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
 import { beginState, type NameCaller } from './plugins/request-state.ts';
+import type { Turns } from './turns.ts';
 
 /**
  * The facts about a socket. It lives for hours and thousands are open, so of the upgrade and of `connection_init` nothing
@@ -44,6 +45,7 @@ export interface WebSocketOperationsDeps {
   readonly finishResult: FinishResult;
   /** Admits an operation, see {@link LoadShedding.admit}. */
   readonly admit: (caller: string) => (() => void) | undefined;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly log: Log;
   readonly nameCaller?: NameCaller | undefined;
@@ -68,7 +70,7 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
  * answered by an `error` message, any other failure by a result with errors.
  */
 export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
-  const { server, schema, finishResult, admit, clock, log, nameCaller, initMs = INIT_MS } = deps;
+  const { server, schema, finishResult, admit, turns, clock, log, nameCaller, initMs = INIT_MS } = deps;
 
   async function run(
     { extra, subscriptions }: Context<ConnectionParams, SocketFacts>,
@@ -85,6 +87,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       const done = admit(caller);
       if (done === undefined) throw overloaded();
       try {
+        await turns(caller);
         return (await server.getResultForParams({ params, request }, { state, caller })) ?? {};
       } finally {
         done();

@@ -23,7 +23,12 @@ async function holdingServer({
       if (isHeld) held.push(response);
       else response.end('fine');
     },
-    { metrics, underWay: createShares({ total, timesFree: 3 }, () => true), ...limits },
+    {
+      metrics,
+      underWay: createShares({ total, timesFree: 3 }, () => true),
+      turns: () => undefined,
+      ...limits,
+    },
   );
   const handle: RequestListener = (request, response) => shedding.handle(request, response, 'me');
   const listener = await listen({ handle }, 0, '127.0.0.1');

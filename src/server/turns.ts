@@ -1,0 +1,63 @@
+import type { Clock } from '../clock.ts';
+
+/** @returns undefined to begin now, else a promise of one's turn */
+export type Turns = (caller: string) => Promise<void> | undefined;
+
+/** Milliseconds of a turn of the event loop in which requests may begin. */
+const BUDGET_MS = 12;
+/** Requests that begin in one turn, of those that had to wait. Each takes some tenths of a millisecond at least. */
+const MOST_EACH_TURN = 48;
+
+/**
+ * Lets requests begin for a few milliseconds of each turn of the event loop. Those that come beyond that wait for later
+ * turns, and callers then take turns, however many requests of each wait.
+ *
+ * Otherwise a turn would begin all requests that have come, which takes as long as they are many. But it takes no more
+ * than one new connection, so the clients of a busy gateway would wait for theirs for tens of seconds.
+ */
+export function createTurns({ monotonic }: Pick<Clock, 'monotonic'>): Turns {
+  /** Those who wait, by caller; who had a turn goes to the end. */
+  const waiting = new Map<string, (() => void)[]>();
+  let beganAt: number | undefined;
+
+  function wait(caller: string): Promise<void> {
+    const own = waiting.get(caller) ?? [];
+    waiting.set(caller, own);
+    return new Promise((resolve) => {
+      own.push(resolve);
+    });
+  }
+
+  function beginNext(): void {
+    const [next] = waiting;
+    if (next === undefined) return;
+    const [caller, own] = next;
+    waiting.delete(caller);
+    const begin = own.shift();
+    if (own.length > 0) waiting.set(caller, own);
+    begin?.();
+  }
+
+  /** Serves those who wait in the next turn. Each has a callback of its own, after which its promises run. */
+  function serveNextTurn(): void {
+    beganAt = undefined;
+    if (waiting.size === 0) return;
+    for (let n = 1; n <= MOST_EACH_TURN; n++) {
+      setImmediate(() => {
+        beganAt ??= monotonic();
+        if (monotonic() - beganAt < BUDGET_MS) beginNext();
+        if (n === MOST_EACH_TURN) serveNextTurn();
+      });
+    }
+  }
+
+  return (caller) => {
+    if (waiting.size > 0) return wait(caller);
+    const now = monotonic();
+    if (beganAt === undefined) {
+      beganAt = now;
+      setImmediate(serveNextTurn);
+    }
+    return now - beganAt < BUDGET_MS ? undefined : wait(caller);
+  };
+}
