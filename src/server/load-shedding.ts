@@ -31,7 +31,7 @@ export interface LoadShedding {
 }
 
 /** Requests and operations that are not answered yet. */
-export const REQUESTS_UNDER_WAY: ShareSize = { total: 1_000, timesFree: 3 };
+export const REQUESTS_UNDER_WAY: ShareSize = { total: 1_600, timesFree: 3 };
 
 const SAMPLE_MS = 500;
 const OVERLOADED = overloaded();

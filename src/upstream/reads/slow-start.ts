@@ -4,12 +4,13 @@ import type { Clock } from '../../clock.ts';
  * Lets a few calls go ahead until one of them has shown that such calls are not refused, and all others then. A page
  * whose reads are all refused so costs a handful of calls, and a page whose reads are not costs one round trip more, once.
  * Refusals come fast. Of an upstream that is slow, the others would have too little of their deadline left, so they wait
- * no longer than {@link PATIENCE_MS}.
+ * no longer than {@link PATIENCE_MS}, and no longer than until one call has shown that the upstream is in trouble.
  */
 export interface SlowStart {
   /** Resolves when the call may be made. Whoever asked must report its end. */
   turn(): Promise<void>;
-  ended(): void;
+  /** @param isTrouble whether the call failed by trouble of the upstream, which says nothing of refusals */
+  ended(isTrouble: boolean): void;
 }
 
 const AHEAD = 4;
@@ -34,9 +35,9 @@ export function createSlowStart(isProven: () => boolean, clock: Clock): SlowStar
         waiting.add(go);
       });
     },
-    ended() {
+    ended(isTrouble) {
       ahead--;
-      for (const go of [...waiting].slice(0, isProven() ? waiting.size : 1)) go();
+      for (const go of [...waiting].slice(0, isTrouble || isProven() ? waiting.size : 1)) go();
     },
   };
 }

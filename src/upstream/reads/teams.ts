@@ -125,10 +125,14 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
 
   async function ask(read: PendingRead): Promise<Known> {
     await slowStart.turn();
+    let failure: unknown;
     try {
       return await endpoint.ask(store, read);
+    } catch (error) {
+      failure = error;
+      throw error;
     } finally {
-      slowStart.ended();
+      slowStart.ended(isTrouble(failure));
     }
   }
 

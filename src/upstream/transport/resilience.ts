@@ -86,6 +86,8 @@ const WHOLE_DEADLINE_SHARE = 0.9;
 const MAX_RETRIES = 2;
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 const RETRY_DELAY_MS = 50;
+/** Enough for a few connections that hang where nobody else asks. */
+const MAX_SECONDS_IN_SILENCE = 2;
 
 type Outcome = HttpResponse | UpstreamError;
 
@@ -100,7 +102,7 @@ const MOVED = new UpstreamError('overloaded', 'others have less than their share
  *
  * **In time is in time.** The first try may take the whole deadline. Where it takes unusually long, a second one begins
  * beside it, and the first answer wins. So a connection that hangs costs little, and an upstream that is merely slow
- * loses no answer. A try that fails is repeated after a short random time. Both are paid from one budget, a tenth of the
+ * loses no answer. While nothing at all is answered, all but a few second tries wait for a sign of life: they would hang too. A try that fails is repeated after a short random time. Both are paid from one budget, a tenth of the
  * calls, so that they never multiply the load on an upstream in trouble.
  *
  * Only signs of trouble in the upstream itself open a circuit: no connection, no response within the whole deadline, 5xx.
@@ -118,6 +120,11 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   });
   const retries = createRetryBudget();
   const inFlight = new Map<HttpExchange, Scope>();
+  let answeredAt = -Infinity;
+  /** Second tries begun since then, of calls that are older. */
+  let secondsInSilence = 0;
+  /** Begin second tries, of calls that take unusually long while nothing is answered. */
+  const postponed = new Set<() => void>();
   let latestTrouble: UpstreamError | undefined;
   let isReachable = true;
   const circuits: Circuits = createCircuits({
@@ -167,6 +174,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
         (response) => {
           latency.observe(clock.monotonic() - beganAt);
           ended(response);
+          if (shownBy(response) === 'good') noteAnswer();
           return response;
         },
         (error: unknown) => {
@@ -181,6 +189,12 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
         exchange.abort(new UpstreamError('unavailable', 'given up for another try'));
       },
     };
+  }
+
+  function noteAnswer(): void {
+    answeredAt = clock.monotonic();
+    secondsInSilence = 0;
+    for (const beginSecond of postponed) beginSecond();
   }
 
   function settle(
@@ -211,25 +225,42 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   /** One try, and another one beside it where it takes unusually long. */
   function attempt(request: UpstreamRequest, deadline: number, slot: Slot): Promise<Outcome> {
     const left = (): number => deadline - clock.monotonic();
+    const beganAt = clock.monotonic();
     let second: Slot | undefined;
+    let postpone = (): void => undefined;
+    let forget = (): void => undefined;
+
+    function beginSecond(): Try<Outcome> | undefined {
+      // A circuit may have opened meanwhile. The first try goes on then.
+      const isSilent = answeredAt < beganAt;
+      const mayBegin =
+        (!isSilent || secondsInSilence < MAX_SECONDS_IN_SILENCE) && isClosed(request) && retries.mayTake();
+      if (mayBegin) second = slots.tryAcquire(request.credentialId);
+      if (second === undefined) {
+        postpone();
+        return undefined;
+      }
+      retries.take();
+      forget();
+      if (isSilent) secondsInSilence++;
+      return begin(request, left());
+    }
+
     return race(begin(request, left()), {
       secondAfterMs: latency.unusual(),
-      beginSecond() {
-        second = slots.tryAcquire(request.credentialId);
-        // A circuit may have opened meanwhile. The first try goes on then.
-        return second !== undefined && isClosed(request) && retries.take()
-          ? begin(request, left())
-          : undefined;
-      },
+      beginSecond,
       isGood,
       onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
-      onBegin(end) {
+      onBegin(begun) {
+        postpone = () => void postponed.add(begun.beginSecond);
+        forget = () => void postponed.delete(begun.beginSecond);
         slot.onWanted = (why) => {
           const late = new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 });
-          end(why === 'beyondShare' ? MOVED : late);
+          begun.end(why === 'beyondShare' ? MOVED : late);
         };
       },
       onEnd() {
+        forget();
         slot.onWanted = undefined;
         second?.release();
       },

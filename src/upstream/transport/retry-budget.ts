@@ -2,6 +2,7 @@
 export interface RetryBudget {
   /** Adds a call's share of a retry. */
   earn(): void;
+  mayTake(): boolean;
   /** Takes one retry, where there is one. */
   take(): boolean;
 }
@@ -18,6 +19,7 @@ export function createRetryBudget(): RetryBudget {
     earn() {
       saved = Math.min(MAX_SAVED, saved + EARNED_PER_CALL);
     },
+    mayTake: () => saved >= 1,
     take() {
       if (saved < 1) return false;
       saved--;

@@ -5,6 +5,13 @@ export interface Try<Outcome> {
   abandon(): void;
 }
 
+export interface Race<Outcome> {
+  /** Ends it with an outcome from outside. */
+  end(outcome: Outcome): void;
+  /** Begins the second try, where none has begun. */
+  beginSecond(): void;
+}
+
 export interface RaceOptions<Outcome> {
   /** When the second try begins, in milliseconds from now, if the first has not ended by then. */
   readonly secondAfterMs: number;
@@ -13,8 +20,8 @@ export interface RaceOptions<Outcome> {
   readonly isGood: (outcome: Outcome) => boolean;
   /** Called for a try that ended without being the outcome; `undefined` for one that was abandoned. */
   readonly onSpent: (outcome: Outcome | undefined) => void;
-  /** Given a function that ends the race with an outcome from outside. */
-  readonly onBegin: (end: (outcome: Outcome) => void) => void;
+  /** Given the race, which has begun. */
+  readonly onBegin: (race: Race<Outcome>) => void;
   /** Called when the race has ended. */
   readonly onEnd: () => void;
 }
@@ -27,10 +34,14 @@ export function race<Outcome>(first: Try<Outcome>, options: RaceOptions<Outcome>
   const { secondAfterMs, beginSecond, isGood, onSpent, onBegin, onEnd } = options;
   return new Promise((resolve, reject) => {
     let running: readonly Try<Outcome>[] = [];
-    const timer = setTimeout(() => {
-      const second = beginSecond();
+    let second: Try<Outcome> | undefined;
+    const timer = setTimeout(trySecond, secondAfterMs);
+
+    function trySecond(): void {
+      if (second !== undefined || running.length === 0) return;
+      second = beginSecond();
       if (second !== undefined) follow(second);
-    }, secondAfterMs);
+    }
 
     function end(outcome: Outcome): void {
       clearTimeout(timer);
@@ -54,7 +65,7 @@ export function race<Outcome>(first: Try<Outcome>, options: RaceOptions<Outcome>
       }, reject);
     }
 
-    onBegin(end);
+    onBegin({ end, beginSecond: trySecond });
     follow(first);
   });
 }
