@@ -194,6 +194,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   function noteAnswer(): void {
     answeredAt = clock.monotonic();
     secondsInSilence = 0;
+    slots.answered();
     for (const beginSecond of postponed) beginSecond();
   }
 

@@ -34,11 +34,16 @@ export type Wanted = 'late' | 'beyondShare';
  * - Credentials that wait get slots by round robin, however many calls each has waiting. Those that the REST API has not
  *   accepted yet count as one, since anybody can invent tokens.
  * - Lists go first. After three of them one other call is served.
+ * - While all slots are held by calls that take unusually long, and nothing has been answered for a second, one call a
+ *   second gives its slot to another: to find out whether the upstream answers again. Where it does, the calls from before
+ *   are made once more, since they would hang until their deadline.
  * - Where no more may wait, the credential with the most waiting calls loses its latest.
  */
 export interface Slots {
   readonly running: number;
   readonly waiting: number;
+  /** Told of each good answer. */
+  answered(): void;
   /** A slot at once; undefined where none is free, or others wait. */
   tryAcquire(credentialId: string, wasMoved?: boolean): Slot | undefined;
   /**
@@ -64,6 +69,10 @@ const SHARE_TO_KEEP = 1 / 4;
 /** Whoever holds less than this share holds next to none. */
 const SHARE_OF_FEW = 1 / 16;
 const PATIENCE_MS = 20;
+/** Without an answer for so long, the upstream is silent. */
+const SILENCE_MS = 1_000;
+/** After a silence, for so long, calls from before it may be answered yet: the upstream may be no more than slow. */
+const SETTLING_MS = 500;
 const LISTS_IN_A_ROW = 3;
 const NEWCOMERS = 'newcomers';
 
@@ -80,6 +89,10 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
   let running = 0;
   let listsInARow = 0;
   let isWatching = false;
+  let answeredAt = clock.monotonic();
+  let soundedAt = -Infinity;
+  /** When the last silence ended. */
+  let silentUntil = -Infinity;
 
   function waiting(): number {
     return lists.size + others.size;
@@ -151,6 +164,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
     clock.after(PATIENCE_MS, () => {
       isWatching = false;
       moveLatest();
+      moveHanging();
       if (waiting() > 0) watch();
     });
   }
@@ -163,6 +177,25 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
     for (const slot of [...most].reverse()) {
       if (toMove < 1) return;
       if (!slot.wasMoved && take(slot, 'beyondShare')) toMove--;
+    }
+  }
+
+  /** Calls from a silence that take unusually long: one a second while it lasts, and all once it has ended. */
+  function moveHanging(): void {
+    const now = clock.monotonic();
+    const isSilent = now - answeredAt >= SILENCE_MS;
+    const isSettling = !isSilent && now - silentUntil < SETTLING_MS;
+    if (running < slots || isSettling || (isSilent && now - soundedAt < SILENCE_MS)) return;
+    const oldestAllowed = now - unusualMs();
+    let toMove = isSilent ? 1 : waiting();
+    for (const own of held.values()) {
+      for (const slot of own) {
+        const isFromSilence = isSilent || slot.since < silentUntil;
+        if (toMove < 1 || slot.since > oldestAllowed || !isFromSilence) break;
+        if (slot.wasMoved || !take(slot, 'beyondShare')) continue;
+        toMove--;
+        soundedAt = now;
+      }
     }
   }
 
@@ -192,6 +225,12 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
     },
     get waiting() {
       return waiting();
+    },
+
+    answered() {
+      const now = clock.monotonic();
+      if (now - answeredAt >= SILENCE_MS) silentUntil = now;
+      answeredAt = now;
     },
 
     tryAcquire: (credentialId, wasMoved) =>

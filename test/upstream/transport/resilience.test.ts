@@ -454,6 +454,22 @@ describe('the bulkhead', () => {
     expect(began.get('greedy')).toBe(23);
   });
 
+  it('finds out whether an upstream that hung answers again, and then makes the calls that hang once more', async () => {
+    let answers = false;
+    const resilient = resilientOver((timeoutMs) => (answers ? answerAfter(50) : lateAfter(timeoutMs)), {
+      timeoutMs: 10_000,
+      maxConcurrency: 8,
+    });
+    const all = Array.from({ length: 24 }, () => ended(resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(5_500);
+    answers = true;
+    await vi.advanceTimersByTimeAsync(20_000);
+    const outcomes = await Promise.all(all);
+    expect(outcomes.map(([outcome]) => outcome).filter((outcome) => outcome !== 200)).toEqual([]);
+    // One call a second was made in vain, and answered at the next.
+    expect(Math.max(...outcomes.map(([, ms]) => ms))).toBeLessThan(8_000);
+  });
+
   it('takes slots back from calls that hang, where one credential holds more than a quarter of them', async () => {
     const resilient = resilientOver((timeoutMs) => lateAfter(timeoutMs), {
       timeoutMs: 10_000,
