@@ -8,18 +8,18 @@ export type InputMaybe<T> = Maybe<T>;
 export type RequireFields<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
 /** All built-in and custom scalars, mapped to their actual values */
 export type Scalars = {
-  ID: { input: string; output: string };
-  String: { input: string; output: string };
-  Boolean: { input: boolean; output: boolean };
-  Int: { input: number; output: number };
-  Float: { input: number; output: number };
+  ID: { input: string; output: string; }
+  String: { input: string; output: string; }
+  Boolean: { input: boolean; output: boolean; }
+  Int: { input: number; output: number; }
+  Float: { input: number; output: number; }
   /** A calendar date without a time of day, as `YYYY-MM-DD` (RFC 3339 `full-date`), for example `2024-01-31`. */
-  Date: { input: string; output: string };
+  Date: { input: string; output: string; }
   /**
    * A moment in UTC, as RFC 3339 `date-time` with the suffix `Z`, for example `2024-02-01T09:00:00Z`.
    * A fraction of a second is present only where the source had one that is not zero.
    */
-  DateTime: { input: string; output: string };
+  DateTime: { input: string; output: string; }
 };
 
 /** A backfill: one re-run of a transfer over a range of past dates, made of one transfer run for each date. */
@@ -127,15 +127,18 @@ export type Query = {
   readonly transfers: ReadonlyArray<Transfer>;
 };
 
+
 export type QueryBackfillArgs = {
   id: Scalars['ID']['input'];
   teamId?: InputMaybe<Scalars['ID']['input']>;
 };
 
+
 export type QueryTransferArgs = {
   id: Scalars['ID']['input'];
   teamId?: InputMaybe<Scalars['ID']['input']>;
 };
+
 
 export type QueryTransfersArgs = {
   ids: ReadonlyArray<Scalars['ID']['input']>;
@@ -157,6 +160,7 @@ export type Subscription = {
    */
   readonly backfillUpdated: Backfill;
 };
+
 
 export type SubscriptionBackfillUpdatedArgs = {
   id: Scalars['ID']['input'];
@@ -184,37 +188,35 @@ export type Transfer = {
   readonly teamId: Scalars['ID']['output'];
 };
 
+
+
 export type ResolverTypeWrapper<T> = Promise<T> | T;
+
 
 export type ResolverWithResolve<TResult, TParent, TContext, TArgs> = {
   resolve: ResolverFn<TResult, TParent, TContext, TArgs>;
 };
-export type Resolver<
-  TResult,
-  TParent = Record<PropertyKey, never>,
-  TContext = Record<PropertyKey, never>,
-  TArgs = Record<PropertyKey, never>,
-> = ResolverFn<TResult, TParent, TContext, TArgs> | ResolverWithResolve<TResult, TParent, TContext, TArgs>;
+export type Resolver<TResult, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> = ResolverFn<TResult, TParent, TContext, TArgs> | ResolverWithResolve<TResult, TParent, TContext, TArgs>;
 
 export type ResolverFn<TResult, TParent, TContext, TArgs> = (
   parent: TParent,
   args: TArgs,
   context: TContext,
-  info: GraphQLResolveInfo,
+  info: GraphQLResolveInfo
 ) => Promise<TResult> | TResult;
 
 export type SubscriptionSubscribeFn<TResult, TParent, TContext, TArgs> = (
   parent: TParent,
   args: TArgs,
   context: TContext,
-  info: GraphQLResolveInfo,
+  info: GraphQLResolveInfo
 ) => AsyncIterable<TResult> | Promise<AsyncIterable<TResult>>;
 
 export type SubscriptionResolveFn<TResult, TParent, TContext, TArgs> = (
   parent: TParent,
   args: TArgs,
   context: TContext,
-  info: GraphQLResolveInfo,
+  info: GraphQLResolveInfo
 ) => TResult | Promise<TResult>;
 
 export interface SubscriptionSubscriberObject<TResult, TKey extends string, TParent, TContext, TArgs> {
@@ -231,42 +233,31 @@ export type SubscriptionObject<TResult, TKey extends string, TParent, TContext, 
   | SubscriptionSubscriberObject<TResult, TKey, TParent, TContext, TArgs>
   | SubscriptionResolverObject<TResult, TParent, TContext, TArgs>;
 
-export type SubscriptionResolver<
-  TResult,
-  TKey extends string,
-  TParent = Record<PropertyKey, never>,
-  TContext = Record<PropertyKey, never>,
-  TArgs = Record<PropertyKey, never>,
-> =
+export type SubscriptionResolver<TResult, TKey extends string, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> =
   | ((...args: any[]) => SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>)
   | SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>;
 
-export type TypeResolveFn<
-  TTypes,
-  TParent = Record<PropertyKey, never>,
-  TContext = Record<PropertyKey, never>,
-> = (parent: TParent, context: TContext, info: GraphQLResolveInfo) => Maybe<TTypes> | Promise<Maybe<TTypes>>;
-
-export type IsTypeOfResolverFn<T = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (
-  obj: T,
+export type TypeResolveFn<TTypes, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (
+  parent: TParent,
   context: TContext,
-  info: GraphQLResolveInfo,
-) => boolean | Promise<boolean>;
+  info: GraphQLResolveInfo
+) => Maybe<TTypes> | Promise<Maybe<TTypes>>;
+
+export type IsTypeOfResolverFn<T = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (obj: T, context: TContext, info: GraphQLResolveInfo) => boolean | Promise<boolean>;
 
 export type NextResolverFn<T> = () => Promise<T>;
 
-export type DirectiveResolverFn<
-  TResult = Record<PropertyKey, never>,
-  TParent = Record<PropertyKey, never>,
-  TContext = Record<PropertyKey, never>,
-  TArgs = Record<PropertyKey, never>,
-> = (
+export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> = (
   next: NextResolverFn<TResult>,
   parent: TParent,
   args: TArgs,
   context: TContext,
-  info: GraphQLResolveInfo,
+  info: GraphQLResolveInfo
 ) => TResult | Promise<TResult>;
+
+
+
+
 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
@@ -301,10 +292,7 @@ export type ResolversParentTypes = {
   Transfer: TransferParent;
 };
 
-export type BackfillResolvers<
-  ContextType = GatewayContext,
-  ParentType extends ResolversParentTypes['Backfill'] = ResolversParentTypes['Backfill'],
-> = {
+export type BackfillResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Backfill'] = ResolversParentTypes['Backfill']> = {
   createdTime?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   createdUserId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   endTime?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
@@ -328,10 +316,7 @@ export type BackfillResolvers<
   transferRunsTotal?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
-export type BackfillRunErrorResolvers<
-  ContextType = GatewayContext,
-  ParentType extends ResolversParentTypes['BackfillRunError'] = ResolversParentTypes['BackfillRunError'],
-> = {
+export type BackfillRunErrorResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['BackfillRunError'] = ResolversParentTypes['BackfillRunError']> = {
   error?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   transferRunDate?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
 };
@@ -344,47 +329,17 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
   name: 'DateTime';
 }
 
-export type QueryResolvers<
-  ContextType = GatewayContext,
-  ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query'],
-> = {
-  backfill?: Resolver<
-    Maybe<ResolversTypes['Backfill']>,
-    ParentType,
-    ContextType,
-    RequireFields<QueryBackfillArgs, 'id'>
-  >;
-  transfer?: Resolver<
-    Maybe<ResolversTypes['Transfer']>,
-    ParentType,
-    ContextType,
-    RequireFields<QueryTransferArgs, 'id'>
-  >;
-  transfers?: Resolver<
-    ReadonlyArray<ResolversTypes['Transfer']>,
-    ParentType,
-    ContextType,
-    RequireFields<QueryTransfersArgs, 'ids'>
-  >;
+export type QueryResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  backfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType, RequireFields<QueryBackfillArgs, 'id'>>;
+  transfer?: Resolver<Maybe<ResolversTypes['Transfer']>, ParentType, ContextType, RequireFields<QueryTransferArgs, 'id'>>;
+  transfers?: Resolver<ReadonlyArray<ResolversTypes['Transfer']>, ParentType, ContextType, RequireFields<QueryTransfersArgs, 'ids'>>;
 };
 
-export type SubscriptionResolvers<
-  ContextType = GatewayContext,
-  ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription'],
-> = {
-  backfillUpdated?: SubscriptionResolver<
-    ResolversTypes['Backfill'],
-    'backfillUpdated',
-    ParentType,
-    ContextType,
-    RequireFields<SubscriptionBackfillUpdatedArgs, 'id'>
-  >;
+export type SubscriptionResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  backfillUpdated?: SubscriptionResolver<ResolversTypes['Backfill'], "backfillUpdated", ParentType, ContextType, RequireFields<SubscriptionBackfillUpdatedArgs, 'id'>>;
 };
 
-export type TransferResolvers<
-  ContextType = GatewayContext,
-  ParentType extends ResolversParentTypes['Transfer'] = ResolversParentTypes['Transfer'],
-> = {
+export type TransferResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Transfer'] = ResolversParentTypes['Transfer']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   latestBackfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType>;
   teamId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -399,3 +354,4 @@ export type Resolvers<ContextType = GatewayContext> = {
   Subscription?: SubscriptionResolvers<ContextType>;
   Transfer?: TransferResolvers<ContextType>;
 };
+

@@ -5,6 +5,7 @@ import { type CircuitPermit, type Circuits, createCircuits, type Scope, type Sho
 import { type HttpClient, type HttpExchange, type HttpResponse, isNoConnection } from './http.ts';
 import { createLatency } from './latency.ts';
 import { createRetryBudget } from './retry-budget.ts';
+import { createSilence } from './silence.ts';
 import { createSlots, type Slot } from './slots.ts';
 import { race, type Try } from './tries.ts';
 
@@ -86,8 +87,8 @@ const WHOLE_DEADLINE_SHARE = 0.9;
 const MAX_RETRIES = 2;
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 const RETRY_DELAY_MS = 50;
-/** Enough for a few connections that hang where nobody else asks. */
-const MAX_SECONDS_IN_SILENCE = 2;
+/** How often second tries that could not begin are looked at. */
+const LOOK_AGAIN_MS = 250;
 
 type Outcome = HttpResponse | UpstreamError;
 
@@ -102,8 +103,9 @@ const MOVED = new UpstreamError('overloaded', 'others have less than their share
  *
  * **In time is in time.** The first try may take the whole deadline. Where it takes unusually long, a second one begins
  * beside it, and the first answer wins. So a connection that hangs costs little, and an upstream that is merely slow
- * loses no answer. While nothing at all is answered, all but a few second tries wait for a sign of life: they would hang too. A try that fails is repeated after a short random time. Both are paid from one budget, a tenth of the
- * calls, so that they never multiply the load on an upstream in trouble.
+ * loses no answer. While nothing at all is answered, all but one a second wait for a sign of life; see {@link Silence}. A
+ * try that fails is repeated after a short random time. Both are paid from one budget, a tenth of the calls, so that they
+ * never multiply the load on an upstream in trouble.
  *
  * Only signs of trouble in the upstream itself open a circuit: no connection, no response within the whole deadline, 5xx.
  * Having had no slot is none.
@@ -112,19 +114,19 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const { http, timeoutMs, maxConcurrency, clock, counter, onCircuit } = options;
   const { onReachable = () => undefined, random = Math.random } = options;
   const latency = createLatency(timeoutMs * LEAST_UNUSUAL_SHARE, timeoutMs * MOST_UNUSUAL_SHARE);
+  const silence = createSilence(clock);
   const slots = createSlots({
     slots: maxConcurrency,
     maxWaiting: maxConcurrency * WAITING_PER_CALL,
     clock,
     unusualMs: latency.unusual,
+    silence,
   });
   const retries = createRetryBudget();
   const inFlight = new Map<HttpExchange, Scope>();
-  let answeredAt = -Infinity;
-  /** Second tries begun since then, of calls that are older. */
-  let secondsInSilence = 0;
-  /** Begin second tries, of calls that take unusually long while nothing is answered. */
+  /** Begin second tries, where they may begin by now. */
   const postponed = new Set<() => void>();
+  let looksAgain = false;
   let latestTrouble: UpstreamError | undefined;
   let isReachable = true;
   const circuits: Circuits = createCircuits({
@@ -174,7 +176,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
         (response) => {
           latency.observe(clock.monotonic() - beganAt);
           ended(response);
-          if (shownBy(response) === 'good') noteAnswer();
+          if (shownBy(response) === 'good') silence.answered();
           return response;
         },
         (error: unknown) => {
@@ -191,11 +193,15 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     };
   }
 
-  function noteAnswer(): void {
-    answeredAt = clock.monotonic();
-    secondsInSilence = 0;
-    slots.answered();
-    for (const beginSecond of postponed) beginSecond();
+  /** Tries what was postponed as long as there is any. */
+  function lookAgain(): void {
+    if (looksAgain) return;
+    looksAgain = true;
+    clock.after(LOOK_AGAIN_MS, () => {
+      looksAgain = false;
+      for (const beginSecond of postponed) beginSecond();
+      if (postponed.size > 0) lookAgain();
+    });
   }
 
   function settle(
@@ -227,24 +233,35 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   function attempt(request: UpstreamRequest, deadline: number, slot: Slot): Promise<Outcome> {
     const left = (): number => deadline - clock.monotonic();
     const beganAt = clock.monotonic();
-    let second: Slot | undefined;
+    let secondSlot: Slot | undefined;
+    let second: { readonly one: Try<Outcome>; readonly beganAt: number } | undefined;
     let postpone = (): void => undefined;
     let forget = (): void => undefined;
 
     function beginSecond(): Try<Outcome> | undefined {
+      postpone();
+      // One that began in a silence hangs like the first.
+      if (second !== undefined && !silence.isBefore(second.beganAt)) return undefined;
       // A circuit may have opened meanwhile. The first try goes on then.
-      const isSilent = answeredAt < beganAt;
-      const mayBegin =
-        (!isSilent || secondsInSilence < MAX_SECONDS_IN_SILENCE) && isClosed(request) && retries.mayTake();
-      if (mayBegin) second = slots.tryAcquire(request.credentialId);
-      if (second === undefined) {
-        postpone();
-        return undefined;
-      }
-      retries.take();
-      forget();
-      if (isSilent) secondsInSilence++;
-      return begin(request, left());
+      if (!isClosed(request) || !isWorthIt()) return undefined;
+      const isSilent = !silence.hasAnsweredSince(beganAt);
+      if (!mayBegin(isSilent)) return undefined;
+      secondSlot ??= slots.tryAcquire(request.credentialId);
+      if (secondSlot === undefined) return undefined;
+      if (!isSilent) forget();
+      second?.one.abandon();
+      second = { one: begin(request, left()), beganAt: clock.monotonic() };
+      return second.one;
+    }
+
+    function isWorthIt(): boolean {
+      return left() > 0 && (secondSlot !== undefined || slots.running < maxConcurrency);
+    }
+
+    /** While nothing is answered, a second try would hang too, and after that the first one does. */
+    function mayBegin(isSilent: boolean): boolean {
+      if (isSilent) return silence.mayTry();
+      return silence.isBefore(beganAt) || retries.take();
     }
 
     return race(begin(request, left()), {
@@ -253,7 +270,10 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       isGood,
       onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
       onBegin(begun) {
-        postpone = () => void postponed.add(begun.beginSecond);
+        postpone = () => {
+          postponed.add(begun.beginSecond);
+          lookAgain();
+        };
         forget = () => void postponed.delete(begun.beginSecond);
         slot.onWanted = (why) => {
           const late = new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 });
@@ -263,7 +283,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       onEnd() {
         forget();
         slot.onWanted = undefined;
-        second?.release();
+        secondSlot?.release();
       },
     });
   }

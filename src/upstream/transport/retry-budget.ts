@@ -2,7 +2,6 @@
 export interface RetryBudget {
   /** Adds a call's share of a retry. */
   earn(): void;
-  mayTake(): boolean;
   /** Takes one retry, where there is one. */
   take(): boolean;
 }
@@ -19,7 +18,6 @@ export function createRetryBudget(): RetryBudget {
     earn() {
       saved = Math.min(MAX_SAVED, saved + EARNED_PER_CALL);
     },
-    mayTake: () => saved >= 1,
     take() {
       if (saved < 1) return false;
       saved--;

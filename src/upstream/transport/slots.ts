@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { UpstreamError } from '../errors.ts';
 import { createFairQueue, type Waiting } from './fair-queue.ts';
+import type { Silence } from './silence.ts';
 
 /** Who wants a slot. */
 export interface Claim {
@@ -34,16 +35,13 @@ export type Wanted = 'late' | 'beyondShare';
  * - Credentials that wait get slots by round robin, however many calls each has waiting. Those that the REST API has not
  *   accepted yet count as one, since anybody can invent tokens.
  * - Lists go first. After three of them one other call is served.
- * - While all slots are held by calls that take unusually long, and nothing has been answered for a second, one call a
- *   second gives its slot to another: to find out whether the upstream answers again. Where it does, the calls from before
- *   are made once more, since they would hang until their deadline.
+ * - While all slots are held by calls that hang, one a second gives its slot to another, and all of them do so once the
+ *   upstream answers again; see {@link Silence}.
  * - Where no more may wait, the credential with the most waiting calls loses its latest.
  */
 export interface Slots {
   readonly running: number;
   readonly waiting: number;
-  /** Told of each good answer. */
-  answered(): void;
   /** A slot at once; undefined where none is free, or others wait. */
   tryAcquire(credentialId: string, wasMoved?: boolean): Slot | undefined;
   /**
@@ -60,6 +58,7 @@ export interface SlotsOptions {
   readonly clock: Clock;
   /** After how many milliseconds a call takes unusually long. */
   readonly unusualMs: () => number;
+  readonly silence: Silence;
 }
 
 /** What one credential may hold while others wait, as a share of the slots. */
@@ -69,10 +68,6 @@ const SHARE_TO_KEEP = 1 / 4;
 /** Whoever holds less than this share holds next to none. */
 const SHARE_OF_FEW = 1 / 16;
 const PATIENCE_MS = 20;
-/** Without an answer for so long, the upstream is silent. */
-const SILENCE_MS = 1_000;
-/** After a silence, for so long, calls from before it may be answered yet: the upstream may be no more than slow. */
-const SETTLING_MS = 500;
 const LISTS_IN_A_ROW = 3;
 const NEWCOMERS = 'newcomers';
 
@@ -81,7 +76,7 @@ interface Held extends Slot {
   readonly wasMoved: boolean;
 }
 
-export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOptions): Slots {
+export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: SlotsOptions): Slots {
   const lists = createFairQueue();
   const others = createFairQueue();
   /** Slots by credential, oldest first. */
@@ -89,10 +84,6 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
   let running = 0;
   let listsInARow = 0;
   let isWatching = false;
-  let answeredAt = clock.monotonic();
-  let soundedAt = -Infinity;
-  /** When the last silence ended. */
-  let silentUntil = -Infinity;
 
   function waiting(): number {
     return lists.size + others.size;
@@ -182,19 +173,16 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
 
   /** Calls from a silence that take unusually long: one a second while it lasts, and all once it has ended. */
   function moveHanging(): void {
-    const now = clock.monotonic();
-    const isSilent = now - answeredAt >= SILENCE_MS;
-    const isSettling = !isSilent && now - silentUntil < SETTLING_MS;
-    if (running < slots || isSettling || (isSilent && now - soundedAt < SILENCE_MS)) return;
-    const oldestAllowed = now - unusualMs();
-    let toMove = isSilent ? 1 : waiting();
+    if (running < slots) return;
+    const oldestAllowed = clock.monotonic() - unusualMs();
+    let toMove = waiting();
     for (const own of held.values()) {
       for (const slot of own) {
-        const isFromSilence = isSilent || slot.since < silentUntil;
-        if (toMove < 1 || slot.since > oldestAllowed || !isFromSilence) break;
-        if (slot.wasMoved || !take(slot, 'beyondShare')) continue;
+        if (toMove < 1 || slot.since > oldestAllowed) break;
+        if (slot.wasMoved || slot.onWanted === undefined) continue;
+        if (silence.isOn() ? !silence.mayTry() : !silence.isBefore(slot.since)) break;
+        take(slot, 'beyondShare');
         toMove--;
-        soundedAt = now;
       }
     }
   }
@@ -225,12 +213,6 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs }: SlotsOption
     },
     get waiting() {
       return waiting();
-    },
-
-    answered() {
-      const now = clock.monotonic();
-      if (now - answeredAt >= SILENCE_MS) silentUntil = now;
-      answeredAt = now;
     },
 
     tryAcquire: (credentialId, wasMoved) =>

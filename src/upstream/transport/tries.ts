@@ -8,14 +8,14 @@ export interface Try<Outcome> {
 export interface Race<Outcome> {
   /** Ends it with an outcome from outside. */
   end(outcome: Outcome): void;
-  /** Begins the second try, where none has begun. */
+  /** Asks again for a second try. */
   beginSecond(): void;
 }
 
 export interface RaceOptions<Outcome> {
   /** When the second try begins, in milliseconds from now, if the first has not ended by then. */
   readonly secondAfterMs: number;
-  /** Begins the second try; undefined where it may not be made. */
+  /** Begins a second try; undefined where it may not be made. */
   readonly beginSecond: () => Try<Outcome> | undefined;
   readonly isGood: (outcome: Outcome) => boolean;
   /** Called for a try that ended without being the outcome; `undefined` for one that was abandoned. */
@@ -34,12 +34,11 @@ export function race<Outcome>(first: Try<Outcome>, options: RaceOptions<Outcome>
   const { secondAfterMs, beginSecond, isGood, onSpent, onBegin, onEnd } = options;
   return new Promise((resolve, reject) => {
     let running: readonly Try<Outcome>[] = [];
-    let second: Try<Outcome> | undefined;
     const timer = setTimeout(trySecond, secondAfterMs);
 
     function trySecond(): void {
-      if (second !== undefined || running.length === 0) return;
-      second = beginSecond();
+      if (running.length === 0) return;
+      const second = beginSecond();
       if (second !== undefined) follow(second);
     }
 
