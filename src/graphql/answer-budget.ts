@@ -3,7 +3,7 @@ import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 import type { BackfillRecord } from '../upstream/rest/records.ts';
 import type { AnswerEstimate } from './answer-estimate.ts';
 import type { GatewayContext } from './context.ts';
-import { limitExceeded, turnedAway } from './errors.ts';
+import { limitExceeded, overloaded, turnedAway } from './errors.ts';
 import type { AnswerSize } from './selection-sizes.ts';
 
 /** The largest answer: of the bytes of its JSON, and of the fields that are resolved for it. */
@@ -89,9 +89,16 @@ export class AnswerBudget {
   }
 }
 
+const NO_ROOM = 'Too many answers wait to be read at the moment.';
+
 /** `UPSTREAM_UNAVAILABLE` for an answer that would have to wait with too many others; over HTTP with the status 503. */
 export function noRoomForAnswer(): GraphQLError {
-  return turnedAway('Too many answers wait to be read at the moment.');
+  return turnedAway(NO_ROOM);
+}
+
+/** The same for an event, which has no status of its own. */
+export function noRoomForEvent(): GraphQLError {
+  return overloaded(NO_ROOM);
 }
 
 /** `REQUEST_LIMIT_EXCEEDED` for an answer, or an event, of too many bytes. */

@@ -130,6 +130,7 @@ describe.each([
       await expect.poll(() => refused.events).toHaveLength(1);
       expect(codesOf(refused.events[0])).toEqual(['UPSTREAM_UNAVAILABLE']);
       expect(refused.events[0]?.errors?.[0]?.extensions.retryAfterSeconds).toBe(1);
+      expect(refused.events[0]?.errors?.[0]?.extensions).not.toHaveProperty('http');
     } else {
       expect(await closeCodeOf(stack, text)).toBe(1013);
     }

@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
-import { answerTooLarge, MAX_ANSWER, noRoomForAnswer } from '../../graphql/answer-budget.ts';
+import { answerTooLarge, MAX_ANSWER, noRoomForAnswer, noRoomForEvent } from '../../graphql/answer-budget.ts';
 import type { Shares, ShareSize } from '../../shares.ts';
 import type { FinishResult } from './error-results.ts';
 import { type GatewayPlugin, type RequestState, roomOf } from './request-state.ts';
@@ -32,7 +32,7 @@ export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlu
           const { text, bytes } = write(event, state);
           const giveBack = unsent.take(caller, bytes);
           if (giveBack === undefined)
-            return JSON.stringify(finish({ data: null, errors: [noRoomForAnswer()] }, state));
+            return JSON.stringify(finish({ data: null, errors: [noRoomForEvent()] }, state));
           if (whenDrained === undefined) giveBack();
           else whenDrained(giveBack);
           return text;
