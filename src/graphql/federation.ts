@@ -10,6 +10,7 @@ import type { GatewayContext } from './context.ts';
 import { badUserInput } from './errors.ts';
 import { resourceId } from './input.ts';
 import { maxItemsOf } from './list-limits.ts';
+import { createTickLimiter } from './tick-limiter.ts';
 
 /**
  * The definitions behind the `@link` of schema.graphql, written out for graphql-js, and the two fields through which a
@@ -52,6 +53,8 @@ interface Reference {
   readonly id: ResourceId;
 }
 
+/** Thousands of representations let others in between. */
+const BEGUN_PER_TICK = 250;
 const MAX_REPRESENTATIONS = maxItemsOf('_entities');
 
 /** The representations that the operation has named so far: a document may use one list under many aliases. */
@@ -77,9 +80,9 @@ export function resolveEntities(
     );
   }
   const readsNothing = { Transfer: true, Backfill: selectsKeyOnly(info, 'Backfill') };
-  const begins = turns(representations.length);
-  return representations.map(async (representation, index) => {
-    const turn = begins[Math.floor(index / BEGUN_AT_ONCE)];
+  const limiter = createTickLimiter(BEGUN_PER_TICK);
+  return representations.map(async (representation) => {
+    const turn = limiter();
     if (turn !== undefined) await turn;
     const reference = readReference(representation, context);
     const { __typename } = reference;
@@ -89,20 +92,6 @@ export function resolveEntities(
     // A copy, because the loader's value belongs to the cache.
     return { __typename, ...snapshot };
   });
-}
-
-/** Representations that are begun in one turn of the event loop, so that thousands of them let others in between. */
-const BEGUN_AT_ONCE = 250;
-
-/** The turns in which so many representations are begun. The first is this one. */
-function turns(count: number): readonly (Promise<void> | undefined)[] {
-  const all: (Promise<void> | undefined)[] = [undefined];
-  let last = Promise.resolve();
-  for (let begun = BEGUN_AT_ONCE; begun < count; begun += BEGUN_AT_ONCE) {
-    last = last.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
-    all.push(last);
-  }
-  return all;
 }
 
 /** @throws {GraphQLError} `BAD_USER_INPUT` naming what is wrong with the representation */

@@ -62,6 +62,23 @@ async function ended(call: Promise<HttpResponse>): Promise<readonly [number | st
   return [outcome, Date.now() - startedAt];
 }
 
+/** Asks on behalf of credentials, and counts the exchanges that begin for each. */
+function countingExchanges(resilient: ResilientHttp) {
+  const began = new Map<string, number>();
+  const ask = (credentialId: string): ReturnType<typeof ended> =>
+    ended(
+      resilient.get({
+        ...REQUEST,
+        credentialId,
+        exchanges: {
+          began: () => void began.set(credentialId, (began.get(credentialId) ?? 0) + 1),
+          spent: () => undefined,
+        },
+      }),
+    );
+  return { ask, began };
+}
+
 const REQUEST: UpstreamRequest = {
   credentialId: 'a',
   teamId: '1',
@@ -403,18 +420,7 @@ describe('the bulkhead', () => {
 
   it('gives a credential all slots while it is alone, and half of them while others wait', async () => {
     const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 10_000, maxConcurrency: 8 });
-    const began = new Map<string, number>();
-    const ask = (credentialId: string): Promise<unknown> =>
-      ended(
-        resilient.get({
-          ...REQUEST,
-          credentialId,
-          exchanges: {
-            began: () => void began.set(credentialId, (began.get(credentialId) ?? 0) + 1),
-            spent: () => undefined,
-          },
-        }),
-      );
+    const { ask, began } = countingExchanges(resilient);
     const greedy = Array.from({ length: 32 }, () => ask('greedy'));
     expect(resilient.load()).toMatchObject({ running: 8 });
     const modest = Array.from({ length: 16 }, () => ask('modest'));
@@ -426,18 +432,7 @@ describe('the bulkhead', () => {
 
   it('serves who asks little soon beside one whose calls take seconds, and who loses nothing but time', async () => {
     const resilient = resilientOver(() => answerAfter(2_000), { timeoutMs: 10_000, maxConcurrency: 16 });
-    const began = new Map<string, number>();
-    const ask = (credentialId: string): Promise<readonly unknown[]> =>
-      ended(
-        resilient.get({
-          ...REQUEST,
-          credentialId,
-          exchanges: {
-            began: () => void began.set(credentialId, (began.get(credentialId) ?? 0) + 1),
-            spent: () => undefined,
-          },
-        }),
-      );
+    const { ask, began } = countingExchanges(resilient);
     const greedy = Array.from({ length: 20 }, () => ask('greedy'));
     const modest = ['a', 'b', 'c'].map(ask);
     await vi.advanceTimersByTimeAsync(25);
