@@ -21,7 +21,8 @@ export type Showed = CallOutcome | 'noConnection';
  *
  * The circuit of a credential and team opens after {@link FAILURES_TO_OPEN} failures of theirs in a row. The common one
  * opens when as many calls in a row failed, whoever made them, and several credentials were among them, or none could
- * connect at all.
+ * connect at all. A call that began before the last good answer is in no row: it says nothing of what came after it. So a
+ * page of rows that hang, which all fail at one moment, opens no circuit while the rest is answered.
  */
 export interface Circuits {
   /** @throws {UpstreamError} `unavailable` while one of the scope's circuits is open */
@@ -61,6 +62,9 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
   const common = createCircuitBreaker(clock);
   // Scopes without a failure have no entry.
   const troubled = new LRUCache<string, Troubled>({ max: MAX_SCOPES });
+  /** Moments of the last good answers: of each scope, and of all. */
+  const goodAt = new LRUCache<string, number>({ max: MAX_SCOPES });
+  let latestGoodAt = -Infinity;
   let failures: { count: number; unconnected: number; readonly by: Set<string> } = none();
 
   function none(): { count: number; unconnected: number; readonly by: Set<string> } {
@@ -72,9 +76,13 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
     return troubled.size === 0 ? undefined : troubled.get(nameOf(scope))?.breaker;
   }
 
-  function recordCommon(showed: Showed, { credentialId }: Scope): void {
-    if (showed === 'good' && failures.count > 0) failures = none();
-    if (showed === 'good' || showed === 'unknown' || !common.isClosed()) return;
+  function recordCommon(showed: Showed, { credentialId }: Scope, beganAt: number): void {
+    if (showed === 'good') {
+      latestGoodAt = clock.monotonic();
+      if (failures.count > 0) failures = none();
+      return;
+    }
+    if (showed === 'unknown' || beganAt < latestGoodAt || !common.isClosed()) return;
     failures.count++;
     if (showed === 'noConnection') failures.unconnected++;
     if (failures.by.size < SEVERAL_CREDENTIALS) failures.by.add(credentialId);
@@ -85,16 +93,16 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
     onChange(undefined, false);
   }
 
-  function recordOwn(showed: Showed, scope: Scope): void {
-    if (showed === 'good' && troubled.size === 0) return;
+  function recordOwn(showed: Showed, scope: Scope, beganAt: number): void {
     const name = nameOf(scope);
     const known = troubled.get(name);
     if (showed === 'good') {
+      goodAt.set(name, clock.monotonic());
       // Calls that began before the circuit opened do not close it.
       if (known?.breaker.isClosed() === true) troubled.delete(name);
       return;
     }
-    if (showed === 'unknown') return;
+    if (showed === 'unknown' || beganAt < (goodAt.get(name) ?? -Infinity)) return;
     const own = known ?? { breaker: createCircuitBreaker(clock), failuresInARow: 0 };
     troubled.set(name, own);
     if (!own.breaker.isClosed()) return;
@@ -122,12 +130,13 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
 
     acquire(scope) {
       const { all, own } = permits(scope);
+      const beganAt = clock.monotonic();
       return {
         timeoutMs: Math.min(all.timeoutMs, own?.timeoutMs ?? Infinity),
         isProbe: all.isProbe || own?.isProbe === true,
         settle(showed) {
           const outcome = showed === 'noConnection' ? 'trouble' : showed;
-          recordCommon(showed, scope);
+          recordCommon(showed, scope, beganAt);
           all.settle(outcome);
           if (all.isProbe && common.isClosed()) onChange(undefined, true);
           own?.settle(outcome);
@@ -135,7 +144,7 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
             troubled.delete(nameOf(scope));
             onChange(scope, true);
           }
-          recordOwn(showed, scope);
+          recordOwn(showed, scope, beganAt);
         },
       };
     },

@@ -1,38 +1,16 @@
 import type { Clock } from '../../clock.ts';
-import { UpstreamError, type UpstreamErrorKind } from '../errors.ts';
+import { UpstreamError } from '../errors.ts';
 import { PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
-import { type CircuitPermit, type Circuits, createCircuits, type Scope, type Showed } from './circuits.ts';
+import { type CircuitPermit, type Circuits, createCircuits, type Scope } from './circuits.ts';
 import { type HttpClient, type HttpExchange, type HttpResponse, isNoConnection } from './http.ts';
 import { createLatency } from './latency.ts';
+import { isWorthARetry, kindOf, type Outcome, shownBy } from './outcome.ts';
+import type { UpstreamRequest } from './request.ts';
 import { createRetryBudget } from './retry-budget.ts';
+import { createAttempt, MOVED } from './second-try.ts';
 import { createSilence } from './silence.ts';
 import { createSlots, type Slot } from './slots.ts';
-import { race, type Try } from './tries.ts';
-
-/** One GET on a credential's behalf. */
-export interface UpstreamRequest extends Scope {
-  /** Whether the REST API has accepted the credential before. */
-  readonly isAccepted: boolean;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** The most bytes that the body of the response may have, also after decompression. */
-  readonly maxBytes: number;
-  /** The deadline, in milliseconds from now. */
-  readonly timeoutMs: number;
-  /**
-   * Whether it reads a list. Lists go before other calls, and their deadline counts from when they are sent, since
-   * many reads wait for one.
-   */
-  readonly isList: boolean;
-  /** Told of each exchange that is really made for the call, retries included. */
-  readonly exchanges: ExchangeObserver;
-}
-
-export interface ExchangeObserver {
-  began(): void;
-  /** One ended without being the answer of the call: another one is made, or has answered first. */
-  spent(kind: UpstreamErrorKind | 'abandoned'): void;
-}
+import type { Try } from './tries.ts';
 
 /** Counts every exchange that is really made. */
 export interface CallCounter {
@@ -83,29 +61,16 @@ const LEAST_UNUSUAL_SHARE = 0.1;
 const MOST_UNUSUAL_SHARE = 0.5;
 /** A timeout after a shorter share of the deadline says nothing of the upstream. */
 const WHOLE_DEADLINE_SHARE = 0.9;
-/** Retries of one call, after a lost connection or one of these responses: Bad Gateway and its like. */
+/** Retries of one call, after a lost connection, or a response like Bad Gateway. */
 const MAX_RETRIES = 2;
-const RETRIED_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 const RETRY_DELAY_MS = 50;
-/** How often second tries that could not begin are looked at. */
-const LOOK_AGAIN_MS = 250;
-
-type Outcome = HttpResponse | UpstreamError;
-
-/** The outcome of a call whose slot went to others: it waits for another one. */
-const MOVED = new UpstreamError('overloaded', 'others have less than their share of the slots', {
-  retryAfterSeconds: 1,
-});
-
 /**
  * Fails at once while a circuit is open, waits for a slot otherwise, and then makes tries with what is left of the one
  * deadline. All calls are reads, so a try that got no response may be repeated.
  *
- * **In time is in time.** The first try may take the whole deadline. Where it takes unusually long, a second one begins
- * beside it, and the first answer wins. So a connection that hangs costs little, and an upstream that is merely slow
- * loses no answer. While nothing at all is answered, all but one a second wait for a sign of life; see {@link Silence}. A
- * try that fails is repeated after a short random time. Both are paid from one budget, a tenth of the calls, so that they
- * never multiply the load on an upstream in trouble.
+ * A second try begins beside one that takes unusually long; see {@link createAttempt}. A try that fails is repeated after
+ * a short random time. Both are paid from one budget, a tenth of the calls, so that they never multiply the load on an
+ * upstream in trouble.
  *
  * Only signs of trouble in the upstream itself open a circuit: no connection, no response within the whole deadline, 5xx.
  * Having had no slot is none.
@@ -124,11 +89,17 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   });
   const retries = createRetryBudget();
   const inFlight = new Map<HttpExchange, Scope>();
-  /** Begin second tries, where they may begin by now. */
-  const postponed = new Set<() => void>();
-  let looksAgain = false;
   let latestTrouble: UpstreamError | undefined;
   let isReachable = true;
+  const attempt = createAttempt({
+    clock,
+    slots,
+    silence,
+    retries,
+    unusualMs: latency.unusual,
+    mayCall,
+    begin,
+  });
   const circuits: Circuits = createCircuits({
     clock,
     onChange(scope, isClosed) {
@@ -193,17 +164,6 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     };
   }
 
-  /** Tries what was postponed as long as there is any. */
-  function lookAgain(): void {
-    if (looksAgain) return;
-    looksAgain = true;
-    clock.after(LOOK_AGAIN_MS, () => {
-      looksAgain = false;
-      for (const beginSecond of postponed) beginSecond();
-      if (postponed.size > 0) lookAgain();
-    });
-  }
-
   function settle(
     permit: CircuitPermit,
     result: Outcome | undefined,
@@ -229,66 +189,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     return givenMs >= timeoutMs * WHOLE_DEADLINE_SHARE;
   }
 
-  /** One try, and another one beside it where it takes unusually long. */
-  function attempt(request: UpstreamRequest, deadline: number, slot: Slot): Promise<Outcome> {
-    const left = (): number => deadline - clock.monotonic();
-    const beganAt = clock.monotonic();
-    let secondSlot: Slot | undefined;
-    let second: { readonly one: Try<Outcome>; readonly beganAt: number } | undefined;
-    let postpone = (): void => undefined;
-    let forget = (): void => undefined;
-
-    function beginSecond(): Try<Outcome> | undefined {
-      postpone();
-      // One that began in a silence hangs like the first.
-      if (second !== undefined && !silence.isBefore(second.beganAt)) return undefined;
-      // A circuit may have opened meanwhile. The first try goes on then.
-      if (!isClosed(request) || !isWorthIt()) return undefined;
-      const isSilent = !silence.hasAnsweredSince(beganAt);
-      if (!mayBegin(isSilent)) return undefined;
-      secondSlot ??= slots.tryAcquire(request.credentialId);
-      if (secondSlot === undefined) return undefined;
-      if (!isSilent) forget();
-      second?.one.abandon();
-      second = { one: begin(request, left()), beganAt: clock.monotonic() };
-      return second.one;
-    }
-
-    function isWorthIt(): boolean {
-      return left() > 0 && (secondSlot !== undefined || slots.running < maxConcurrency);
-    }
-
-    /** While nothing is answered, a second try would hang too, and after that the first one does. */
-    function mayBegin(isSilent: boolean): boolean {
-      if (isSilent) return silence.mayTry();
-      return silence.isBefore(beganAt) || retries.take();
-    }
-
-    return race(begin(request, left()), {
-      secondAfterMs: latency.unusual(),
-      beginSecond,
-      isGood,
-      onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
-      onBegin(begun) {
-        postpone = () => {
-          postponed.add(begun.beginSecond);
-          lookAgain();
-        };
-        forget = () => void postponed.delete(begun.beginSecond);
-        slot.onWanted = (why) => {
-          const late = new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 });
-          begun.end(why === 'beyondShare' ? MOVED : late);
-        };
-      },
-      onEnd() {
-        forget();
-        slot.onWanted = undefined;
-        secondSlot?.release();
-      },
-    });
-  }
-
-  function isClosed(request: UpstreamRequest): boolean {
+  function mayCall(request: UpstreamRequest): boolean {
     try {
       circuits.assertClosed(request);
       return true;
@@ -346,27 +247,4 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       slots.acquire({ credentialId, isAccepted, isList, patienceMs, wasMoved })
     );
   }
-}
-
-/** What an outcome shows about the upstream. */
-function shownBy(outcome: Outcome | undefined): Showed {
-  if (outcome === undefined) return 'trouble';
-  if (!(outcome instanceof UpstreamError)) return outcome.status >= 500 ? 'trouble' : 'good';
-  if (isNoConnection(outcome)) return 'noConnection';
-  return outcome.subject === 'upstream' ? 'trouble' : 'good';
-}
-
-function isGood(outcome: Outcome): boolean {
-  return shownBy(outcome) === 'good';
-}
-
-/** A response that says when to come back is believed. A timeout has used up the deadline. */
-function isWorthARetry(outcome: Outcome): boolean {
-  if (outcome instanceof UpstreamError) return outcome.kind === 'unavailable';
-  return RETRIED_STATUSES.has(outcome.status) && outcome.headers['retry-after'] === undefined;
-}
-
-function kindOf(outcome: Outcome): UpstreamErrorKind {
-  if (outcome instanceof UpstreamError) return outcome.kind;
-  return RETRIED_STATUSES.has(outcome.status) ? 'unavailable' : 'failed';
 }

@@ -42,6 +42,7 @@ export type Wanted = 'late' | 'beyondShare';
 export interface Slots {
   readonly running: number;
   readonly waiting: number;
+  readonly hasFree: boolean;
   /** A slot at once; undefined where none is free, or others wait. */
   tryAcquire(credentialId: string, wasMoved?: boolean): Slot | undefined;
   /**
@@ -213,6 +214,9 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     },
     get waiting() {
       return waiting();
+    },
+    get hasFree() {
+      return running < slots;
     },
 
     tryAcquire: (credentialId, wasMoved) =>

@@ -4,11 +4,8 @@ import { type FaultAnswer, envelope } from '../../../src/sandbox/faults.ts';
 import { UpstreamError } from '../../../src/upstream/errors.ts';
 import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
-import {
-  createResilientHttp,
-  type ResilientHttp,
-  type UpstreamRequest,
-} from '../../../src/upstream/transport/resilience.ts';
+import type { UpstreamRequest } from '../../../src/upstream/transport/request.ts';
+import { createResilientHttp, type ResilientHttp } from '../../../src/upstream/transport/resilience.ts';
 import { codesOf, createLatch, type Result, type Stack, startStack } from '../../harness.ts';
 
 const latest = (transferId: string): string => `{ transfer(id: "${transferId}") { latestBackfill { id } } }`;
@@ -25,15 +22,15 @@ const DELAY_MS = 20;
 
 /** Runs on fake time. `attempt` decides how each attempt ends within its time. */
 function resilientOver(
-  attempt: (timeoutMs: number) => Promise<HttpResponse>,
+  attempt: (timeoutMs: number, path: string) => Promise<HttpResponse>,
   limits: { readonly timeoutMs: number; readonly maxConcurrency: number },
 ): ResilientHttp {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   return createResilientHttp({
     http: {
-      begin: (_path, _headers, timeoutMs) => ({
-        response: attempt(timeoutMs),
+      begin: (path, _headers, timeoutMs) => ({
+        response: attempt(timeoutMs, path),
         shortenDeadline: () => undefined,
         abort: () => undefined,
       }),
@@ -325,6 +322,22 @@ describe('the circuit breaker', () => {
     expect(stack.sandbox.calls.count()).toBe(20);
   });
 
+  it('stays closed for calls that hang together while others are answered', async () => {
+    const resilient = resilientOver(
+      (timeoutMs, path) => (path === '/hangs' ? lateAfter(timeoutMs) : answerAfter(20)),
+      { timeoutMs: 10_000, maxConcurrency: 64 },
+    );
+    const page = Array.from({ length: 20 }, () => ended(resilient.get({ ...REQUEST, path: '/hangs' })));
+    await vi.advanceTimersByTimeAsync(5_000);
+    const beside = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect((await Promise.all(page)).map(([outcome]) => outcome)).toEqual(page.map(() => 'timeout'));
+    expect(await beside).toEqual([200, 20]);
+    const after = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(20);
+    expect(await after).toEqual([200, 20]);
+  });
+
   it('opens for connections that cannot be made', async () => {
     const stack = await startStack({ SUPERMETRICS_API_URL: 'http://127.0.0.1:1/v1' });
     const results = await readMany(stack, 12, 1);
@@ -463,6 +476,33 @@ describe('the bulkhead', () => {
     expect(outcomes.map(([outcome]) => outcome).filter((outcome) => outcome !== 200)).toEqual([]);
     // One call a second was made in vain, and answered at the next.
     expect(Math.max(...outcomes.map(([, ms]) => ms))).toBeLessThan(8_000);
+  });
+
+  it('makes a call once more whose second try hangs too, since it began just before the upstream fell silent', async () => {
+    let answer: (timeoutMs: number) => Promise<HttpResponse> = () => answerAfter(20);
+    const resilient = resilientOver((timeoutMs) => answer(timeoutMs), {
+      timeoutMs: 10_000,
+      maxConcurrency: 64,
+    });
+    const usual = Array.from({ length: 20 }, () => ended(resilient.get(REQUEST)));
+    await vi.advanceTimersByTimeAsync(20);
+    await Promise.all(usual);
+    answer = lateAfter;
+    const unlucky = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(1);
+    answer = () => answerAfter(900);
+    const last = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(1);
+    answer = lateAfter;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await last).toEqual([200, 900]);
+    answer = () => answerAfter(20);
+    const first = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await first).toEqual([200, 20]);
+    const [outcome, ms] = await unlucky;
+    expect(outcome).toBe(200);
+    expect(ms).toBeLessThan(6_000);
   });
 
   it('takes slots back from calls that hang, where one credential holds more than a quarter of them', async () => {

@@ -1,0 +1,27 @@
+import type { UpstreamErrorKind } from '../errors.ts';
+import type { Scope } from './circuits.ts';
+
+/** One GET on a credential's behalf. */
+export interface UpstreamRequest extends Scope {
+  /** Whether the REST API has accepted the credential before. */
+  readonly isAccepted: boolean;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The most bytes that the body of the response may have, also after decompression. */
+  readonly maxBytes: number;
+  /** The deadline, in milliseconds from now. */
+  readonly timeoutMs: number;
+  /**
+   * Whether it reads a list. Lists go before other calls, and their deadline counts from when they are sent, since
+   * many reads wait for one.
+   */
+  readonly isList: boolean;
+  /** Told of each exchange that is really made for the call, retries included. */
+  readonly exchanges: ExchangeObserver;
+}
+
+export interface ExchangeObserver {
+  began(): void;
+  /** One ended without being the answer of the call: another one is made, or has answered first. */
+  spent(kind: UpstreamErrorKind | 'abandoned'): void;
+}
