@@ -4,6 +4,7 @@ import type { BackfillRecord } from '../upstream/rest/records.ts';
 import type { AnswerEstimate } from './answer-estimate.ts';
 import type { GatewayContext } from './context.ts';
 import { limitExceeded, overloaded, turnedAway } from './errors.ts';
+import { FailedField } from './failed-field.ts';
 import type { AnswerSize } from './selection-sizes.ts';
 
 /** The largest answer: of the bytes of its JSON, and of the fields that are resolved for it. */
@@ -123,13 +124,19 @@ function textBytesOf(report: ErrorReport): number {
   return bytes;
 }
 
-/** The backfill that is read, or null where its report would make the answer too large. */
+/**
+ * The backfill that is read, or null where its report would make the answer too large. Rejects with a
+ * {@link FailedField}.
+ */
 export function withinAnswer(
   reading: Promise<BackfillSnapshot | null>,
   { answer }: Pick<GatewayContext, 'answer'>,
   info: GraphQLResolveInfo,
 ): Promise<BackfillSnapshot | null> {
-  // Most operations ask for no report, and are spared the promise.
-  if (answer === undefined) return reading;
-  return reading.then((snapshot) => (snapshot === null ? null : answer.admit(snapshot, info)));
+  return reading.then(
+    (snapshot) => (snapshot === null || answer === undefined ? snapshot : answer.admit(snapshot, info)),
+    (thrown: unknown) => {
+      throw FailedField.at(info, thrown);
+    },
+  );
 }

@@ -1,6 +1,13 @@
-import { GraphQLError, type GraphQLErrorExtensions, type GraphQLFormattedError } from 'graphql';
+import {
+  getLocation,
+  GraphQLError,
+  type GraphQLErrorExtensions,
+  type GraphQLFormattedError,
+  type SourceLocation,
+} from 'graphql';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream/errors.ts';
 import { ERROR_CODES, type ErrorCode, type GatewayErrorExtensions } from './error-codes.ts';
+import { FailedField, withoutStack } from './failed-field.ts';
 
 /** The code and message for each kind of upstream failure; error-codes.ts has the codes' meanings. */
 const UPSTREAM_ERRORS = {
@@ -88,14 +95,9 @@ export function limitExceeded(message: string): GraphQLError {
   return expected(message, byTable('REQUEST_LIMIT_EXCEEDED'));
 }
 
-/**
- * An error that is no bug, and needs no stack. Execution reads the stack of each error that it places, and only then
- * does the runtime write it out: that is a third of an error's cost, and an answer may hold thousands of them.
- */
+/** An error that is no bug, and needs no stack. */
 function expected(message: string, extensions: GraphQLErrorExtensions): GraphQLError {
-  const error = new GraphQLError(message, { extensions });
-  error.stack = '';
-  return error;
+  return withoutStack(() => new GraphQLError(message, { extensions }));
 }
 
 function byTable(code: ErrorCode): Pick<GatewayErrorExtensions, 'code' | 'retryable'> {
@@ -126,10 +128,11 @@ export function errorFacts(error: unknown): ErrorFacts {
     };
     return { message, extensions, root };
   }
-  if (error instanceof GraphQLError && root instanceof GraphQLError && isAboutTheRequest(error, root)) {
+  const told = error instanceof FailedField ? error.thrown : error;
+  if (told instanceof GraphQLError && root instanceof GraphQLError && isAboutTheRequest(told, root)) {
     return {
-      message: error.message,
-      extensions: { ...byTable('BAD_USER_INPUT'), ...error.extensions },
+      message: told.message,
+      extensions: { ...byTable('BAD_USER_INPUT'), ...told.extensions },
       root,
     };
   }
@@ -151,14 +154,26 @@ export function withExtensions(error: GraphQLError, extensions: GraphQLErrorExte
 export function withFacts(error: unknown, { message, extensions, root }: ErrorFacts): GraphQLError {
   // Yoga answers 500 to a result of nothing but an error with an `originalError`, as when a subscription fails at its
   // start. Errors of fields answer 200, so they lose theirs here.
-  const isOfField = error instanceof GraphQLError && error.path !== undefined;
-  return located(error, isOfField ? undefined : root, message, extensions);
+  return located(error, isOfField(error) ? undefined : root, message, extensions);
+}
+
+/** Whether it is the error of a field, as execution has placed it. */
+export function isOfField(error: unknown): error is FailedField | GraphQLError {
+  return error instanceof FailedField || (error instanceof GraphQLError && error.path !== undefined);
 }
 
 /** The same as it leaves, without the means of a `GraphQLError`: of an answer with thousands these are most of its cost. */
-export function writtenOut(error: GraphQLError, { message, extensions }: ErrorFacts): GraphQLFormattedError {
-  const { locations, path } = error;
+export function writtenOut(
+  error: FailedField | GraphQLError,
+  { message, extensions }: ErrorFacts,
+): GraphQLFormattedError {
+  const { path } = error;
+  const locations = error instanceof FailedField ? locationsOf(error) : error.locations;
   return { message, ...(locations && { locations }), ...(path && { path }), extensions };
+}
+
+function locationsOf({ nodes }: FailedField): readonly SourceLocation[] {
+  return nodes.flatMap(({ loc }) => (loc === undefined ? [] : [getLocation(loc.source, loc.start)]));
 }
 
 /**
@@ -180,7 +195,7 @@ function isAboutTheRequest(error: GraphQLError, root: GraphQLError): boolean {
 
 /** The error that was thrown first; execution wraps it once for each place that it passes. */
 function rootOf(error: unknown): unknown {
-  let root = error;
+  let root = error instanceof FailedField ? error.thrown : error;
   while (root instanceof GraphQLError && root.originalError !== undefined) root = root.originalError;
   return root;
 }
@@ -192,11 +207,12 @@ function located(
   extensions: GraphQLErrorExtensions,
 ): GraphQLError {
   const place = error instanceof GraphQLError ? error : undefined;
+  const { nodes, path } = error instanceof FailedField ? error : (place ?? {});
   return new GraphQLError(message, {
-    nodes: place?.nodes ?? null,
+    nodes: nodes ?? null,
     source: place?.source ?? null,
     positions: place?.positions ?? null,
-    path: place?.path ?? null,
+    path: path ?? null,
     originalError: root === undefined ? undefined : asError(root),
     extensions,
   });

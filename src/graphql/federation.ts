@@ -6,11 +6,12 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { ResourceId } from '../ids.ts';
+import { createTickLimiter } from '../tick-limiter.ts';
 import type { GatewayContext } from './context.ts';
 import { badUserInput } from './errors.ts';
+import { FailedField } from './failed-field.ts';
 import { resourceId } from './input.ts';
 import { maxItemsOf } from './list-limits.ts';
-import { createTickLimiter } from './tick-limiter.ts';
 
 /**
  * The definitions behind the `@link` of schema.graphql, written out for graphql-js, and the two fields through which a
@@ -54,7 +55,7 @@ interface Reference {
 }
 
 /** Thousands of representations let others in between. */
-const BEGUN_PER_TICK = 250;
+const BEGUN_PER_TICK = 100;
 const MAX_REPRESENTATIONS = maxItemsOf('_entities');
 
 /** The representations that the operation has named so far: a document may use one list under many aliases. */
@@ -81,7 +82,7 @@ export function resolveEntities(
   }
   const readsNothing = { Transfer: true, Backfill: selectsKeyOnly(info, 'Backfill') };
   const limiter = createTickLimiter(BEGUN_PER_TICK);
-  return representations.map(async (representation) => {
+  async function entity(representation: unknown): Promise<object | null> {
     const turn = limiter();
     if (turn !== undefined) await turn;
     const reference = readReference(representation, context);
@@ -91,7 +92,12 @@ export function resolveEntities(
     if (context.answer?.admit(snapshot, info) === null) return null;
     // A copy, because the loader's value belongs to the cache.
     return { __typename, ...snapshot };
-  });
+  }
+  return representations.map((representation, index) =>
+    entity(representation).catch((thrown: unknown) => {
+      throw FailedField.at(info, thrown, index);
+    }),
+  );
 }
 
 /** @throws {GraphQLError} `BAD_USER_INPUT` naming what is wrong with the representation */

@@ -28,8 +28,10 @@ export function createLoaders(client: Backfills, reader: ReadContext): Loaders {
   };
 }
 
-/** Reads begun in one turn of the event loop, so that an operation with thousands lets others in between. */
-const MOST_AT_ONCE = 100;
+/** Reads that are begun together. */
+const PORTION = 25;
+/** A page is begun at once. What an operation reads beyond that is begun a portion a turn, which lets others in between. */
+const PORTIONS_AT_ONCE = 4;
 
 function createLoader<Value>(
   read: (key: ResourceKey) => Promise<Value>,
@@ -39,18 +41,22 @@ function createLoader<Value>(
     (keys) => Promise.all(keys.map((key) => read(key).catch(toError))),
     {
       cacheKeyFn: ({ teamId, id }) => `${teamId}/${id}`,
-      maxBatchSize: MOST_AT_ONCE,
-      batchScheduleFn: oneEachTurn(),
+      maxBatchSize: PORTION,
+      batchScheduleFn: inPortions(),
     },
   );
 }
 
-/** Begins batches one after the other, each in a turn of the event loop of its own. */
-function oneEachTurn(): (begin: () => void) => void {
+/** Begins the first portions at once, and the others in a turn of the event loop each. */
+function inPortions(): (begin: () => void) => void {
   const waiting: (() => void)[] = [];
+  let begun = 0;
 
   function next(): void {
-    waiting.shift()?.();
+    do {
+      waiting.shift()?.();
+      begun++;
+    } while (begun < PORTIONS_AT_ONCE && waiting.length > 0);
     if (waiting.length > 0) setImmediate(next);
   }
 

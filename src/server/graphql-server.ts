@@ -4,6 +4,7 @@ import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
 import type { GatewayContext, CallerFacts } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
+import { FailedField } from '../graphql/failed-field.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Shares } from '../shares.ts';
@@ -67,7 +68,8 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
     },
     // useErrorResults makes the errors of execution public, once it knows how many of them leave.
     maskedErrors: {
-      maskError: (error) => (error instanceof GraphQLError ? error : toPublicError(error)),
+      maskError: (error) =>
+        error instanceof GraphQLError || error instanceof FailedField ? error : toPublicError(error),
     },
     graphiql: graphiql === false ? false : graphiqlOptions(graphiql === true ? undefined : graphiql),
     renderGraphiQL,

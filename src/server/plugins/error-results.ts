@@ -1,10 +1,11 @@
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import {
   asError,
   type ErrorFacts,
   errorFacts,
   INTERNAL_SERVER_ERROR,
+  isOfField,
   limitExceeded,
   sharedCause,
   withFacts,
@@ -30,7 +31,7 @@ export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'
     const code = String(extensions['code']);
     metrics.recordError(code);
     if (code === INTERNAL_SERVER_ERROR) {
-      const path = thrown instanceof GraphQLError ? thrown.path : undefined;
+      const path = isOfField(thrown) ? thrown.path : undefined;
       log.error({ requestId: state.requestId, path, err: asError(root) }, 'bug');
     }
     state.codes.add(code);
@@ -49,8 +50,7 @@ export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'
       const errors = result.errors.map((thrown, index) => {
         const facts = finish(thrown, state, told);
         // Yoga decides by the first how it answers, and makes each `GraphQLError` anew.
-        const isOneOfMany = index > 0 && thrown instanceof GraphQLError && thrown.path !== undefined;
-        return isOneOfMany ? writtenOut(thrown, facts) : withFacts(thrown, facts);
+        return index > 0 && isOfField(thrown) ? writtenOut(thrown, facts) : withFacts(thrown, facts);
       });
       return { ...result, errors };
     }
