@@ -6,12 +6,12 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { ResourceId } from '../ids.ts';
-import { createTickLimiter } from '../tick-limiter.ts';
 import type { GatewayContext } from './context.ts';
 import { badUserInput } from './errors.ts';
 import { FailedField } from './failed-field.ts';
 import { resourceId } from './input.ts';
 import { maxItemsOf } from './list-limits.ts';
+import { createTickLimiter } from './tick-limiter.ts';
 
 /**
  * The definitions behind the `@link` of schema.graphql, written out for graphql-js, and the two fields through which a

@@ -9,7 +9,7 @@ import { factsOf } from '../../upstream/rest/statuses.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { Credential } from '../../upstream/credentials.ts';
 import { overloaded, turnedAway } from '../errors.ts';
-import { createTickLimiter } from '../../tick-limiter.ts';
+import { createTickLimiter } from '../tick-limiter.ts';
 import { createTeamPoller, type TeamPoller } from './team-poller.ts';
 
 /** Streams of the changes of backfills. */

@@ -9,7 +9,7 @@ import type { Credential } from '../../upstream/credentials.ts';
 import { UpstreamError } from '../../upstream/errors.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { OperationCost } from '../../upstream/reads/operation-cost.ts';
-import type { TickLimiter } from '../../tick-limiter.ts';
+import type { TickLimiter } from '../tick-limiter.ts';
 
 /** One stream of one backfill's changes. */
 export interface Subscriber {

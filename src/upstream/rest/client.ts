@@ -3,13 +3,13 @@ import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
-import { createTickLimiter } from '../../tick-limiter.ts';
 import type { Credential } from '../credentials.ts';
 import { type UpstreamDetails, UpstreamError } from '../errors.ts';
 import { ACCEPTED_ENCODINGS } from '../transport/content-encoding.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import type { ResilientHttp } from '../transport/resilience.ts';
 import { invalidResponse, readData } from './envelope.ts';
+import { createLargeBodies, LARGE_BODY_CHARACTERS } from './large-bodies.ts';
 import { type BackfillRecord, backfillRecord } from './records.ts';
 
 /** operationIds of the REST API's OpenAPI document. */
@@ -69,8 +69,6 @@ const MAX_BODY_BYTES: Readonly<Record<UpstreamOperation, number>> = {
   getLatestBackfill: 4 * 1024 * 1024,
   listIncompleteBackfills: 16 * 1024 * 1024,
 };
-/** Larger bodies take milliseconds to be parsed, so one is parsed in each turn of the event loop. */
-const LARGE_BODY_CHARACTERS = 64 * 1024;
 /** maxItems of the list in the OpenAPI document. */
 const LIST_LIMIT = 100;
 
@@ -90,7 +88,7 @@ export function createBackfillsClient({
   log,
   metrics,
 }: BackfillsClientDeps): BackfillsClient {
-  const largeBody = createTickLimiter(1);
+  const largeBodies = createLargeBodies(clock);
 
   async function call<Value>(
     operation: UpstreamOperation,
@@ -124,8 +122,8 @@ export function createBackfillsClient({
         maxBytes: MAX_BODY_BYTES[operation],
         exchanges,
       });
-      if (response.text.length > LARGE_BODY_CHARACTERS) await largeBody();
-      const value = read(readData(response, secrets, clock.now()), response, secrets);
+      const parse = (): Value => read(readData(response, secrets, clock.now()), response, secrets);
+      const value = response.text.length > LARGE_BODY_CHARACTERS ? await largeBodies(parse) : parse();
       record('ok');
       return value;
     } catch (error) {

@@ -3,8 +3,8 @@ export type TickLimiter = () => Promise<void> | undefined;
 
 /**
  * Lets at most `perTick` callers through per turn of the event loop; the others wait for later turns, in their order.
- * One answer of the REST API can be news to thousands of subscribers, a request can hold thousands of representations,
- * and many large bodies can arrive at once: what takes all of them in one go holds up everything else.
+ * One answer of the REST API can be news to thousands of subscribers, and a request can hold thousands of representations:
+ * executing them in one go would hold up everything else.
  */
 export function createTickLimiter(perTick: number): TickLimiter {
   const waiting: (() => void)[] = [];

@@ -1,0 +1,38 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { createLoaders } from '../../src/graphql/loaders.ts';
+import type { ResourceId } from '../../src/ids.ts';
+import { OperationCost } from '../../src/upstream/reads/operation-cost.ts';
+
+const TEAM = '1' as ResourceId;
+
+it('begins the reads of a page at once, and the rest of an operation with thousands a portion a turn', async () => {
+  let begun = 0;
+  const read = (): Promise<null> => {
+    begun++;
+    return Promise.resolve(null);
+  };
+  const { latestBackfill } = createLoaders(
+    { latestBackfill: read, backfill: () => Promise.reject(new Error('not asked for')) },
+    {
+      caller: {
+        credential: { id: 'a', token: 'a', authorization: 'Bearer a' },
+        requestId: '1',
+        traceparent: undefined,
+      },
+      mode: { kind: 'fresh' },
+      cost: new OperationCost(1),
+    },
+  );
+  const all = Array.from({ length: 1_000 }, (_, n) =>
+    latestBackfill.load({ teamId: TEAM, id: String(n) as ResourceId }),
+  );
+  const each: number[] = [];
+  for (let before = 0; begun < all.length; before = begun) {
+    await turn();
+    each.push(begun - before);
+  }
+  await Promise.all(all);
+  expect(each[0]).toBe(100);
+  expect(Math.max(...each.slice(1))).toBe(25);
+});
