@@ -85,6 +85,7 @@ export function resolveEntities(
   async function entity(representation: unknown): Promise<object | null> {
     const turn = limiter();
     if (turn !== undefined) await turn;
+    if (context.answer?.isExceeded === true) return null;
     const reference = readReference(representation, context);
     const { __typename } = reference;
     if (readsNothing[__typename]) return reference;

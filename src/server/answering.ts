@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendNodeResponse } from '@whatwg-node/server';
 import { INTERNAL_SERVER_ERROR, toPublicError } from '../graphql/errors.ts';
+import { createDepartures } from './departures.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { beginState, type ReceivedBody, type RecordingDeps, requestIdFrom } from './plugins/request-state.ts';
@@ -28,6 +29,8 @@ export function answerBy(
   streams: Pick<OpenStreams, 'add'>,
   { clock, log, metrics, nameCaller }: RecordingDeps,
 ): Answering {
+  const departs = createDepartures();
+
   async function answer(
     ...[request, response, caller, becomesStream, body]: Parameters<Answering>
   ): Promise<void> {
@@ -39,6 +42,7 @@ export function answerBy(
       caller,
       becomesStream() {
         becomesStream();
+        departs(response);
         // A query may be answered by events too, and is done after the first.
         if (state.operation?.type !== 'subscription') return;
         // Neither the event `complete` nor the last chunk: clients that see one of these do not come back.

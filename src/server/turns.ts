@@ -4,9 +4,9 @@ import type { Clock } from '../clock.ts';
 export type Turns = (caller: string) => Promise<void> | undefined;
 
 /** Milliseconds of a turn of the event loop in which requests may begin. */
-const BUDGET_MS = 12;
+const BUDGET_MS = 5;
 /** Requests that begin in one turn, of those that had to wait. Each takes some tenths of a millisecond at least. */
-const MOST_EACH_TURN = 48;
+const MOST_EACH_TURN = 20;
 
 /**
  * Lets requests begin for a few milliseconds of each turn of the event loop. Those that come beyond that wait for later

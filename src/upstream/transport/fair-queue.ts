@@ -21,9 +21,9 @@ export interface FairQueue {
   leave(entry: Waiting): void;
   /**
    * Takes the next entry.
-   * @param mayHaveOne whether a credential may get a slot; all may where it is not given
+   * @param mayHaveOne whether a credential may get a slot
    */
-  take(mayHaveOne?: (credentialId: string) => boolean): Waiting | undefined;
+  take(mayHaveOne: (credentialId: string) => boolean): Waiting | undefined;
   /** The credentials that wait, with what waits of each, oldest first. */
   byCredential(): Iterable<readonly [credentialId: string, entries: ReadonlySet<Waiting>]>;
   /** The greatest number of entries of one party. */
@@ -78,7 +78,7 @@ export function createFairQueue(): FairQueue {
 
     leave,
 
-    take(mayHaveOne = () => true) {
+    take(mayHaveOne) {
       for (const [party, credentials] of parties) {
         for (const [credentialId, own] of credentials) {
           const [entry] = own;

@@ -28,10 +28,12 @@ export type Wanted = 'late' | 'beyondShare';
 /**
  * The bulkhead: bounds how many calls are in flight, and divides the slots among those who want them.
  *
- * - A credential alone may use all slots. While others wait, it gets no more than half of them. Where it holds more than
- *   a quarter, and others find no slot free, its calls that take unusually long have to go: they are most likely hanging.
- *   Where it holds more than half, and somebody with next to none has waited for {@link PATIENCE_MS}, its latest calls
- *   have to wait once more. So whoever asks little is served soon beside one whose calls take seconds.
+ * - A credential alone may use all slots. While others are about, one that holds half of them leaves a quarter free, so
+ *   that they find slots at once. While they wait, it gets no more than half.
+ * - Where a credential holds more than half, and somebody with less than a quarter has waited for {@link PATIENCE_MS}, its
+ *   latest calls have to wait once more. So whoever asks little is served soon beside one whose calls take seconds.
+ * - Where it holds more than a quarter, and others find no slot free, its calls that take unusually long have to go: they
+ *   are most likely hanging.
  * - Credentials that wait get slots by round robin, however many calls each has waiting. Those that the REST API has not
  *   accepted yet count as one, since anybody can invent tokens.
  * - Lists go first. After three of them one other call is served.
@@ -64,17 +66,24 @@ export interface SlotsOptions {
 
 /** What one credential may hold while others wait, as a share of the slots. */
 const SHARE_WHILE_OTHERS_WAIT = 1 / 2;
-/** Whoever holds no more than this share loses no call. */
+/** Whoever holds no more than this share loses no call, and whoever holds less is served before those with more than half. */
 const SHARE_TO_KEEP = 1 / 4;
-/** Whoever holds less than this share holds next to none. */
-const SHARE_OF_FEW = 1 / 16;
 const PATIENCE_MS = 20;
+/** What one with more than its share leaves free for others, for so long after their last call. */
+const SHARE_LEFT_FREE = 1 / 4;
+const ABOUT_MS = 10_000;
 const LISTS_IN_A_ROW = 3;
 const NEWCOMERS = 'newcomers';
 
 interface Held extends Slot {
   readonly since: number;
   readonly wasMoved: boolean;
+}
+
+/** That a credential asked, at a moment of the monotonic clock. */
+interface Seen {
+  readonly credentialId: string;
+  readonly at: number;
 }
 
 export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: SlotsOptions): Slots {
@@ -85,6 +94,28 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
   let running = 0;
   let listsInARow = 0;
   let isWatching = false;
+  /** Who asked last, and who asked last before it. */
+  let latest: Seen = { credentialId: '', at: -Infinity };
+  let another: Seen = latest;
+
+  function see(credentialId: string): void {
+    if (latest.credentialId !== credentialId) another = latest;
+    latest = { credentialId, at: clock.monotonic() };
+  }
+
+  function othersAreAbout(credentialId: string): boolean {
+    const { at } = latest.credentialId === credentialId ? another : latest;
+    return clock.monotonic() - at < ABOUT_MS;
+  }
+
+  /** Whether a free slot may go to a credential that holds its share already. */
+  function hasMoreThanReserve(credentialId: string): boolean {
+    return slots - running > slots * SHARE_LEFT_FREE || !othersAreAbout(credentialId);
+  }
+
+  function isWithinShare(credentialId: string): boolean {
+    return holds(credentialId) < Math.max(1, slots * SHARE_WHILE_OTHERS_WAIT);
+  }
 
   function waiting(): number {
     return lists.size + others.size;
@@ -115,10 +146,12 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
 
   function serve(): void {
     while (running < slots && waiting() > 0) {
-      const isWithinShare = (credentialId: string): boolean =>
-        holds(credentialId) < Math.max(1, slots * SHARE_WHILE_OTHERS_WAIT);
       const [first, second] = listsInARow < LISTS_IN_A_ROW ? [lists, others] : [others, lists];
-      const next = first.take(isWithinShare) ?? second.take(isWithinShare) ?? first.take() ?? second.take();
+      const next =
+        first.take(isWithinShare) ??
+        second.take(isWithinShare) ??
+        first.take(hasMoreThanReserve) ??
+        second.take(hasMoreThanReserve);
       if (next === undefined) return;
       listsInARow = next.isList ? listsInARow + 1 : 0;
       next.start(hold(next.credentialId, next.wasMoved));
@@ -155,6 +188,8 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     isWatching = true;
     clock.after(PATIENCE_MS, () => {
       isWatching = false;
+      // Nobody else may be about any more.
+      serve();
       moveLatest();
       moveHanging();
       if (waiting() > 0) watch();
@@ -188,16 +223,16 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     }
   }
 
-  /** Calls that have waited for long enough, of credentials that hold next to none. */
+  /** Calls that have waited for long enough, of credentials that hold less than their share. */
   function patientCalls(): number {
-    const few = Math.ceil(slots * SHARE_OF_FEW);
+    const share = Math.ceil(slots * SHARE_TO_KEEP);
     const before = clock.monotonic() - PATIENCE_MS;
     let count = 0;
     for (const queue of [lists, others]) {
       for (const [credentialId, entries] of queue.byCredential()) {
         const [oldest] = entries;
         const isPatient = oldest !== undefined && oldest.since <= before;
-        if (isPatient) count += Math.max(0, Math.min(entries.size, few - holds(credentialId)));
+        if (isPatient) count += Math.max(0, Math.min(entries.size, share - holds(credentialId)));
       }
     }
     return count;
@@ -219,8 +254,12 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
       return running < slots;
     },
 
-    tryAcquire: (credentialId, wasMoved) =>
-      running < slots && waiting() === 0 ? hold(credentialId, wasMoved) : undefined,
+    tryAcquire(credentialId, wasMoved) {
+      see(credentialId);
+      if (running >= slots || waiting() > 0) return undefined;
+      if (!isWithinShare(credentialId) && !hasMoreThanReserve(credentialId)) return undefined;
+      return hold(credentialId, wasMoved);
+    },
 
     acquire(claim) {
       const { credentialId, isList, patienceMs, wasMoved } = claim;

@@ -209,10 +209,11 @@ export const NEIGHBOURS: Readonly<Record<string, Neighbour>> = {
     recoverySeconds: REFUSED_SECONDS,
   },
   streams: {
-    says: 'One credential holds as many streams as it may, and tries for more',
+    says: 'One credential holds as many streams as it may for twenty seconds, tries for more, and leaves with all at once',
     bad: by('streaming-1'),
     prepare: (target) => holdStreams(target, 'streaming-1'),
     run: (target) => holdMoreStreams(target, 'streaming-1'),
+    seconds: 20,
   },
   revoked: {
     says: 'A revoked token polls pages of 100 (401)',

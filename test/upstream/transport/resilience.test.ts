@@ -443,6 +443,25 @@ describe('the bulkhead', () => {
     await Promise.all([...greedy, ...modest]);
   });
 
+  it('finds a slot at once beside one that holds most of them, where it was about before', async () => {
+    const resilient = resilientOver(() => answerAfter(500), { timeoutMs: 10_000, maxConcurrency: 16 });
+    const { ask, began } = countingExchanges(resilient);
+    const first = ask('modest');
+    await vi.advanceTimersByTimeAsync(500);
+    const greedy = Array.from({ length: 60 }, () => ask('greedy'));
+    await vi.advanceTimersByTimeAsync(600);
+    const modest = ['modest', 'modest'].map(ask);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(began.get('modest')).toBe(3);
+    // Once nobody else is about it may have all of them.
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect((await Promise.all([first, ...modest])).map(([outcome]) => outcome)).toEqual([200, 200, 200]);
+    const alone = Array.from({ length: 16 }, () => ask('greedy'));
+    expect(resilient.load()).toMatchObject({ running: 16, waiting: 0 });
+    await vi.advanceTimersByTimeAsync(10_000);
+    await Promise.all([...greedy, ...alone]);
+  });
+
   it('serves who asks little soon beside one whose calls take seconds, and who loses nothing but time', async () => {
     const resilient = resilientOver(() => answerAfter(2_000), { timeoutMs: 10_000, maxConcurrency: 16 });
     const { ask, began } = countingExchanges(resilient);
@@ -450,16 +469,16 @@ describe('the bulkhead', () => {
     const modest = ['a', 'b', 'c'].map(ask);
     await vi.advanceTimersByTimeAsync(25);
     expect(Object.fromEntries(began)).toEqual({ greedy: 16, a: 1, b: 1, c: 1 });
-    // Who holds next to nothing gets one so, and waits for the others as anybody does.
+    // Who holds a quarter waits as anybody does.
     const more = Array.from({ length: 4 }, () => ask('a'));
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(began.get('a')).toBe(1);
+    expect(began.get('a')).toBe(4);
 
     await vi.advanceTimersByTimeAsync(20_000);
     const outcomes = await Promise.all([...greedy, ...modest, ...more]);
     expect(new Set(outcomes.map(([outcome]) => outcome))).toEqual(new Set([200]));
-    // Three calls were made twice.
-    expect(began.get('greedy')).toBe(23);
+    // Six calls were made twice.
+    expect(began.get('greedy')).toBe(26);
   });
 
   it('finds out whether an upstream that hung answers again, and then makes the calls that hang once more', async () => {
