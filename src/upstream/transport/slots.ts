@@ -28,9 +28,9 @@ export type Wanted = 'late' | 'beyondShare';
 /**
  * The bulkhead: bounds how many calls are in flight, and divides the slots among those who want them.
  *
- * - A credential alone may use all slots. While others are about, one that holds half of them leaves a quarter free, so
- *   that they find slots at once. While they wait, it gets no more than half.
- * - Where a credential holds more than half, and somebody with less than a quarter has waited for {@link PATIENCE_MS}, its
+ * - A credential alone may use all slots, and no more than half of them once another one has come, until nobody else has
+ *   asked for {@link ALONE_AFTER_MS}. So whoever asks from time to time finds a slot at once.
+ * - Where it still holds more than half, and somebody with less than a quarter has waited for {@link PATIENCE_MS}, its
  *   latest calls have to wait once more. So whoever asks little is served soon beside one whose calls take seconds.
  * - Where it holds more than a quarter, and others find no slot free, its calls that take unusually long have to go: they
  *   are most likely hanging.
@@ -64,14 +64,12 @@ export interface SlotsOptions {
   readonly silence: Silence;
 }
 
-/** What one credential may hold while others wait, as a share of the slots. */
-const SHARE_WHILE_OTHERS_WAIT = 1 / 2;
+/** What one credential may hold that is not alone, as a share of the slots. */
+const SHARE_AMONG_OTHERS = 1 / 2;
 /** Whoever holds no more than this share loses no call, and whoever holds less is served before those with more than half. */
 const SHARE_TO_KEEP = 1 / 4;
 const PATIENCE_MS = 20;
-/** What one with more than its share leaves free for others, for so long after their last call. */
-const SHARE_LEFT_FREE = 1 / 4;
-const ABOUT_MS = 10_000;
+const ALONE_AFTER_MS = 10_000;
 const LISTS_IN_A_ROW = 3;
 const NEWCOMERS = 'newcomers';
 
@@ -103,18 +101,13 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     latest = { credentialId, at: clock.monotonic() };
   }
 
-  function othersAreAbout(credentialId: string): boolean {
+  function isAlone(credentialId: string): boolean {
     const { at } = latest.credentialId === credentialId ? another : latest;
-    return clock.monotonic() - at < ABOUT_MS;
-  }
-
-  /** Whether a free slot may go to a credential that holds its share already. */
-  function hasMoreThanReserve(credentialId: string): boolean {
-    return slots - running > slots * SHARE_LEFT_FREE || !othersAreAbout(credentialId);
+    return clock.monotonic() - at >= ALONE_AFTER_MS;
   }
 
   function isWithinShare(credentialId: string): boolean {
-    return holds(credentialId) < Math.max(1, slots * SHARE_WHILE_OTHERS_WAIT);
+    return holds(credentialId) < Math.max(1, slots * SHARE_AMONG_OTHERS);
   }
 
   function waiting(): number {
@@ -150,8 +143,8 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
       const next =
         first.take(isWithinShare) ??
         second.take(isWithinShare) ??
-        first.take(hasMoreThanReserve) ??
-        second.take(hasMoreThanReserve);
+        first.take(isAlone) ??
+        second.take(isAlone);
       if (next === undefined) return;
       listsInARow = next.isList ? listsInARow + 1 : 0;
       next.start(hold(next.credentialId, next.wasMoved));
@@ -188,7 +181,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     isWatching = true;
     clock.after(PATIENCE_MS, () => {
       isWatching = false;
-      // Nobody else may be about any more.
+      // One of them may be alone by now.
       serve();
       moveLatest();
       moveHanging();
@@ -198,7 +191,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
 
   function moveLatest(): void {
     const most = largest();
-    const beyondShare = most.size - slots * SHARE_WHILE_OTHERS_WAIT;
+    const beyondShare = most.size - slots * SHARE_AMONG_OTHERS;
     if (beyondShare <= 0) return;
     let toMove = Math.min(beyondShare, patientCalls());
     for (const slot of [...most].reverse()) {
@@ -257,7 +250,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     tryAcquire(credentialId, wasMoved) {
       see(credentialId);
       if (running >= slots || waiting() > 0) return undefined;
-      if (!isWithinShare(credentialId) && !hasMoreThanReserve(credentialId)) return undefined;
+      if (!isWithinShare(credentialId) && !isAlone(credentialId)) return undefined;
       return hold(credentialId, wasMoved);
     },
 

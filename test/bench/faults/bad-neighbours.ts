@@ -165,16 +165,17 @@ const failingTeam = acceptedBefore(by('ordinary-0', FAILING_TEAM));
 
 export const NEIGHBOURS: Readonly<Record<string, Neighbour>> = {
   hanging: {
-    says: '200 reads of one credential hang, over 64 slots',
+    says: '300 reads of one credential hang, which is more than there are slots',
     ...hanging,
-    run: (target) => freshDashboards(target, hanging.bad, { atOnce: 200, ids: 1, pauseMs: 100 }),
-    env: { UPSTREAM_MAX_CONCURRENCY: '64' },
+    run: (target) => freshDashboards(target, hanging.bad, { atOnce: 300, ids: 1, pauseMs: 100 }),
+    // Its calls that hang have their slots until their deadline.
+    recoverySeconds: 5,
   },
   timeouts: {
-    says: '200 reads of one credential hang until a deadline of two seconds, over 64 slots',
+    says: '300 reads of one credential hang until a deadline of two seconds, and come back a second later',
     ...hanging,
-    run: (target) => freshDashboards(target, hanging.bad, { atOnce: 200, ids: 1, pauseMs: 100 }),
-    env: { UPSTREAM_MAX_CONCURRENCY: '64', UPSTREAM_TIMEOUT_MS: '2000' },
+    run: (target) => freshDashboards(target, hanging.bad, { atOnce: 300, ids: 1, pauseMs: 1_000 }),
+    env: { UPSTREAM_TIMEOUT_MS: '2000' },
     recoverySeconds: 5,
   },
   failing: {
