@@ -5,8 +5,10 @@ import { type Clock, systemClock } from './clock.ts';
 
 /** The heap of this process, and how busy its event loop is. */
 export interface Heap {
-  /** `used`: bytes of objects, garbage included. `total`: bytes taken from the system for them. */
-  size(): { readonly used: number; readonly total: number };
+  /** Bytes taken from the system for objects, garbage included. */
+  total(): number;
+  /** Has the engine collect when the heap has grown by so many percent of its live data. */
+  growBy(percent: number): void;
   /** The share of time, since the last call, in which the event loop was busy. */
   utilization(): number;
   /** Collects all garbage at once, which takes about a tenth of a second. */
@@ -23,18 +25,19 @@ const QUIET = 0.1;
 export const LULL_MS = 10_000;
 /** The growth that is worth giving back after a rush. */
 export const LEFT_OVER = 48 * MIB;
-/** A larger heap is collected during a rush too. The live data and the garbage of a busy gateway fit below. */
-export const LARGE = 260 * MIB;
-/** Collect again only at this multiple of what survived the last collection: live data cannot be collected. */
-const GROWTH = 2;
+/**
+ * V8 would let the heap of a busy gateway grow to four times its live data. It collects in small steps by itself, so a
+ * rush is left to it: collecting all at once would stop a gateway with thousands of streams for a third of a second.
+ */
+export const GROWTH_PERCENT = 150;
 
 /**
- * Keeps this process's memory close to what it needs. V8 by itself lets a heap grow to four times its live data, and
- * collects only when something is allocated, so it would keep the memory of a rush until the next one.
+ * Keeps this process's memory close to what it needs. V8 collects only when something is allocated, so by itself it would
+ * keep the memory of a rush until the next one.
  */
 export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock): void {
-  let totalWhenQuiet = heap.size().total;
-  let usedAfterLast = 0;
+  heap.growBy(GROWTH_PERCENT);
+  let totalWhenQuiet = heap.total();
   let rushed = false;
   let quietSince: number | undefined;
 
@@ -43,13 +46,9 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
     const utilization = heap.utilization();
     rushed ||= utilization > RUSH;
     quietSince = utilization < QUIET ? (quietSince ?? now) : undefined;
-    const { used, total } = heap.size();
     if (rushed && quietSince !== undefined && now - quietSince >= LULL_MS) {
       rushed = false;
-      if (total >= totalWhenQuiet + LEFT_OVER) giveBack();
-    } else if (quietSince === undefined && used > Math.max(LARGE, usedAfterLast * GROWTH)) {
-      heap.collect();
-      usedAfterLast = heap.size().used;
+      if (heap.total() >= totalWhenQuiet + LEFT_OVER) giveBack();
     }
     clock.after(SAMPLE_MS, sample);
   }
@@ -58,7 +57,7 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
     heap.collect();
     // The first collection finds out which pages are nearly empty; the second moves their objects together.
     heap.collect();
-    totalWhenQuiet = Math.max(totalWhenQuiet, heap.size().total);
+    totalWhenQuiet = Math.max(totalWhenQuiet, heap.total());
   }
 
   clock.after(SAMPLE_MS, sample);
@@ -67,9 +66,9 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
 function ownHeap(): Heap {
   let last = performance.eventLoopUtilization();
   return {
-    size() {
-      const { used_heap_size: used, total_heap_size: total } = getHeapStatistics();
-      return { used, total };
+    total: () => getHeapStatistics().total_heap_size,
+    growBy(percent) {
+      setFlagsFromString(`--heap-growing-percent=${percent}`);
     },
     utilization() {
       const before = last;
