@@ -5,8 +5,8 @@ import { type Clock, systemClock } from './clock.ts';
 
 /** The heap of this process, and how busy its event loop is. */
 export interface Heap {
-  /** Bytes taken from the system for objects, garbage included. */
-  total(): number;
+  /** `used`: bytes of objects, garbage included. `total`: bytes taken from the system for them. */
+  size(): { readonly used: number; readonly total: number };
   /** Has the engine collect when the heap has grown by so many percent of its live data. */
   growBy(percent: number): void;
   /** The share of time, since the last call, in which the event loop was busy. */
@@ -26,18 +26,32 @@ export const LULL_MS = 10_000;
 /** The growth that is worth giving back after a rush. */
 export const LEFT_OVER = 48 * MIB;
 /**
- * V8 would let the heap of a busy gateway grow to four times its live data. It collects in small steps by itself, so a
- * rush is left to it: collecting all at once would stop a gateway with thousands of streams for a third of a second.
+ * V8 lets a heap grow to four times its live data. A small one may; a larger one may grow to this, or to twice its live
+ * data. V8 then collects in small steps. To collect all at once would stop a gateway with thousands of streams for a
+ * third of a second.
  */
-export const GROWTH_PERCENT = 150;
+export const TARGET = 260 * MIB;
+const GROWTH_PERCENT = { least: 100, most: 300 };
+/** The least size within so many samples is about that of the live data. */
+const SAMPLES = 20;
 
 /**
  * Keeps this process's memory close to what it needs. V8 collects only when something is allocated, so by itself it would
  * keep the memory of a rush until the next one.
  */
 export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock): void {
-  heap.growBy(GROWTH_PERCENT);
-  let totalWhenQuiet = heap.total();
+  let totalWhenQuiet = heap.size().total;
+  let growth = 0;
+  const recent: number[] = [];
+
+  function limitGrowth(used: number): void {
+    recent.push(used);
+    if (recent.length > SAMPLES) recent.shift();
+    const percent = Math.round((TARGET / Math.min(...recent) - 1) * 10) * 10;
+    const wanted = Math.min(GROWTH_PERCENT.most, Math.max(GROWTH_PERCENT.least, percent));
+    if (wanted !== growth) heap.growBy(wanted);
+    growth = wanted;
+  }
   let rushed = false;
   let quietSince: number | undefined;
 
@@ -46,9 +60,11 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
     const utilization = heap.utilization();
     rushed ||= utilization > RUSH;
     quietSince = utilization < QUIET ? (quietSince ?? now) : undefined;
+    const { used, total } = heap.size();
+    limitGrowth(used);
     if (rushed && quietSince !== undefined && now - quietSince >= LULL_MS) {
       rushed = false;
-      if (heap.total() >= totalWhenQuiet + LEFT_OVER) giveBack();
+      if (total >= totalWhenQuiet + LEFT_OVER) giveBack();
     }
     clock.after(SAMPLE_MS, sample);
   }
@@ -57,7 +73,7 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
     heap.collect();
     // The first collection finds out which pages are nearly empty; the second moves their objects together.
     heap.collect();
-    totalWhenQuiet = Math.max(totalWhenQuiet, heap.total());
+    totalWhenQuiet = Math.max(totalWhenQuiet, heap.size().total);
   }
 
   clock.after(SAMPLE_MS, sample);
@@ -66,7 +82,10 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
 function ownHeap(): Heap {
   let last = performance.eventLoopUtilization();
   return {
-    total: () => getHeapStatistics().total_heap_size,
+    size() {
+      const { used_heap_size: used, total_heap_size: total } = getHeapStatistics();
+      return { used, total };
+    },
     growBy(percent) {
       setFlagsFromString(`--heap-growing-percent=${percent}`);
     },

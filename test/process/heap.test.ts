@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Heap, keepHeapSmall, LEFT_OVER, LULL_MS, MIB } from '../../src/heap.ts';
+import { type Heap, keepHeapSmall, LEFT_OVER, LULL_MS, MIB, TARGET } from '../../src/heap.ts';
 import { createManualClock, type ManualClock } from '../harness.ts';
 
 const LIVE = 40 * MIB;
@@ -16,7 +16,7 @@ function startKeeping(): {
     busy: 0,
     collected: 0,
     growth: 0,
-    total: () => heap.used + 20 * MIB,
+    size: () => ({ used: heap.used, total: heap.used + 20 * MIB }),
     growBy(percent: number) {
       heap.growth = percent;
     },
@@ -71,12 +71,22 @@ describe('the heap', () => {
     expect(heap.collected).toBe(0);
   });
 
-  it('is left to the engine during a rush, however large it is, which has it grow by no more than one and a half', () => {
+  it('is left to the engine during a rush, which lets a small one grow fourfold and a large one no more than it must', () => {
     const { clock, heap } = startKeeping();
     heap.busy = 1;
+    clock.advance(500);
+    expect(heap.growth).toBe(300);
+    heap.used = TARGET / 2;
+    clock.advance(10_000);
+    expect(heap.growth).toBe(100);
+    heap.used = TARGET / 3;
+    clock.advance(500);
+    expect(heap.growth).toBe(200);
     heap.used = 1_000 * MIB;
-    clock.advance(60_000);
+    clock.advance(9_500);
+    expect(heap.growth).toBe(200);
+    clock.advance(500);
+    expect(heap.growth).toBe(100);
     expect(heap.collected).toBe(0);
-    expect(heap.growth).toBe(150);
   });
 });
