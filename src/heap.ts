@@ -5,7 +5,10 @@ import { type Clock, systemClock } from './clock.ts';
 
 /** The heap of this process, and how busy its event loop is. */
 export interface Heap {
-  /** `used`: bytes of objects, garbage included. `total`: bytes taken from the system for them. */
+  /**
+   * `used`: bytes of objects, garbage included. `total`: bytes taken from the system for them, and for what they hold
+   * outside, such as buffers.
+   */
   size(): { readonly used: number; readonly total: number };
   /** Has the engine collect when the heap has grown by so many percent of its live data. */
   growBy(percent: number): void;
@@ -24,7 +27,7 @@ const QUIET = 0.1;
 /** A shorter lull is not used: when the last object of a shape goes, the engine forgets what it learnt about the shape. */
 export const LULL_MS = 10_000;
 /** The growth that is worth giving back after a rush. */
-export const LEFT_OVER = 48 * MIB;
+export const LEFT_OVER = 24 * MIB;
 /**
  * V8 lets a heap grow to four times its live data. A small one may; a larger one may grow to this, or to twice its live
  * data. V8 then collects in small steps. To collect all at once would stop a gateway with thousands of streams for a
@@ -83,8 +86,8 @@ function ownHeap(): Heap {
   let last = performance.eventLoopUtilization();
   return {
     size() {
-      const { used_heap_size: used, total_heap_size: total } = getHeapStatistics();
-      return { used, total };
+      const { used_heap_size: used, total_heap_size, external_memory } = getHeapStatistics();
+      return { used, total: total_heap_size + external_memory };
     },
     growBy(percent) {
       setFlagsFromString(`--heap-growing-percent=${percent}`);
