@@ -10,7 +10,7 @@ export const LARGE_BODY_CHARACTERS = 64 * 1024;
  * Parses large bodies one after the other, and pauses after each for as long as it took. So they take no more than half
  * of the time of the event loop, however many arrive at once.
  */
-export function createLargeBodies({ monotonic }: Pick<Clock, 'monotonic'>): LargeBodies {
+export function createLargeBodies({ monotonic, after }: Pick<Clock, 'monotonic' | 'after'>): LargeBodies {
   let previous: Promise<void> = Promise.resolve();
 
   return (parse) => {
@@ -23,7 +23,8 @@ export function createLargeBodies({ monotonic }: Pick<Clock, 'monotonic'>): Larg
         tookMs = monotonic() - beganAt;
       }
     });
-    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, tookMs));
+    const pause = (): Promise<void> | undefined =>
+      tookMs === 0 ? undefined : new Promise((resolve) => after(tookMs, resolve));
     previous = parsed.then(pause, pause);
     return parsed;
   };

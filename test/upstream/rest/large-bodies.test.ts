@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { createLargeBodies } from '../../../src/upstream/rest/large-bodies.ts';
 
 it('parses large bodies one after the other, and leaves as much time to others as each took', async () => {
@@ -6,7 +7,7 @@ it('parses large bodies one after the other, and leaves as much time to others a
   onTestFinished(() => void vi.useRealTimers());
   let now = 0;
   const parsedAt: number[] = [];
-  const largeBodies = createLargeBodies({ monotonic: () => now });
+  const largeBodies = createLargeBodies({ monotonic: () => now, after: systemClock.after });
   const parse = (ms: number) => () => {
     parsedAt.push(now);
     now += ms;
