@@ -187,6 +187,7 @@ export function createGateway({
       frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
     ),
     handleScrape: frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
+    connected: turns.connected,
     upgrade: sockets.upgrade,
     setReady(value) {
       ready = value;

@@ -14,6 +14,8 @@ import { cutOffStalledAnswers } from './stalled-answers.ts';
 /** Handlers of what comes in on the port. */
 export interface Handlers {
   readonly handle: RequestListener;
+  /** Told of each accepted connection. */
+  readonly connected?: () => void;
   /** Takes over a connection that asks to become a WebSocket. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
@@ -59,7 +61,7 @@ const BACKLOG = 4_096;
 
 /** @throws the system's error, such as `EADDRINUSE`, when it cannot listen */
 export async function listen(
-  { handle, upgrade }: Handlers,
+  { handle, connected, upgrade }: Handlers,
   port: number,
   host: string,
   given: Partial<ListenerLimits> = {},
@@ -104,6 +106,7 @@ export async function listen(
   server.on('checkExpectation', (request, response) => void server.emit('request', request, response));
   // Node counts connections that have not sent a request yet as busy, so `closeIdleConnections` leaves them open.
   server.on('connection', (socket: Socket) => {
+    connected?.();
     silent.add(socket);
     socket.once('close', () => silent.delete(socket));
   });

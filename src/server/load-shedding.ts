@@ -10,7 +10,7 @@ export interface LoadSheddingOptions {
   readonly metrics: Metrics;
   /** Of requests under way, each of which holds memory until it is answered. */
   readonly underWay: Shares;
-  readonly turns: Turns;
+  readonly turns: Pick<Turns, 'wait'>;
   /** The limit of the event loop's lag, in milliseconds. */
   readonly maxLagMs?: number;
 }
@@ -76,8 +76,11 @@ export function shedLoad(
         return;
       }
       response.once('close', done);
-      const begin = (): void => handle(request, response, caller, done, body);
-      const turn = turns(caller);
+      const begin = (): void => {
+        // Who has gone while he waited costs the others nothing.
+        if (!response.closed) handle(request, response, caller, done, body);
+      };
+      const turn = turns.wait(caller);
       if (turn === undefined) begin();
       else void turn.then(begin);
     },

@@ -45,7 +45,7 @@ export interface WebSocketOperationsDeps {
   readonly finishResult: FinishResult;
   /** Admits an operation, see {@link LoadShedding.admit}. */
   readonly admit: (caller: string) => (() => void) | undefined;
-  readonly turns: Turns;
+  readonly turns: Pick<Turns, 'wait'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly nameCaller?: NameCaller | undefined;
@@ -87,7 +87,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       const done = admit(caller);
       if (done === undefined) throw overloaded();
       try {
-        await turns(caller);
+        await turns.wait(caller);
         return (await server.getResultForParams({ params, request }, { state, caller })) ?? {};
       } finally {
         done();

@@ -8,8 +8,8 @@ import { createShares } from '../../src/shares.ts';
 /** A server that holds requests at /graphql until the test answers them. */
 async function holdingServer({
   total = 100,
-  ...limits
-}: Pick<LoadSheddingOptions, 'maxLagMs'> & { readonly total?: number }): Promise<{
+  ...options
+}: Partial<Pick<LoadSheddingOptions, 'maxLagMs' | 'turns'>> & { readonly total?: number }): Promise<{
   origin: string;
   held: ServerResponse[];
   counted: () => Promise<string>;
@@ -26,8 +26,8 @@ async function holdingServer({
     {
       metrics,
       underWay: createShares({ total, timesFree: 3 }, () => true),
-      turns: () => undefined,
-      ...limits,
+      turns: { wait: () => undefined },
+      ...options,
     },
   );
   const handle: RequestListener = (request, response) => shedding.handle(request, response, 'me');
@@ -82,6 +82,26 @@ describe('a gateway under more load than it can bear', () => {
     await expect.poll(() => held.length).toBe(3);
     held[2]?.end('done');
     expect((await later).status).toBe(200);
+  });
+
+  it('does not begin a request whose client has gone while it waited for its turn', async () => {
+    const waiting: (() => void)[] = [];
+    const turns = { wait: () => new Promise<void>((resolve) => waiting.push(resolve)) };
+    const { origin, held } = await holdingServer({ turns, total: 4 });
+    const gone = new AbortController();
+    void fetch(`${origin}/graphql?gone`, { signal: gone.signal }).catch(() => undefined);
+    await expect.poll(() => waiting.length).toBe(1);
+    const stays = fetch(`${origin}/graphql?stays`);
+    await expect.poll(() => waiting.length).toBe(2);
+    gone.abort();
+    // Its place is free again as soon as it is gone: three of four may be under way for one caller.
+    const others = [fetch(`${origin}/graphql?second`), fetch(`${origin}/graphql?third`)];
+    await expect.poll(() => waiting.length).toBe(4);
+
+    for (const begin of waiting) begin();
+    await expect.poll(() => held.length).toBe(3);
+    for (const response of held) response.end('fine');
+    expect((await Promise.all([stays, ...others])).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
   it('does not count streams, which last for hours', async () => {

@@ -7,9 +7,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 function startTurns(takesMs = 0) {
   let now = 0;
   const begun: string[] = [];
-  const turns = createTurns({ monotonic: () => now });
+  const { wait, connected } = createTurns({ monotonic: () => now });
   return {
     begun,
+    connected,
     pass(milliseconds: number) {
       now += milliseconds;
     },
@@ -18,7 +19,7 @@ function startTurns(takesMs = 0) {
         begun.push(name);
         now += takesMs;
       };
-      const waits = turns(caller);
+      const waits = wait(caller);
       if (waits === undefined) begin();
       else void waits.then(begin);
     },
@@ -66,5 +67,22 @@ describe('requests that come in one turn of the event loop', () => {
       inTurns.push(begun.length - before);
     }
     expect(Math.max(...inTurns)).toBe(3);
+  });
+
+  it('begin for one millisecond of a turn that accepted a connection', async () => {
+    const { ask, connected, begun } = startTurns(0.5);
+    for (let n = 0; n < 60; n++) ask('a');
+    const beginInTurn = async (): Promise<number> => {
+      const before = begun.length;
+      await turn();
+      return begun.length - before;
+    };
+    expect(begun).toHaveLength(10);
+    await turn();
+    connected();
+    expect(await beginInTurn()).toBe(2);
+    connected();
+    expect(await beginInTurn()).toBe(2);
+    expect(await beginInTurn()).toBe(10);
   });
 });
