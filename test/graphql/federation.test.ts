@@ -212,7 +212,7 @@ describe('_entities', () => {
       _entities: ids.map((id) => ({ id, latestBackfill: { status: 'RUNNING' } })),
     });
     expect(roomy.sandbox.calls.count()).toBe(500);
-    expect(roomy.sandbox.calls.maxInFlight).toBeLessThanOrEqual(64);
+    expect(roomy.sandbox.calls.maxInFlight).toBeLessThanOrEqual(256);
   });
 
   it('reports a missing credential once for the field, not for each representation', async () => {

@@ -162,6 +162,19 @@ describe('an answer that would be larger than 16 MiB is one error, and is never 
     await expectRefused(() => stack.query(text), TOO_LARGE);
   });
 
+  it.each([
+    ['the team list', `{ incompleteBackfills { ${aliased(200, 'items { errorReport { error } }')} } }`],
+    [
+      'many by their ids',
+      `query ($ids: [ID!]!) { backfills(ids: $ids) { ${aliased(3, 'errorReport { error }')} } }`,
+    ],
+  ])('by a report of 110 KB in %s', async (_name, text) => {
+    const stack = await startStack();
+    const id = addReported(stack, 110);
+    const ids = Array.from({ length: 100 }, () => id);
+    await expectRefused(() => stack.query(text, { variables: { ids } }), TOO_LARGE);
+  });
+
   it('by texts that grow when they are written as JSON', async () => {
     const stack = await startStack();
     const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
@@ -192,6 +205,11 @@ describe('an answer with more than 120,000 fields is one error, and nothing is r
     ['two names for a read of each', ENTITIES(`... on Transfer { ${aliased(2, 'latestBackfill { id }')} }`)],
     ['every field of each', ENTITIES(`... on Transfer { ${TRANSFER} }`)],
     ['a fragment', `${ENTITIES('...F')} fragment F on Transfer { ${aliased(299, 'teamId')} }`],
+    ['the team list under 60 names', `{ ${aliased(60, `incompleteBackfills { items { ${BACKFILL} } }`)} }`],
+    [
+      '100 backfills by their ids under 60 names',
+      `query ($ids: [ID!]! = [${'"5" '.repeat(100)}]) { ${aliased(60, `backfills(ids: $ids) { ${BACKFILL} }`)} }`,
+    ],
     [
       'a list by default',
       `query ($r: [_Any!]! = [${'{__typename:"Transfer",id:"5"} '.repeat(450)}]) { _entities(representations: $r) { ... on Transfer { ${aliased(280, 'id')} } } }`,
