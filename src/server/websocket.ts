@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { handleProtocols, type Server } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
-import { MAX_ANSWER } from '../graphql/answer-budget.ts';
 import type { Log } from '../log.ts';
 import type { Shares, ShareSize } from '../shares.ts';
 import { faultOf } from './front-door.ts';
@@ -12,6 +11,8 @@ import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
 import { MAX_BODY_BYTES } from './request-bodies.ts';
 import { createIntake, type Intake } from './socket-intake.ts';
+import { createPlaces, type Holder } from './socket-places.ts';
+import { sendText } from './socket-sending.ts';
 import { beginSocket, type SocketFacts } from './websocket-operations.ts';
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -42,13 +43,8 @@ export interface WebSocketsOptions {
 
 /** As many as there may be streams, see `STREAMS` of backfill-updates.ts. */
 export const SOCKETS: ShareSize = { total: 10_000, timesFree: 1 };
-/** The most bytes that may wait to be sent to one client; beyond them the gateway stops reading from it. */
-const MAX_BUFFERED_BYTES = 1024 * 1024;
 /** For the answer to a close, where the rest of what the client sends is not read any more. */
 const CLOSE_MS = 1_000;
-
-/** The largest answer, with the type and the id of its message. */
-const MAX_TEXT_BYTES = MAX_ANSWER.bytes + MAX_BODY_BYTES;
 
 const INTERNAL_ERROR = 4500;
 const GOING_AWAY = 1001;
@@ -93,8 +89,7 @@ export function createWebSockets({
   pingMs = 12_000,
 }: WebSocketsOptions): WebSockets {
   const sockets = new Map<WebSocket, State>();
-  /** Those of callers who were not accepted when they came, the oldest first. */
-  const unproven = new Map<WebSocket, State>();
+  const places = createPlaces(open, isAccepted);
   const server = new WebSocketServer(OPTIONS);
   // The answers of `ws` itself would have no security headers.
   server.on('wsClientError', (_error: Error, socket: Duplex, request: IncomingMessage) =>
@@ -111,34 +106,6 @@ export function createWebSockets({
     }
   }
 
-  /**
-   * A caller who is beyond his share, and whom the REST API has not accepted, may take the place of such a socket that
-   * does nothing. Otherwise clients without a credential, or with invented ones, could keep all new ones out for ever.
-   */
-  function takePlace(caller: string): (() => void) | undefined {
-    const place = open.take(caller);
-    if (place !== undefined || isAccepted(caller)) return place;
-    const idle = findIdle(caller);
-    if (idle === undefined) return undefined;
-    unproven.delete(idle.socket);
-    idle.state.leave();
-    idle.state.ending = true;
-    end(idle.socket, TRY_AGAIN_LATER, 'Too many sockets are open');
-    return open.take(caller);
-  }
-
-  /** The oldest one of this caller, or of another who has more. */
-  function findIdle(caller: string): { readonly socket: WebSocket; readonly state: State } | undefined {
-    const held = open.heldBy(caller);
-    for (const [socket, state] of unproven) {
-      const { caller: other } = state.facts;
-      if (isAccepted(other)) unproven.delete(socket);
-      else if (state.underWay === 0 && (other === caller || open.heldBy(other) > held))
-        return { socket, state };
-    }
-    return undefined;
-  }
-
   function serve(
     socket: WebSocket,
     connection: Duplex,
@@ -148,7 +115,7 @@ export function createWebSockets({
     const facts: SocketFacts = Object.assign(begun, {
       moveTo(caller: string): boolean {
         state.leave();
-        const place = takePlace(caller);
+        const place = places.take(caller);
         if (place === undefined) {
           socket.close(TRY_AGAIN_LATER, 'Too many sockets of this caller are open');
           return false;
@@ -164,12 +131,25 @@ export function createWebSockets({
     });
     const state: State = { facts, leave, intake, underWay: 0, alive: true, ending: false };
     sockets.set(socket, state);
-    if (!isAccepted(facts.caller)) unproven.set(socket, state);
+    const holder: Holder = {
+      get caller() {
+        return facts.caller;
+      },
+      get isIdle() {
+        return state.underWay === 0;
+      },
+      giveUp() {
+        state.leave();
+        state.ending = true;
+        end(socket, TRY_AGAIN_LATER, 'Too many sockets are open');
+      },
+    };
+    places.add(holder);
     const closed = operations.opened(
       {
         protocol: socket.protocol,
         async send(text) {
-          await send(socket, text, unsentAnswers, facts.caller);
+          await sendText(socket, text, unsentAnswers, facts.caller);
           closeIfDone(socket, state);
         },
         close: (code, reason) => socket.close(code, reason),
@@ -205,7 +185,7 @@ export function createWebSockets({
     socket.on('error', ({ message }) => log.debug({ reason: message }, 'socket failed'));
     socket.once('close', (code, reason) => {
       sockets.delete(socket);
-      unproven.delete(socket);
+      places.remove(holder);
       state.leave();
       left();
       void closed(code, reason.toString('utf8'));
@@ -225,7 +205,7 @@ export function createWebSockets({
       else {
         // The listeners of the socket keep what a function here closes over, which therefore may not be the request.
         const facts = beginSocket(request.headers);
-        const leave = closing ? undefined : takePlace(facts.caller);
+        const leave = closing ? undefined : places.take(facts.caller);
         if (leave === undefined) {
           refuse(request, socket, 503, { 'Retry-After': '1' });
           return;
@@ -256,37 +236,6 @@ function end(socket: WebSocket, code: number, reason: string): void {
 /** Streams send no `complete` then, so that clients subscribe again as soon as they have another socket. */
 function closeIfDone(socket: WebSocket, { ending, underWay, facts }: State): void {
   if (ending && underWay <= facts.streams) socket.close(GOING_AWAY, 'Going away');
-}
-
-/**
- * Resolves when the text has been handed to the network, which a slow client delays, or when the socket is closed. A
- * text for which there is no room closes the socket: clients open it again and subscribe again by themselves.
- */
-function send(socket: WebSocket, text: string, unsentAnswers: Shares, caller: string): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.readyState !== socket.OPEN) {
-      resolve();
-      return;
-    }
-    const bytes = Buffer.byteLength(text);
-    if (bytes > MAX_TEXT_BYTES) {
-      socket.close(TOO_LARGE, 'The answer is too large');
-      resolve();
-      return;
-    }
-    const giveBack = unsentAnswers.take(caller, bytes);
-    if (giveBack === undefined) {
-      socket.close(TRY_AGAIN_LATER, 'Too many answers wait to be read');
-      resolve();
-      return;
-    }
-    socket.send(text, () => {
-      giveBack();
-      if (socket.isPaused && socket.bufferedAmount < MAX_BUFFERED_BYTES) socket.resume();
-      resolve();
-    });
-    if (socket.bufferedAmount >= MAX_BUFFERED_BYTES) socket.pause();
-  });
 }
 
 function refuse(

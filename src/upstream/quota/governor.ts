@@ -3,9 +3,10 @@ import type { Clock } from '../../clock.ts';
 import { UpstreamError } from '../errors.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import type { CallCounter } from '../transport/resilience.ts';
-import { type CallReason, Demand, MAX_FINAL_STRETCH, MAX_STRETCH, type Stretch } from './demand.ts';
+import { type CallReason, Demand, type Stretch } from './demand.ts';
 import { MinuteCounter } from './minute-counter.ts';
-import { greatestPace, timeUntilRelief } from './pacing.ts';
+import { timeUntilRelief } from './pacing.ts';
+import { reviseStretch, type Stretched, UNSTRETCHED } from './stretch.ts';
 
 /** How much of its hour's calls a credential has left. */
 export type QuotaLevel = 'plenty' | 'stretched' | 'nearly_out' | 'out';
@@ -32,8 +33,8 @@ export interface QuotaSurvey {
  * 1. It counts every call and corrects the count by `X-RateLimit-*` whenever a response has them.
  * 2. From the calls made it knows the greatest even pace that no coming hour exceeds (pacing.ts).
  * 3. From the reasons of the calls it forecasts what would be asked without any stretch (demand.ts).
- * 4. Once a second it looks for the least stretch with which the forecast fits the pace. Lifetimes and poll intervals
- *    are multiplied by it: by `s` for what changes, by `s²` for what is as good as final.
+ * 4. Once a second it looks for the least stretch with which the forecast fits the pace (stretch.ts). Lifetimes and poll
+ *    intervals are multiplied by it.
  *
  * Where that does not suffice, little is left: then stale values are served without a call, and last of all polls wait.
  */
@@ -50,37 +51,22 @@ export interface Governor extends CallCounter {
   survey(): QuotaSurvey;
 }
 
-/** The share of the hour's calls that lifetimes are stretched to fit into. The rest is for reads that cannot wait. */
-const PACED_SHARE = 0.95;
 /** Below this share of the limit a known value is not read again. */
 const NEARLY_OUT_SHARE = 0.04;
 /** Below this share of the limit not even polls are made. */
 const POLLS_PAUSED_SHARE = 0.01;
-/** The stretch is revised no more often than this, in milliseconds. */
-const REVISION_INTERVAL_MS = 1_000;
-/**
- * Half-life of a falling stretch. Every drop makes more values due; falling slowly lets those calls push it up again in
- * time.
- */
-const STRETCH_HALF_LIFE_MS = 5 * 60_000;
 /** When no calls are left, one call in so many milliseconds finds out whether the REST API's hour began anew. */
 const PROBE_INTERVAL_MS = 30_000;
 const MAX_CREDENTIALS = 10_000;
-const UNSTRETCHED: Stretch = { changing: 1, final: 1 };
 
-interface Account {
-  readonly calls: MinuteCounter;
-  readonly demand: Demand;
-  /** Calls an hour that the REST API allows, and the part of them that is this process's. */
+interface Account extends Stretched {
+  /** Calls an hour that the REST API allows to all processes. */
   wholeLimit: number;
+  /** The part of them that is this process's. */
   limit: number;
   /** Whether the REST API has said what the limit is. */
   limitIsTold: boolean;
   callsInFlight: number;
-  stretch: Stretch;
-  /** Whether anything has happened that could raise the stretch since it was revised. */
-  hasNews: boolean;
-  revisedAt: number;
   probedAt: number;
   /** The level at the last call, made or refused. */
   level: QuotaLevel;
@@ -114,10 +100,7 @@ export function createGovernor(
   }
 
   function stretchOf(account: Account): Stretch {
-    const now = clock.monotonic();
-    // The many credentials that a survey finds idle have nothing to revise.
-    const canChange = account.hasNews || account.stretch.changing > 1;
-    if (canChange && now - account.revisedAt >= REVISION_INTERVAL_MS) reviseStretch(account, now);
+    reviseStretch(account, clock.monotonic());
     return account.stretch;
   }
 
@@ -248,30 +231,6 @@ function newAccount(now: number, settings: GovernorSettings): Account {
     probedAt: -Infinity,
     level: 'plenty',
   };
-}
-
-/** Sets the stretch that the forecast needs. It rises at once and falls slowly. */
-function reviseStretch(account: Account, now: number): void {
-  const { calls, demand, limit, stretch, revisedAt } = account;
-  const available = greatestPace(calls, now, limit * PACED_SHARE) - demand.misses(now);
-  const needed = leastStretch(available, demand.refreshes(now, stretch), demand.resyncs(now, stretch));
-  const fallen = stretch.changing * 0.5 ** ((now - revisedAt) / STRETCH_HALF_LIFE_MS);
-  const changing = Math.max(1, needed, fallen);
-  account.stretch = { changing, final: finalStretch(changing) };
-  account.hasNews = false;
-  account.revisedAt = now;
-}
-
-/** The least stretch, to within 0.2 %, with which so many refreshes and resyncs an hour fit into the available calls. */
-function leastStretch(available: number, refreshes: number, resyncs: number): number {
-  for (let s = 1; s < MAX_STRETCH; s *= 1.002) {
-    if (refreshes / s + resyncs / finalStretch(s) <= available) return s;
-  }
-  return MAX_STRETCH;
-}
-
-function finalStretch(changing: number): number {
-  return Math.min(MAX_FINAL_STRETCH, changing ** 2);
 }
 
 /** At most 15 digits, which a number holds exactly. */
