@@ -9,13 +9,12 @@ import {
   type StartRouter,
 } from '../support/routers.ts';
 import { startSupergraph, type Supergraph } from '../support/supergraph.ts';
+import { OWNER_BY_ID } from '../support/transfers-subgraph.ts';
 
 /** A router, and what is its own and not this gateway's doing: the README tells operators of it. */
 interface RouterUnderTest {
   readonly name: string;
   readonly start: StartRouter;
-  /** Sends `{ teamId, id }`; otherwise `{ id }`, and the team is the one of the request header. */
-  readonly sendsTeam: boolean;
   /** Names an entity once however often it is in a list. */
   readonly deduplicates: boolean;
   /** Says in an error's path which item of a list it is about. */
@@ -28,7 +27,6 @@ const ROUTERS: readonly RouterUnderTest[] = [
   {
     name: 'Hive Gateway',
     start: startHiveGateway,
-    sendsTeam: true,
     deduplicates: true,
     hasIndexInPath: false,
     answersCacheControl: false,
@@ -36,7 +34,6 @@ const ROUTERS: readonly RouterUnderTest[] = [
   {
     name: 'Apollo Gateway',
     start: startApolloGateway,
-    sendsTeam: false,
     deduplicates: false,
     hasIndexInPath: true,
     answersCacheControl: true,
@@ -174,27 +171,59 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     ]);
   });
 
-  it('the team comes from the transfer or the header, which a client keeps the same', async () => {
-    const supergraph = await startSupergraph(router.start, owned(['5'], '2'));
+  it.each([
+    ['names a transfer by both, as the gateway does', {}, ['1', '2']],
+    // Routers then ask the owner by id alone, so its ids must be unique among teams.
+    ['joins other subgraphs by id alone', { sdl: OWNER_BY_ID }, ['2']],
+  ] as const)(
+    'a transfer is of the team that the operation names, whatever the header: the owner %s',
+    async (_name, ownerOptions, teams) => {
+      const transfers = teams.map((teamId) => ({ id: '5', teamId, name: `Of team ${teamId}` }));
+      const supergraph = await startSupergraph(router.start, transfers, ownerOptions);
+      const { stack, query } = supergraph;
+      stack.world.addBackfill({ teamId: '1', transferId: '5', status: 'RUNNING' });
+      const id = stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'FAILED' });
+      const list = '{ transfersOfTeam(teamId: "2") { id name latestBackfill { teamId status } } }';
+      const one = `{ backfill(id: "${id}", teamId: "2") { status transfer { teamId name } } }`;
+
+      for (const team of ['2', '1', null]) {
+        const listed = await query(list, { 'x-team-id': team });
+        expect(listed.errors).toBeUndefined();
+        expect(listed.data).toEqual({
+          transfersOfTeam: [
+            { id: '5', name: 'Of team 2', latestBackfill: { teamId: '2', status: 'FAILED' } },
+          ],
+        });
+        expect(representationsOf(supergraph)).toEqual([{ __typename: 'Transfer', id: '5', teamId: '2' }]);
+        expect((await query(one, { 'x-team-id': team })).data).toEqual({
+          backfill: { status: 'FAILED', transfer: { teamId: '2', name: 'Of team 2' } },
+        });
+      }
+      expect(stack.sandbox.calls.all.map(({ teamId }) => teamId)).not.toContain('1');
+    },
+  );
+
+  it('a transfer is of the team of the header where its owner answers that as its teamId', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['5'], 'unknown'), {
+      sdl: OWNER_BY_ID,
+      teamIsHeaders: true,
+    });
     const { stack, query } = supergraph;
     stack.world.addBackfill({ teamId: '1', transferId: '5', status: 'RUNNING' });
-    stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'FAILED' });
-    const list = '{ transfersOfTeam(teamId: "2") { id latestBackfill { teamId status } } }';
-    const ofTeam = (teamId: string, status: string) => ({
-      transfersOfTeam: [{ id: '5', latestBackfill: { teamId, status } }],
+    const id = stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'FAILED' });
+    const headers = { 'x-team-id': '2' };
+    const { data, errors } = await query(
+      `{
+        transfer(id: "5") { teamId name latestBackfill { id status } }
+        backfill(id: "${id}") { transfer { name } }
+      }`,
+      headers,
+    );
+    expect(errors).toBeUndefined();
+    expect(data).toEqual({
+      transfer: { teamId: '2', name: nameOf('5'), latestBackfill: { id, status: 'FAILED' } },
+      backfill: { transfer: { name: nameOf('5') } },
     });
-
-    const same = await query(list, { 'x-team-id': '2' });
-    expect(same.data).toEqual(ofTeam('2', 'FAILED'));
-    expect(representationsOf(supergraph)).toEqual([
-      { __typename: 'Transfer', id: '5', ...(router.sendsTeam ? { teamId: '2' } : {}) },
-    ]);
-
-    const other = await query(list, { 'x-team-id': '1' });
-    expect(other.data).toEqual(router.sendsTeam ? ofTeam('2', 'FAILED') : ofTeam('1', 'RUNNING'));
-
-    const none = await query(list, { 'x-team-id': null });
-    expect(codesOf(none)).toEqual(router.sendsTeam ? [] : ['BAD_USER_INPUT']);
   });
 
   it('Query.transfer belongs to the owner, Query.backfill to the gateway, and each leads to the other', async () => {
