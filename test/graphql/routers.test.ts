@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { rowState } from '../client/row-state.ts';
 import { codesOf } from '../harness.ts';
 import { watchContactedHosts } from '../support/contacted-hosts.ts';
 import { nextPoll, overSse } from '../support/streams.ts';
@@ -39,6 +40,10 @@ const ROUTERS: readonly RouterUnderTest[] = [
     answersCacheControl: true,
   },
 ];
+
+interface ListOfRows {
+  readonly transfersOfTeam: readonly { readonly latestBackfill: { readonly isStale: boolean } | null }[];
+}
 
 const LIST = '{ transfersOfTeam(teamId: "1") { id name latestBackfill { status progress } } }';
 
@@ -200,6 +205,19 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
         ? ['transfersOfTeam', 30, 'latestBackfill']
         : ['transfersOfTeam', 'latestBackfill'],
     );
+  });
+
+  it('a row that failed is never shown as one that never ran', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['1', '2', '3']));
+    addBackfills(supergraph, ['1', '2']);
+    const { sandbox } = supergraph.stack;
+    sandbox.faults.add({ when: { id: '2' }, times: Infinity, answer: { kind: 'status', status: 500 } });
+    const list = '{ transfersOfTeam(teamId: "1") { latestBackfill { isStale } } }';
+    const { data, errors = [] } = await supergraph.query(list);
+    const answer = { data: data as ListOfRows, errors };
+    const states = [0, 1, 2].map((n) => rowState(answer, ['transfersOfTeam', n, 'latestBackfill']).kind);
+    // Without an index in the path nobody can tell which of the nulls has failed.
+    expect(states).toEqual(['known', 'failed', router.hasIndexInPath ? 'never run' : 'failed']);
   });
 
   it.each([
