@@ -5,9 +5,10 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { MAX_ANSWER } from '../graphql/answer-budget.ts';
 import type { Log } from '../log.ts';
 import type { Shares, ShareSize } from '../shares.ts';
+import { readableBy } from './cors.ts';
 import { faultOf } from './front-door.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { isOwnOrigin } from './origin.ts';
+import { isOwnOrigin, listOrigins } from './origin.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
 import { MAX_BODY_BYTES } from './request-bodies.ts';
@@ -95,6 +96,8 @@ export function createWebSockets({
   const sockets = new Map<WebSocket, State>();
   /** Those of callers who were not accepted when they came, the oldest first. */
   const unproven = new Map<WebSocket, State>();
+  const isListed = listOrigins(corsOrigins);
+  const headersFor = readableBy(corsOrigins);
   const server = new WebSocketServer(OPTIONS);
   // The answers of `ws` itself would have no security headers.
   server.on('wsClientError', (_error: Error, socket: Duplex, request: IncomingMessage) =>
@@ -102,6 +105,16 @@ export function createWebSockets({
   );
   const pinging = setInterval(pingAll, pingMs).unref();
   let closing = false;
+
+  function refuse(
+    { headers }: IncomingMessage,
+    socket: Duplex,
+    status: number,
+    more?: Readonly<Record<string, string>>,
+  ): void {
+    const requestId = requestIdFrom(headers);
+    refuseSocket(socket, status, { ...headersFor(headers.origin), ...more, 'X-Request-Id': requestId });
+  }
 
   function pingAll(): void {
     for (const [socket, state] of sockets) {
@@ -218,7 +231,7 @@ export function createWebSockets({
       const { origin, host, authorization } = request.headers;
       const fault = faultOf(request);
       const [path] = (request.url ?? '').split('?');
-      const isForeign = authorization !== undefined && !isOwnOrigin(origin, host, corsOrigins);
+      const isForeign = authorization !== undefined && !isOwnOrigin(origin, host, isListed);
       if (fault !== undefined) refuse(request, socket, fault.status);
       else if (path !== '/graphql') refuse(request, socket, 404);
       else if (isForeign) refuse(request, socket, 403);
@@ -287,13 +300,4 @@ function send(socket: WebSocket, text: string, unsentAnswers: Shares, caller: st
     });
     if (socket.bufferedAmount >= MAX_BUFFERED_BYTES) socket.pause();
   });
-}
-
-function refuse(
-  { headers }: IncomingMessage,
-  socket: Duplex,
-  status: number,
-  more: Readonly<Record<string, string>> = {},
-): void {
-  refuseSocket(socket, status, { ...more, 'X-Request-Id': requestIdFrom(headers) });
 }

@@ -92,6 +92,8 @@ describe('the answer to a page', () => {
   /** A body that begins with a line that should have its size. */
   const chunked = (more: readonly string[], size: string): string =>
     `${['POST /graphql HTTP/1.1', ...HEADERS, 'Transfer-Encoding: chunked', ...more].join('\r\n')}\r\n\r\n${size}\r\n`;
+  const upgrade = (path: string, more: readonly string[]): string =>
+    get(path, [...more, 'Upgrade: websocket']).replace('Connection: close', 'Connection: Upgrade');
   const JSON_TYPE = 'Content-Type: application/json';
 
   const ANSWERS: readonly (readonly [number, (page: string) => string])[] = [
@@ -108,6 +110,7 @@ describe('the answer to a page', () => {
     [400, (page) => post([page, JSON_TYPE], '{')],
     [400, (page) => get('/health', [page]).replace('Host: x', 'Host: [')],
     [404, (page) => get('/nowhere', [page])],
+    [404, (page) => upgrade('/nowhere', [page])],
     [405, (page) => get('/graphql', [page]).replace('GET', 'PUT')],
     [406, (page) => post([page, JSON_TYPE, 'Accept: image/png'], '{"query":"{ __typename }"}')],
     [408, (page) => post([page, JSON_TYPE], '{"query"').replace('Length: 8', 'Length: 9')],
