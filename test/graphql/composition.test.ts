@@ -70,6 +70,23 @@ describe.each([
     expect(fieldsOf(api, 'Transfer')).toEqual(expect.arrayContaining(['id', 'name', 'latestBackfill']));
   });
 
+  it('composes with a third subgraph that knows transfers by id alone, where their owner knows the team', () => {
+    const reports = /* GraphQL */ `
+      extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key"])
+      type Query {
+        reported: [Transfer!]!
+      }
+      type Transfer @key(fields: "id", resolvable: false) {
+        id: ID!
+      }
+    `;
+    const third = { name: 'reports', url, sdl: reports };
+    expect(compose([own(), owner(OWNER_BY_ID), third]).errors).toEqual([]);
+    expect(compose([own(), owner(), third]).errors).toContainEqual(
+      expect.stringContaining('using @key(fields: "teamId id") of "Transfer", the key field(s) cannot be'),
+    );
+  });
+
   it('composes nothing with an owner without teamId, and says which key that lacks', () => {
     const { errors, supergraph } = compose([
       own(),
