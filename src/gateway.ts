@@ -186,7 +186,10 @@ export function createGateway({
       config.CORS_ORIGINS,
       frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
     ),
-    handleScrape: frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
+    handleScrape: allowOrigins(
+      config.CORS_ORIGINS,
+      frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
+    ),
     connected: turns.connected,
     upgrade: sockets.upgrade,
     setReady(value) {

@@ -173,13 +173,27 @@ function refuseTheUnreadable(server: Server): void {
     // In the midst of an answer the bytes of another one would pass for its rest.
     const response = latest.get(socket);
     const isAnswering = response?.headersSent === true && !response.writableFinished;
-    if (socket.writable && !isAnswering) refuseSocket(socket, STATUS_BY_ERROR[error.code ?? ''] ?? 400);
-    else socket.destroy();
+    if (socket.writable && !isAnswering) {
+      const status = STATUS_BY_ERROR[error.code ?? ''] ?? 400;
+      refuseSocket(socket, status, response === undefined ? {} : headersOf(response));
+    } else socket.destroy();
   });
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     socket.on('error', () => socket.destroy());
     refuseSocket(socket, 405, { Allow: 'GET, HEAD, POST', 'X-Request-Id': requestIdFrom(request.headers) });
   });
+}
+
+/** What the answer to a request whose body cannot be read has in any case; nothing once it has been answered. */
+function headersOf(response: ServerResponse): Readonly<Record<string, string>> {
+  if (response.headersSent) return {};
+  const headers = Object.entries(response.getHeaders()).filter(
+    ([name]) => name === 'vary' || name.startsWith('access-control-'),
+  );
+  return {
+    ...Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
+    'X-Request-Id': requestIdFrom(response.req.headers),
+  };
 }
 
 const STATUS_BY_ERROR: Readonly<Record<string, number>> = {

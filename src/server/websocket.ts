@@ -4,9 +4,10 @@ import { handleProtocols, type Server } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { Log } from '../log.ts';
 import type { Shares, ShareSize } from '../shares.ts';
+import { readableBy } from './cors.ts';
 import { faultOf } from './front-door.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { isOwnOrigin } from './origin.ts';
+import { isOwnOrigin, listOrigins } from './origin.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
 import { MAX_BODY_BYTES } from './request-bodies.ts';
@@ -90,6 +91,8 @@ export function createWebSockets({
 }: WebSocketsOptions): WebSockets {
   const sockets = new Map<WebSocket, State>();
   const places = createPlaces(open, isAccepted);
+  const isListed = listOrigins(corsOrigins);
+  const headersFor = readableBy(corsOrigins);
   const server = new WebSocketServer(OPTIONS);
   // The answers of `ws` itself would have no security headers.
   server.on('wsClientError', (_error: Error, socket: Duplex, request: IncomingMessage) =>
@@ -97,6 +100,16 @@ export function createWebSockets({
   );
   const pinging = setInterval(pingAll, pingMs).unref();
   let closing = false;
+
+  function refuse(
+    { headers }: IncomingMessage,
+    socket: Duplex,
+    status: number,
+    more?: Readonly<Record<string, string>>,
+  ): void {
+    const requestId = requestIdFrom(headers);
+    refuseSocket(socket, status, { ...headersFor(headers.origin), ...more, 'X-Request-Id': requestId });
+  }
 
   function pingAll(): void {
     for (const [socket, state] of sockets) {
@@ -198,7 +211,7 @@ export function createWebSockets({
       const { origin, host, authorization } = request.headers;
       const fault = faultOf(request);
       const [path] = (request.url ?? '').split('?');
-      const isForeign = authorization !== undefined && !isOwnOrigin(origin, host, corsOrigins);
+      const isForeign = authorization !== undefined && !isOwnOrigin(origin, host, isListed);
       if (fault !== undefined) refuse(request, socket, fault.status);
       else if (path !== '/graphql') refuse(request, socket, 404);
       else if (isForeign) refuse(request, socket, 403);
@@ -236,13 +249,4 @@ function end(socket: WebSocket, code: number, reason: string): void {
 /** Streams send no `complete` then, so that clients subscribe again as soon as they have another socket. */
 function closeIfDone(socket: WebSocket, { ending, underWay, facts }: State): void {
   if (ending && underWay <= facts.streams) socket.close(GOING_AWAY, 'Going away');
-}
-
-function refuse(
-  { headers }: IncomingMessage,
-  socket: Duplex,
-  status: number,
-  more: Readonly<Record<string, string>> = {},
-): void {
-  refuseSocket(socket, status, { ...more, 'X-Request-Id': requestIdFrom(headers) });
 }

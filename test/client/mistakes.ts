@@ -2,6 +2,7 @@
 import type { Ask } from './client.ts';
 import { BackfillDetailsDocument, DashboardDocument } from './generated/graphql.ts';
 import { reactionTo } from './on-error.ts';
+import { rowState } from './row-state.ts';
 
 export async function makeMistakes(ask: Ask): Promise<readonly unknown[]> {
   // @ts-expect-error the variable `id` is missing
@@ -15,6 +16,15 @@ export async function makeMistakes(ask: Ask): Promise<readonly unknown[]> {
 
   // @ts-expect-error there is no such code
   reactionTo('TEAPOT');
+
+  const page = await ask(DashboardDocument, { transferIds: ['1'] });
+  // @ts-expect-error there is no such field
+  rowState(page, ['transfers', 0, 'lastBackfill']);
+  // @ts-expect-error a transfer is not a row that can be stale
+  rowState(page, ['transfers', 0]);
+  const state = rowState(page, ['transfers', 0, 'latestBackfill']);
+  // @ts-expect-error the operation does not ask for this field
+  if (state.kind === 'known') state.row.createdTime satisfies string;
 
   const { data } = await ask(BackfillDetailsDocument, { id: '1' });
   return [

@@ -37,7 +37,10 @@ describe('the typed client', () => {
     expect([progress, end]).toEqual([1, null]);
     expect(data).toEqual({
       transfers: [
-        { id: '5', latestBackfill: { id, status: 'COMPLETED', progress: 1, estimatedEndTime: null } },
+        {
+          id: '5',
+          latestBackfill: { id, status: 'COMPLETED', progress: 1, estimatedEndTime: null, isStale: false },
+        },
         { id: '6', latestBackfill: null },
       ],
     });

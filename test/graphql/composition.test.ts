@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type GraphQLSchema, isObjectType } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { composeByApollo, composeByGuild } from '../support/compose.ts';
-import { transfersSdl } from '../support/transfers-subgraph.ts';
+import { OWNER_BY_ID, transfersSdl } from '../support/transfers-subgraph.ts';
 
 const schema = readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8');
 const url = 'http://127.0.0.1/graphql';
@@ -13,6 +13,21 @@ function fieldsOf(api: GraphQLSchema | undefined, name: string): readonly string
   const type = api?.getType(name);
   return isObjectType(type) ? Object.keys(type.getFields()) : [];
 }
+
+/** In the words of both composers. */
+const notReachedFromOwner = (selection: string): string => {
+  const [field = ''] = selection.split(' ', 1);
+  return `SATISFIABILITY_ERROR: The following supergraph API query:
+{
+  transfersOfTeam(teamId: "<any id>") {
+    ${selection}
+  }
+}
+cannot be satisfied by the subgraphs because:
+- from subgraph "transfers":
+  - cannot find field "Transfer.${field}".
+  - cannot move to subgraph "backfills" using @key(fields: "teamId id") of "Transfer", the key field(s) cannot be resolved from subgraph "transfers".`;
+};
 
 describe.each([
   ['@theguild/federation-composition', composeByGuild],
@@ -44,19 +59,41 @@ describe.each([
       transfersSdl({ transfer: 'transfer(id: ID!, teamId: ID!): Transfer @override(from: "backfills")' }),
     ],
     ['has no Query.transfer', transfersSdl({ transfer: '' })],
+    ['joins other subgraphs by id alone, and this one by team and id', OWNER_BY_ID],
     [
-      'knows a transfer by id alone and has no teamId',
-      transfersSdl({ keys: '@key(fields: "id")', teamId: '' }),
-    ],
-    [
-      'knows a transfer by id alone and shares teamId',
+      'has no key with its teamId, and shares that',
       transfersSdl({ keys: '@key(fields: "id")', teamId: 'teamId: ID! @shareable' }),
     ],
-    ['knows a transfer by team and id only', transfersSdl({ keys: '@key(fields: "teamId id")' })],
   ] as const)('composes it with an owner that %s', (_description, sdl) => {
     const { errors, api } = compose([own(), owner(sdl)]);
     expect(errors).toEqual([]);
     expect(fieldsOf(api, 'Transfer')).toEqual(expect.arrayContaining(['id', 'name', 'latestBackfill']));
+  });
+
+  it('composes with a third subgraph that knows transfers by id alone, where their owner knows the team', () => {
+    const reports = /* GraphQL */ `
+      extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key"])
+      type Query {
+        reported: [Transfer!]!
+      }
+      type Transfer @key(fields: "id", resolvable: false) {
+        id: ID!
+      }
+    `;
+    const third = { name: 'reports', url, sdl: reports };
+    expect(compose([own(), owner(OWNER_BY_ID), third]).errors).toEqual([]);
+    expect(compose([own(), owner(), third]).errors).toContainEqual(
+      expect.stringContaining('using @key(fields: "teamId id") of "Transfer", the key field(s) cannot be'),
+    );
+  });
+
+  it('composes nothing with an owner without teamId, and says which key that lacks', () => {
+    const { errors, supergraph } = compose([
+      own(),
+      owner(transfersSdl({ keys: '@key(fields: "id")', teamId: '', transfer: '' })),
+    ]);
+    expect(supergraph).toBeUndefined();
+    expect(errors).toEqual(['teamId', 'latestBackfill {\n      ...\n    }'].map(notReachedFromOwner));
   });
 
   it.each([

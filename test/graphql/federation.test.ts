@@ -25,7 +25,7 @@ describe('_service', () => {
 });
 
 describe('_entities', () => {
-  it('resolves transfers and backfills by either key, each with one read however often it is named', async () => {
+  it('resolves transfers and backfills by team and id, each with one read however often it is named', async () => {
     const { world, sandbox, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
     const other = world.addBackfill({ teamId: '2', transferId: '6', status: 'FAILED' });
@@ -174,6 +174,26 @@ describe('_entities', () => {
     );
     expect([...codesOf(inVariables), ...codesOf(inQuery)]).toEqual(['BAD_USER_INPUT', 'BAD_USER_INPUT']);
     expect(sandbox.calls.count()).toBe(0);
+  });
+
+  it('reads a representation without teamId for the team of the header, else for the default one', async () => {
+    const { world, query } = await startStack({ SUPERMETRICS_TEAM_ID: '2' });
+    const ids = ['1', '2'].map((teamId) => world.addBackfill({ teamId, transferId: '5', status: 'RUNNING' }));
+    for (const [index, team] of ['1', null].entries()) {
+      const representations = [
+        { __typename: 'Transfer', id: '5' },
+        { __typename: 'Backfill', id: ids[index] },
+      ];
+      const { data, errors } = await query(ENTITIES, { team, variables: { representations } });
+      expect(errors).toBeUndefined();
+      const teamId = String(index + 1);
+      expect(data).toMatchObject({
+        _entities: [
+          { teamId, latestBackfill: { id: ids[index] } },
+          { teamId, status: 'RUNNING' },
+        ],
+      });
+    }
   });
 
   it('is BAD_USER_INPUT in its place if neither the representation nor the header names a team', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { rowState } from '../client/row-state.ts';
 import { codesOf } from '../harness.ts';
 import { watchContactedHosts } from '../support/contacted-hosts.ts';
 import { nextPoll, overSse } from '../support/streams.ts';
@@ -9,13 +10,12 @@ import {
   type StartRouter,
 } from '../support/routers.ts';
 import { startSupergraph, type Supergraph } from '../support/supergraph.ts';
+import { OWNER_BY_ID } from '../support/transfers-subgraph.ts';
 
 /** A router, and what is its own and not this gateway's doing: the README tells operators of it. */
 interface RouterUnderTest {
   readonly name: string;
   readonly start: StartRouter;
-  /** Sends `{ teamId, id }`; otherwise `{ id }`, and the team is the one of the request header. */
-  readonly sendsTeam: boolean;
   /** Names an entity once however often it is in a list. */
   readonly deduplicates: boolean;
   /** Says in an error's path which item of a list it is about. */
@@ -28,7 +28,6 @@ const ROUTERS: readonly RouterUnderTest[] = [
   {
     name: 'Hive Gateway',
     start: startHiveGateway,
-    sendsTeam: true,
     deduplicates: true,
     hasIndexInPath: false,
     answersCacheControl: false,
@@ -36,12 +35,15 @@ const ROUTERS: readonly RouterUnderTest[] = [
   {
     name: 'Apollo Gateway',
     start: startApolloGateway,
-    sendsTeam: false,
     deduplicates: false,
     hasIndexInPath: true,
     answersCacheControl: true,
   },
 ];
+
+interface ListOfRows {
+  readonly transfersOfTeam: readonly { readonly latestBackfill: { readonly isStale: boolean } | null }[];
+}
 
 const LIST = '{ transfersOfTeam(teamId: "1") { id name latestBackfill { status progress } } }';
 
@@ -62,6 +64,65 @@ const listed = (id: string) => ({
   name: nameOf(id),
   latestBackfill: { status: 'RUNNING', progress: Number(id) / 200 },
 });
+
+/** Transfers 5 and 6 get a running backfill each, of which one run is done. Gives the ids. */
+function addRunning({ stack: { world } }: Supergraph): readonly string[] {
+  return ['5', '6'].map((transferId) => {
+    const id = world.addBackfill({ transferId, status: 'RUNNING' });
+    world.set(id, { transfer_runs_completed: 1 });
+    return id;
+  });
+}
+
+/** An operation on the backfills of {@link addRunning}, and its `data`. */
+interface Carried {
+  readonly name: string;
+  readonly operation: (ids: readonly string[]) => string;
+  readonly data: (ids: readonly string[]) => unknown;
+}
+
+const OPERATIONS: readonly Carried[] = [
+  {
+    name: 'backfill',
+    operation: ([id = '']) => `{ backfill(id: "${id}") { id transfer { name } } }`,
+    data: ([id]) => ({ backfill: { id, transfer: { name: nameOf('5') } } }),
+  },
+  {
+    name: 'transfers',
+    operation: () => '{ transfers(ids: ["5", "6"]) { name latestBackfill { id } } }',
+    data: (ids) => ({
+      transfers: ids.map((id, n) => ({ name: nameOf(String(n + 5)), latestBackfill: { id } })),
+    }),
+  },
+];
+
+/** A subscription to them: its events while one run more of the first is done, and when both complete. */
+interface CarriedStream {
+  readonly name: string;
+  readonly operation: (ids: readonly string[]) => string;
+  readonly events: (ids: readonly string[]) => readonly unknown[];
+  /** Whether the last event is its end. */
+  readonly completes: boolean;
+}
+
+const updatesOf = (id = ''): string =>
+  `subscription { backfillUpdated(id: "${id}") { transferRunsCompleted status transfer { name latestBackfill { id } } } }`;
+
+const STREAMS: readonly CarriedStream[] = [
+  {
+    name: 'backfillUpdated',
+    operation: ([id]) => updatesOf(id),
+    events: ([id]) => {
+      const transfer = { name: nameOf('5'), latestBackfill: { id } };
+      return [
+        { backfillUpdated: { transferRunsCompleted: 1, status: 'RUNNING', transfer } },
+        { backfillUpdated: { transferRunsCompleted: 2, status: 'RUNNING', transfer } },
+        { backfillUpdated: { transferRunsCompleted: 3, status: 'COMPLETED', transfer } },
+      ];
+    },
+    completes: true,
+  },
+];
 
 describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %s', (_name, router) => {
   it.each([50, 100])(
@@ -146,6 +207,19 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     );
   });
 
+  it('a row that failed is never shown as one that never ran', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['1', '2', '3']));
+    addBackfills(supergraph, ['1', '2']);
+    const { sandbox } = supergraph.stack;
+    sandbox.faults.add({ when: { id: '2' }, times: Infinity, answer: { kind: 'status', status: 500 } });
+    const list = '{ transfersOfTeam(teamId: "1") { latestBackfill { isStale } } }';
+    const { data, errors = [] } = await supergraph.query(list);
+    const answer = { data: data as ListOfRows, errors };
+    const states = [0, 1, 2].map((n) => rowState(answer, ['transfersOfTeam', n, 'latestBackfill']).kind);
+    // Without an index in the path nobody can tell which of the nulls has failed.
+    expect(states).toEqual(['known', 'failed', router.hasIndexInPath ? 'never run' : 'failed']);
+  });
+
   it.each([
     ['FORBIDDEN', { status: 403 }, { retryable: false }],
     [
@@ -174,27 +248,59 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     ]);
   });
 
-  it('the team comes from the transfer or the header, which a client keeps the same', async () => {
-    const supergraph = await startSupergraph(router.start, owned(['5'], '2'));
+  it.each([
+    ['names a transfer by both, as the gateway does', {}, ['1', '2']],
+    // Routers then ask the owner by id alone, so its ids must be unique among teams.
+    ['joins other subgraphs by id alone', { sdl: OWNER_BY_ID }, ['2']],
+  ] as const)(
+    'a transfer is of the team that the operation names, whatever the header: the owner %s',
+    async (_name, ownerOptions, teams) => {
+      const transfers = teams.map((teamId) => ({ id: '5', teamId, name: `Of team ${teamId}` }));
+      const supergraph = await startSupergraph(router.start, transfers, ownerOptions);
+      const { stack, query } = supergraph;
+      stack.world.addBackfill({ teamId: '1', transferId: '5', status: 'RUNNING' });
+      const id = stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'FAILED' });
+      const list = '{ transfersOfTeam(teamId: "2") { id name latestBackfill { teamId status } } }';
+      const one = `{ backfill(id: "${id}", teamId: "2") { status transfer { teamId name } } }`;
+
+      for (const team of ['2', '1', null]) {
+        const listed = await query(list, { 'x-team-id': team });
+        expect(listed.errors).toBeUndefined();
+        expect(listed.data).toEqual({
+          transfersOfTeam: [
+            { id: '5', name: 'Of team 2', latestBackfill: { teamId: '2', status: 'FAILED' } },
+          ],
+        });
+        expect(representationsOf(supergraph)).toEqual([{ __typename: 'Transfer', id: '5', teamId: '2' }]);
+        expect((await query(one, { 'x-team-id': team })).data).toEqual({
+          backfill: { status: 'FAILED', transfer: { teamId: '2', name: 'Of team 2' } },
+        });
+      }
+      expect(stack.sandbox.calls.all.map(({ teamId }) => teamId)).not.toContain('1');
+    },
+  );
+
+  it('a transfer is of the team of the header where its owner answers that as its teamId', async () => {
+    const supergraph = await startSupergraph(router.start, owned(['5'], 'unknown'), {
+      sdl: OWNER_BY_ID,
+      teamIsHeaders: true,
+    });
     const { stack, query } = supergraph;
     stack.world.addBackfill({ teamId: '1', transferId: '5', status: 'RUNNING' });
-    stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'FAILED' });
-    const list = '{ transfersOfTeam(teamId: "2") { id latestBackfill { teamId status } } }';
-    const ofTeam = (teamId: string, status: string) => ({
-      transfersOfTeam: [{ id: '5', latestBackfill: { teamId, status } }],
+    const id = stack.world.addBackfill({ teamId: '2', transferId: '5', status: 'FAILED' });
+    const headers = { 'x-team-id': '2' };
+    const { data, errors } = await query(
+      `{
+        transfer(id: "5") { teamId name latestBackfill { id status } }
+        backfill(id: "${id}") { transfer { name } }
+      }`,
+      headers,
+    );
+    expect(errors).toBeUndefined();
+    expect(data).toEqual({
+      transfer: { teamId: '2', name: nameOf('5'), latestBackfill: { id, status: 'FAILED' } },
+      backfill: { transfer: { name: nameOf('5') } },
     });
-
-    const same = await query(list, { 'x-team-id': '2' });
-    expect(same.data).toEqual(ofTeam('2', 'FAILED'));
-    expect(representationsOf(supergraph)).toEqual([
-      { __typename: 'Transfer', id: '5', ...(router.sendsTeam ? { teamId: '2' } : {}) },
-    ]);
-
-    const other = await query(list, { 'x-team-id': '1' });
-    expect(other.data).toEqual(router.sendsTeam ? ofTeam('2', 'FAILED') : ofTeam('1', 'RUNNING'));
-
-    const none = await query(list, { 'x-team-id': null });
-    expect(codesOf(none)).toEqual(router.sendsTeam ? [] : ['BAD_USER_INPUT']);
   });
 
   it('Query.transfer belongs to the owner, Query.backfill to the gateway, and each leads to the other', async () => {
@@ -221,6 +327,18 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
       transfer: { latestBackfill: { id } },
     });
   });
+
+  it.each(OPERATIONS)(
+    'carries $name, and asks the owner of transfers for its fields',
+    async ({ operation, data }) => {
+      const supergraph = await startSupergraph(router.start, owned(['5', '6']));
+      const ids = addRunning(supergraph);
+      const answer = await supergraph.query(operation(ids));
+      expect(answer.errors).toBeUndefined();
+      expect(answer.data).toEqual(data(ids));
+      expect(supergraph.backfills.requests.length).toBeGreaterThan(0);
+    },
+  );
 
   it('the result may be cached no longer than any of its parts', async () => {
     const supergraph = await startSupergraph(router.start, owned(['1']));
@@ -249,60 +367,62 @@ describe.each([
   ['SSE', startHiveGateway],
   ['WebSocket', startHiveGatewayOverWebSocket],
 ] as const)('Hive Gateway over %s', (name, start) => {
-  const updates = (id: string): string =>
-    `subscription { backfillUpdated(id: "${id}") { transferRunsCompleted status transfer { name latestBackfill { id } } } }`;
+  it.each(STREAMS)(
+    'carries each event of $name, and asks the owner of transfers for each',
+    async ({ operation, events, completes }) => {
+      const supergraph = await startSupergraph(start, owned(['5', '6']));
+      const { stack, backfills, owner, origin } = supergraph;
+      const ids = addRunning(supergraph);
+      const [id = ''] = ids;
+      const asked = owner.requests.length;
+      const stream = overSse(origin, operation(ids), { headers: { 'x-request-id': 'from-the-client' } });
+      await expect.poll(() => stream.events).toHaveLength(1);
+      stack.world.set(id, { transfer_runs_completed: 2 });
+      await nextPoll(stack);
+      await expect.poll(() => stream.events).toHaveLength(2);
+      for (const each of ids) stack.world.set(each, { transfer_runs_completed: 3, status: 'COMPLETED' });
+      stack.clock.advance(2_000);
+      await (completes ? stream.completed : expect.poll(() => stream.events).toHaveLength(3));
 
-  it('carries each change to its client, and asks the owner of transfers for each', async () => {
-    const supergraph = await startSupergraph(start, owned(['5']));
-    const { stack, backfills, owner, origin } = supergraph;
-    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    stack.world.set(id, { transfer_runs_completed: 1 });
-    const asked = owner.requests.length;
-    const stream = overSse(origin, updates(id), { headers: { 'x-request-id': 'from-the-client' } });
-    await expect.poll(() => stream.events).toHaveLength(1);
-    stack.world.set(id, { transfer_runs_completed: 2 });
-    await nextPoll(stack);
-    await expect.poll(() => stream.events).toHaveLength(2);
-    stack.world.set(id, { transfer_runs_completed: 3, status: 'COMPLETED' });
-    stack.clock.advance(2_000);
-    await stream.completed;
-
-    const seen = (transferRunsCompleted: number, status: string) => ({
-      data: {
-        backfillUpdated: {
-          transferRunsCompleted,
-          status,
-          transfer: { name: nameOf('5'), latestBackfill: { id } },
-        },
-      },
-    });
-    expect(stream.events).toEqual([seen(1, 'RUNNING'), seen(2, 'RUNNING'), seen(3, 'COMPLETED')]);
-    expect(owner.requests).toHaveLength(asked + 3);
-    expect(backfills.sockets).toBe(name === 'WebSocket' ? 1 : 0);
-    const opened = stack.logLines.find(({ operation }) => operation === 'subscription');
-    expect(opened).toMatchObject({ method: name === 'WebSocket' ? 'WS' : 'GET' });
-  });
+      expect(stream.events).toEqual(events(ids).map((data) => ({ data })));
+      expect(owner.requests).toHaveLength(asked + 3);
+      expect(backfills.sockets).toBe(name === 'WebSocket' ? 1 : 0);
+      const opened = stack.logLines.find(({ operation: kind }) => kind === 'subscription');
+      expect(opened).toMatchObject({ method: name === 'WebSocket' ? 'WS' : 'GET' });
+    },
+  );
 
   it('carries the error that ends a stream, and stops polling when its client leaves', async () => {
     const supergraph = await startSupergraph(start, owned(['5']));
     const { stack, origin } = supergraph;
     const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const stream = overSse(origin, updates(id));
+    const stream = overSse(origin, updatesOf(id));
     await expect.poll(() => stack.clock.waiting).toBe(1);
     stack.sandbox.faults.add({ when: { id }, answer: { kind: 'status', status: 403 } });
     stack.clock.advance(2_000);
     await stream.completed;
     expect(stream.events.map(codesOf)).toEqual([[], ['FORBIDDEN']]);
 
-    const refused = overSse(origin, updates('404'));
+    const refused = overSse(origin, updatesOf('404'));
     await refused.completed;
     expect(refused.events.map(codesOf)).toEqual([['NOT_FOUND']]);
 
-    const left = overSse(origin, updates(id));
+    const left = overSse(origin, updatesOf(id));
     await expect.poll(() => left.events).toHaveLength(1);
     await expect.poll(() => stack.clock.waiting).toBe(1);
     left.leave();
     await expect.poll(() => stack.clock.waiting).toBe(0);
+  });
+});
+
+describe('Apollo Gateway', () => {
+  it('carries no subscription, and says so', async () => {
+    const supergraph = await startSupergraph(startApolloGateway, owned(['5', '6']));
+    const [id] = addRunning(supergraph);
+    const { data, errors } = await supergraph.query(updatesOf(id));
+    expect(data).toBeUndefined();
+    expect(errors).toMatchObject([{ message: 'Execution of subscriptions not supported by gateway' }]);
+    expect(supergraph.backfills.requests).toHaveLength(0);
   });
 });
 

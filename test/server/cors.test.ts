@@ -75,25 +75,47 @@ describe('a preflight', () => {
   });
 });
 
+it.each(['tracestate', 'baggage', 'sentry-trace', 'apollographql-client-name,apollographql-client-version'])(
+  'a preflight for %s passes',
+  async (headers) => {
+    const response = await preflight(await startStack(LISTED), PAGE, headers);
+    expect(response.headers.get('access-control-allow-headers')).toBe(headers);
+  },
+);
+
 describe('the answer to a page', () => {
   const HEADERS = ['Host: x', 'X-Request-Id: mine-1', 'Connection: close'];
   const post = (more: readonly string[], body: string): string =>
     `${['POST /graphql HTTP/1.1', ...HEADERS, `Content-Length: ${body.length}`, ...more].join('\r\n')}\r\n\r\n${body}`;
   const get = (path: string, more: readonly string[] = []): string =>
     `${[`GET ${path} HTTP/1.1`, ...HEADERS, ...more].join('\r\n')}\r\n\r\n`;
+  /** A body that begins with a line that should have its size. */
+  const chunked = (more: readonly string[], size: string): string =>
+    `${['POST /graphql HTTP/1.1', ...HEADERS, 'Transfer-Encoding: chunked', ...more].join('\r\n')}\r\n\r\n${size}\r\n`;
+  const upgrade = (path: string, more: readonly string[]): string =>
+    get(path, [...more, 'Upgrade: websocket']).replace('Connection: close', 'Connection: Upgrade');
   const JSON_TYPE = 'Content-Type: application/json';
 
   const ANSWERS: readonly (readonly [number, (page: string) => string])[] = [
     [200, (page) => post([page, JSON_TYPE], '{"query":"{ __typename }"}')],
     [200, (page) => get('/graphql?query=%7B__typename%7D', [page])],
     [200, (page) => get('/health', [page])],
+    [200, (page) => get('/ready', [page])],
+    [200, (page) => get('/metrics', [page])],
+    [200, (page) => get('/health', [page]).replace('GET', 'HEAD')],
+    [200, (page) => get('/graphql', [page, 'Accept: text/html'])],
+    [204, (page) => get('/graphql', [page]).replace('GET', 'OPTIONS')],
+    [302, (page) => get('/', [page, 'Accept: text/html'])],
+    [400, (page) => chunked([page, JSON_TYPE], 'no size')],
     [400, (page) => post([page, JSON_TYPE], '{')],
     [400, (page) => get('/health', [page]).replace('Host: x', 'Host: [')],
     [404, (page) => get('/nowhere', [page])],
+    [404, (page) => upgrade('/nowhere', [page])],
     [405, (page) => get('/graphql', [page]).replace('GET', 'PUT')],
     [406, (page) => post([page, JSON_TYPE, 'Accept: image/png'], '{"query":"{ __typename }"}')],
     [408, (page) => post([page, JSON_TYPE], '{"query"').replace('Length: 8', 'Length: 9')],
     [413, (page) => post([page, JSON_TYPE], 'x'.repeat(262_145))],
+    [413, (page) => chunked([page, JSON_TYPE], `1;${'x'.repeat(20_000)}`)],
     [415, (page) => post([page, 'Content-Type: text/plain'], '{}')],
     [417, (page) => get('/health', [page, 'Expect: x'])],
     [503, (page) => post([page, JSON_TYPE], '{"query":"{ __typename }"}')],

@@ -56,6 +56,39 @@ describe('a failure that all reads of a credential share', () => {
   });
 });
 
+describe('the errors of a page of 100 rows', () => {
+  const ids = Array.from({ length: 100 }, (_, n) => String(n + 1));
+  const text = 'query ($ids: [ID!]!) { transfers(ids: $ids) { id latestBackfill { id status } } }';
+
+  it.each([
+    ['a refused credential', refusal(401, 'API_KEY_INVALID')],
+    ['a refused team', refusal(403, 'ACCESS_DENIED')],
+    ['a rate limit', refusal(429, 'TOO_MANY_REQUESTS', { 'retry-after': '60' })],
+    ['a rate limit that names no time', refusal(429, 'TOO_MANY_REQUESTS')],
+    ['a row quota', refusal(429, 'API_ROW_QUOTA_EXCEEDED')],
+    ['an open circuit', refusal(503, 'SERVICE_UNAVAILABLE')],
+    ['an upstream that hangs', { kind: 'hang' }],
+    ['connections that break', { kind: 'reset', at: 'before-headers' }],
+  ] as const)('repeat no more than code, retryable and requestId: %s', async (_name, answer) => {
+    const { sandbox, query } = await startStack({ UPSTREAM_TIMEOUT_MS: '300' });
+    sandbox.faults.add({ when: {}, times: Infinity, answer });
+    const { errors = [] } = await query(text, { variables: { ids } });
+    expect(errors).toHaveLength(100);
+    for (const { extensions } of errors.slice(1)) {
+      expect(Object.keys(extensions).sort()).toEqual(['code', 'requestId', 'retryable']);
+    }
+    expect(JSON.stringify(errors).length).toBeLessThan(28_000);
+  });
+
+  it('name each call that the REST API answered with 500, since each failed by itself, and are small all the same', async () => {
+    const { sandbox, query } = await startStack();
+    sandbox.faults.add({ when: {}, times: Infinity, answer: { kind: 'status', status: 500 } });
+    const { errors = [] } = await query(text, { variables: { ids } });
+    expect(new Set(errors.map(({ extensions }) => extensions.upstream?.requestId)).size).toBe(100);
+    expect(JSON.stringify(errors).length).toBeLessThan(37_000);
+  });
+});
+
 describe('a failure of one read', () => {
   it('is told whole each time', async () => {
     const { sandbox, query } = await startStack();

@@ -105,12 +105,18 @@ describe('probes, scrapes and the redirect from the root', () => {
 });
 
 /** A gateway with a port for its metrics. */
-async function withMetricsPort(): Promise<{
+async function withMetricsPort(env: Readonly<Record<string, string>> = {}): Promise<{
   readonly gateway: RunningGateway;
   readonly origin: string;
   readonly metricsOrigin: string;
 }> {
-  const config = loadConfig({ PORT: '0', HOST: '127.0.0.1', METRICS_PORT: '0', SHUTDOWN_GRACE_MS: '5000' });
+  const config = loadConfig({
+    PORT: '0',
+    HOST: '127.0.0.1',
+    METRICS_PORT: '0',
+    SHUTDOWN_GRACE_MS: '5000',
+    ...env,
+  });
   const gateway = await startGateway({ config, log: createLog('silent') });
   onTestFinished(() => gateway.stop());
   return {
@@ -155,6 +161,19 @@ describe('METRICS_PORT', () => {
     }
     const connecting = await sendRaw(metricsOrigin, 'CONNECT a:443 HTTP/1.1\r\nHost: x\r\n\r\n');
     expect(connecting.status).toBe(405);
+  });
+
+  it('lets pages of the listed origins read its answers, and no others', async () => {
+    const { metricsOrigin } = await withMetricsPort({ CORS_ORIGINS: 'https://app.example.com' });
+    for (const path of ['/metrics', '/nowhere']) {
+      for (const [page, allowed] of [
+        ['https://app.example.com', 'https://app.example.com'],
+        ['null', null],
+      ] as const) {
+        const { headers } = await fetch(metricsOrigin + path, { headers: { origin: page } });
+        expect(headers.get('access-control-allow-origin')).toBe(allowed);
+      }
+    }
   });
 
   it('answers a last scrape after the main port is closed, and is closed then', async () => {

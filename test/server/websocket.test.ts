@@ -327,10 +327,11 @@ describe('the Origin of an upgrade', () => {
     ['something that is no origin', 'https://', refused],
     ['two origins', 'https://gateway.test, https://evil.test', refused],
     ['a listed page', 'https://app.test', 'open'],
+    ['a page of a host of which every port is listed', 'http://localhost:5173', 'open'],
     ["the gateway's own page", 'http://gateway.test', 'open'],
     ["the gateway's own page behind TLS", 'https://gateway.test', 'open'],
   ])('of %s is judged where the credential came by header', async (_name, from, outcome) => {
-    const { origin } = await startStack({ CORS_ORIGINS: 'https://app.test' });
+    const { origin } = await startStack({ CORS_ORIGINS: 'https://app.test,http://localhost:*' });
     const headers = { Host: 'Gateway.test', Origin: from };
     expect(await open(origin, { ...headers, authorization })).toBe(outcome);
     expect(await open(origin, headers)).toBe('open');

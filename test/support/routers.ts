@@ -18,7 +18,7 @@ type HiveOptions = Parameters<typeof createGatewayRuntime>[0];
 
 const startHive = async (
   supergraph: string,
-  more: Pick<HiveOptions, 'transportEntries'> = {},
+  more: Pick<HiveOptions, 'transportEntries' | 'upstreamRetry'> = {},
 ): Promise<string> => {
   const gateway = createGatewayRuntime({
     supergraph,
@@ -40,6 +40,22 @@ const startHive = async (
 
 /** Subscriptions go over SSE unless told otherwise. */
 export const startHiveGateway: StartRouter = (supergraph) => startHive(supergraph);
+
+/** What the README tells operators to set where the router is to ask again what failed. */
+export const startHiveGatewayThatRetries: StartRouter = (supergraph) =>
+  startHive(supergraph, {
+    upstreamRetry: ({ executionRequest: { operationType } }) =>
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-comparison -- as the README shows it
+      operationType === 'query' ? { maxRetries: 3, retryDelay: 1 } : undefined,
+  });
+
+/** The option as its documentation shows it, which does not ask what the operation is. */
+export const startHiveGatewayThatRetriesAll: StartRouter = (supergraph) =>
+  startHive(supergraph, { upstreamRetry: { maxRetries: 3, retryDelay: 1 } });
+
+/** `retry` of the subgraph named `writes`. */
+export const startHiveGatewayThatRetriesErrors: StartRouter = (supergraph) =>
+  startHive(supergraph, { transportEntries: { writes: { options: { retry: 3 } } } });
 
 /** What the README tells operators to set for subscriptions over WebSocket. */
 export const startHiveGatewayOverWebSocket: StartRouter = (supergraph) =>

@@ -3,7 +3,12 @@ import { type Result, type Stack, startStack, TEAM, TOKEN } from '../harness.ts'
 import { composeByGuild } from './compose.ts';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.ts';
 import type { StartRouter } from './routers.ts';
-import { type OwnedTransfer, startTransfersSubgraph, type TransfersSubgraph } from './transfers-subgraph.ts';
+import {
+  type OwnedTransfer,
+  type OwnerOptions,
+  startTransfersSubgraph,
+  type TransfersSubgraph,
+} from './transfers-subgraph.ts';
 
 export interface Supergraph {
   /** The gateway under test and the fake REST API behind it. */
@@ -23,10 +28,11 @@ type ClientHeaders = Readonly<Record<string, string | null>>;
 export async function startSupergraph(
   startRouter: StartRouter,
   transfers: readonly OwnedTransfer[],
+  ownerOptions?: OwnerOptions,
 ): Promise<Supergraph> {
   const stack = await startStack();
   const backfills = await startRecordingProxy(`${stack.origin}/graphql`);
-  const owner = await startTransfersSubgraph(transfers);
+  const owner = await startTransfersSubgraph(transfers, ownerOptions);
   const { errors, supergraph = '' } = composeByGuild([
     { name: 'backfills', url: backfills.url, sdl: await readSdl(backfills.url) },
     { name: 'transfers', url: owner.url, sdl: await readSdl(owner.url) },

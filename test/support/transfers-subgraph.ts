@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse } from 'graphql';
-import { createYoga } from 'graphql-yoga';
+import { createYoga, type YogaInitialContext } from 'graphql-yoga';
 import { serve } from './serve.ts';
 
 export interface OwnedTransfer {
@@ -12,7 +12,7 @@ export interface OwnedTransfer {
 
 /** How the owner of transfers might describe them; each part is one choice that its developers have. */
 export function transfersSdl({
-  keys = '@key(fields: "teamId id") @key(fields: "id")',
+  keys = '@key(fields: "teamId id")',
   teamId = 'teamId: ID!',
   transfer = 'transfer(id: ID!, teamId: ID): Transfer @override(from: "backfills")',
 }: {
@@ -38,10 +38,24 @@ export function transfersSdl({
   `;
 }
 
+/** The owner that joined others by `id` alone, with what the README tells it to add. */
+export const OWNER_BY_ID = transfersSdl({ keys: '@key(fields: "id") @key(fields: "teamId id")' });
+
 export interface TransfersSubgraph {
   readonly url: string;
   /** Headers of each request so far. */
   readonly requests: readonly IncomingHttpHeaders[];
+}
+
+export interface OwnerOptions {
+  readonly sdl?: string;
+  /** The owner keeps no teams, and its `teamId` is the header's. */
+  readonly teamIsHeaders?: boolean;
+}
+
+interface Reference {
+  readonly id: string;
+  readonly teamId?: string | null;
 }
 
 /**
@@ -50,10 +64,14 @@ export interface TransfersSubgraph {
  */
 export async function startTransfersSubgraph(
   transfers: readonly OwnedTransfer[],
-  sdl = transfersSdl(),
+  { sdl = transfersSdl(), teamIsHeaders = false }: OwnerOptions = {},
 ): Promise<TransfersSubgraph> {
-  const find = ({ id }: { readonly id: string }): OwnedTransfer | null =>
-    transfers.find((transfer) => transfer.id === id) ?? null;
+  const find = ({ id, teamId }: Reference): OwnedTransfer | null =>
+    transfers.find(
+      (transfer) => transfer.id === id && (teamIsHeaders || (teamId ?? transfer.teamId) === transfer.teamId),
+    ) ?? null;
+  const teamOfHeader = (_transfer: unknown, _args: unknown, context: unknown): string | null =>
+    (context as YogaInitialContext).request.headers.get('x-team-id');
   const yoga = createYoga({
     logging: false,
     graphiql: false,
@@ -63,9 +81,9 @@ export async function startTransfersSubgraph(
         Query: {
           transfersOfTeam: (_query: unknown, { teamId }: { readonly teamId: string }) =>
             transfers.filter((transfer) => transfer.teamId === teamId),
-          transfer: (_query: unknown, args: { readonly id: string }) => find(args),
+          transfer: (_query: unknown, args: Reference) => find(args),
         },
-        Transfer: { __resolveReference: find },
+        Transfer: { __resolveReference: find, ...(teamIsHeaders && { teamId: teamOfHeader }) },
       },
     }),
     plugins: [

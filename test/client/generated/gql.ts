@@ -16,11 +16,11 @@ import * as types from './graphql.ts';
  */
 type Documents = {
     "query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}": typeof types.BackfillDetailsDocument,
-    "query Dashboard($transferIds: [ID!]!) {\n  transfers(ids: $transferIds) {\n    id\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  status\n  progress\n  estimatedEndTime\n}": typeof types.DashboardDocument,
+    "query Dashboard($transferIds: [ID!]!) {\n  transfers(ids: $transferIds) {\n    id\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  status\n  progress\n  estimatedEndTime\n  isStale\n}": typeof types.DashboardDocument,
 };
 const documents: Documents = {
     "query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}": types.BackfillDetailsDocument,
-    "query Dashboard($transferIds: [ID!]!) {\n  transfers(ids: $transferIds) {\n    id\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  status\n  progress\n  estimatedEndTime\n}": types.DashboardDocument,
+    "query Dashboard($transferIds: [ID!]!) {\n  transfers(ids: $transferIds) {\n    id\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  status\n  progress\n  estimatedEndTime\n  isStale\n}": types.DashboardDocument,
 };
 
 /**
@@ -30,7 +30,7 @@ export function graphql(source: "query BackfillDetails($id: ID!, $teamId: ID) {\
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "query Dashboard($transferIds: [ID!]!) {\n  transfers(ids: $transferIds) {\n    id\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  status\n  progress\n  estimatedEndTime\n}"): typeof import('./graphql.ts').DashboardDocument;
+export function graphql(source: "query Dashboard($transferIds: [ID!]!) {\n  transfers(ids: $transferIds) {\n    id\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  status\n  progress\n  estimatedEndTime\n  isStale\n}"): typeof import('./graphql.ts').DashboardDocument;
 
 
 export function graphql(source: string) {

@@ -27,16 +27,16 @@ export type BackfillDetailsQueryVariables = Exact<{
 }>;
 
 
-export type BackfillDetailsQuery = { readonly backfill: { readonly rangeStartDate: string, readonly rangeEndDate: string, readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly errorReport: ReadonlyArray<{ readonly transferRunDate: string, readonly error: string }> } | null };
+export type BackfillDetailsQuery = { readonly backfill: { readonly rangeStartDate: string, readonly rangeEndDate: string, readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean, readonly errorReport: ReadonlyArray<{ readonly transferRunDate: string, readonly error: string }> } | null };
 
 export type DashboardQueryVariables = Exact<{
   transferIds: ReadonlyArray<string> | string;
 }>;
 
 
-export type DashboardQuery = { readonly transfers: ReadonlyArray<{ readonly id: string, readonly latestBackfill: { readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null } | null }> };
+export type DashboardQuery = { readonly transfers: ReadonlyArray<{ readonly id: string, readonly latestBackfill: { readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean } | null }> };
 
-export type BackfillProgressFragment = { readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null };
+export type BackfillProgressFragment = { readonly id: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -62,6 +62,7 @@ export const BackfillProgressFragmentDoc = new TypedDocumentString(`
   status
   progress
   estimatedEndTime
+  isStale
 }
     `, {"fragmentName":"BackfillProgress"}) as unknown as TypedDocumentString<BackfillProgressFragment, unknown>;
 export const BackfillDetailsDocument = new TypedDocumentString(`
@@ -81,6 +82,7 @@ export const BackfillDetailsDocument = new TypedDocumentString(`
   status
   progress
   estimatedEndTime
+  isStale
 }`) as unknown as TypedDocumentString<BackfillDetailsQuery, BackfillDetailsQueryVariables>;
 export const DashboardDocument = new TypedDocumentString(`
     query Dashboard($transferIds: [ID!]!) {
@@ -96,4 +98,5 @@ export const DashboardDocument = new TypedDocumentString(`
   status
   progress
   estimatedEndTime
+  isStale
 }`) as unknown as TypedDocumentString<DashboardQuery, DashboardQueryVariables>;
