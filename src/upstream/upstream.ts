@@ -20,6 +20,8 @@ import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import type { Scope } from './transport/circuits.ts';
 import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
+import { estimateWrites } from './writes/estimate.ts';
+import { createWrites, type Writes } from './writes/writes.ts';
 
 /** Durations are in milliseconds. */
 export interface UpstreamSettings {
@@ -61,7 +63,8 @@ export interface UpstreamDeps {
 export interface Upstream {
   readonly backfills: Backfills;
   /** The same reads without any call, for what they would cost. */
-  readonly estimate: Backfills;
+  readonly estimate: Backfills & Writes;
+  readonly writes: Writes;
   /** The last known state of a backfill, marked as stale, while it may stand in for one that cannot be had. */
   lastKnown(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
@@ -73,7 +76,7 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-/** Joins the rooms of `upstream/`. Calls run downwards: reads → cache → quota, rest → transport. */
+/** Joins the rooms of `upstream/`. Calls run downwards: writes → reads → cache → quota, rest → transport. */
 export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): Upstream {
   const { ttlMs, finalTtlMs, staleMs, staleAfterMs, maxBytes, hourlyQuota, replicas } = settings;
   const { timeoutMs, maxConcurrency, pollMs } = settings;
@@ -140,7 +143,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
 
   return {
     backfills: createBackfills({ teamOf, isSaving: governor.isSaving, clock, metrics, timeoutMs }),
-    estimate: createEstimate({ teamOf, clock }),
+    estimate: { ...createEstimate({ teamOf, clock }), ...estimateWrites },
+    writes: createWrites({ teamOf, client, admission, clock, timeoutMs }),
     lastKnown: (context, teamId, id) =>
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
     quota: governor,

@@ -32,6 +32,8 @@ export interface TeamList {
   readonly ids: ReadonlySet<ResourceId>;
   /** Whether it is complete, so that absence from it means something. */
   readonly isWhole: boolean;
+  /** Whether a write may have changed it since it was asked for. */
+  readonly isDoubted?: boolean;
 }
 
 const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;

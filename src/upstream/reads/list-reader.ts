@@ -13,6 +13,8 @@ export interface ListReader {
   readonly isResting: boolean;
   /** Reads the list once for all who ask while it is being read. */
   read(reads: readonly PendingRead[]): ListCall;
+  /** Lets nobody join the reading that is under way any more. */
+  forgetUnderWay(): void;
 }
 
 export interface ListCall {
@@ -85,10 +87,11 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       lateAfter(timeoutMs);
     });
     const reading = readOnce(reads, () => onSent()).finally(() => {
-      underWay = undefined;
+      if (underWay === call) underWay = undefined;
       for (const cancel of timers) cancel();
     });
-    return { reading, isLate };
+    const call = { reading, isLate };
+    return call;
   }
 
   /** Only the list's own failures rest it; an upstream that is down or out of quota is not its fault. */
@@ -114,6 +117,9 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     read(reads) {
       underWay ??= begin(reads);
       return underWay;
+    },
+    forgetUnderWay() {
+      underWay = undefined;
     },
   };
 }

@@ -70,6 +70,7 @@ const NO_CACHE_MS = 1_000;
 
 /** Whether the reader wants no other answer than this. */
 export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): boolean {
+  if (known.isDoubted === true) return false;
   switch (mode.kind) {
     case 'fresh':
       return known.freshUntil >= now;

@@ -27,6 +27,8 @@ export interface Team {
    * @param begin begins one, where none is under way
    */
   share(resource: Resource, begin: () => Promise<Known>): Load;
+  /** Lets nobody join a load of these resources that began before now, nor a reading of the list. */
+  forgetUnderWay(resources: readonly Resource[]): void;
   /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
   load(read: PendingRead): Promise<Known>;
   /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
@@ -97,7 +99,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   /** The list, where it is as recent as the reader wants it. */
   function usableList({ mode }: ReadContext): TeamList | undefined {
     const known = store.list();
-    if (known === undefined || mode.kind === 'noCache') return undefined;
+    if (known === undefined || known.isDoubted === true || mode.kind === 'noCache') return undefined;
     const isRecent =
       mode.kind === 'poll' ? known.readAt >= mode.since : known.freshUntil >= clock.monotonic();
     return isRecent ? known : undefined;
@@ -215,6 +217,10 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     answerFromList,
     plan,
     load,
+    forgetUnderWay(resources) {
+      for (const resource of resources) underWay.delete(nameOf(resource));
+      list.forgetUnderWay();
+    },
     share(resource, begin) {
       const name = nameOf(resource);
       const known = underWay.get(name);
@@ -224,7 +230,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
       let cancel = (): void => undefined;
       const load: Load = {
         known: begin().finally(() => {
-          underWay.delete(name);
+          if (underWay.get(name) === load) underWay.delete(name);
           cancel();
         }),
         isLate() {
