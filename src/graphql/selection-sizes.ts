@@ -34,7 +34,12 @@ export interface ReportShape extends AnswerSize {
 
 /** A read takes a promise of its own, and its failure an error. */
 const FIELDS_OF_A_READ = 11;
-const READING: ReadonlySet<string> = new Set(['Query.backfill', 'Transfer.latestBackfill']);
+const READING: ReadonlySet<string> = new Set([
+  'Query.backfill',
+  'Transfer.latestBackfill',
+  'Mutation.createBackfill',
+  'Mutation.cancelBackfill',
+]);
 
 /** A date-time or an int64 with its quotes; the texts of reports are counted by themselves. */
 const BYTES_OF_A_VALUE = 40;
