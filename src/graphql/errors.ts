@@ -110,8 +110,9 @@ export function turnedAway(message: string): GraphQLError {
   return expected(message, { ...extensions, http });
 }
 
-/** A mutation was sent, and its answer cannot be. */
-export function outcomeUnknown(message: string): GraphQLError {
+/** In the place of an answer that cannot leave, where its operation has written. An error that is retryable would lie. */
+export function answerLost(why: GraphQLError): GraphQLError {
+  const message = `The mutation was sent, and its answer cannot be: ${why.message} Read what became of it.`;
   return expected(message, byTable('OUTCOME_UNKNOWN'));
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { envelope } from '../../src/sandbox/faults.ts';
+import { overWebSocket } from '../support/streams.ts';
 import { codesOf, createLatch, type Result, type Stack, startStack, TOKEN } from '../harness.ts';
 
 const CREATE = `mutation ($input: CreateBackfillInput!) {
@@ -323,5 +324,33 @@ describe('a mutation', () => {
       upstreamRequestId: overlapping.errors?.[0]?.extensions.upstream?.requestId,
     });
     expect(JSON.stringify(stack.logLines)).not.toContain(TOKEN);
+  });
+
+  it('works over a WebSocket, and says there what it says over HTTP', async () => {
+    const stack = await withTransfer();
+    const input = '{ transferId: "5", rangeStartDate: "2026-01-01", rangeEndDate: "2026-01-02" }';
+    for (const answer of [
+      { data: { createBackfill: { status: 'CREATED' } } },
+      { data: { createBackfill: null }, errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] },
+    ]) {
+      const stream = overWebSocket(stack.origin, `mutation { createBackfill(input: ${input}) { status } }`);
+      await stream.completed;
+      expect(stream.events).toMatchObject([answer]);
+    }
+    expect(writesIn(stack)).toHaveLength(2);
+  });
+
+  it('whose answer finds no room is not said to be retryable, since it was sent', async () => {
+    const stack = await startStack({}, { totals: { unsentAnswers: 100 } });
+    stack.world.addTransfer('1', '5');
+    const result = await create(stack);
+    expect(result.status).toBe(200);
+    expect(result.errors).toMatchObject([
+      {
+        message: expect.stringContaining('Read what became of it'),
+        extensions: { code: 'OUTCOME_UNKNOWN', retryable: false },
+      },
+    ]);
+    expect(stack.sandbox.calls.count('createBackfill')).toBe(1);
   });
 });

@@ -1,6 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
-import { LRUCache } from 'lru-cache';
 import { UpstreamError, type WriteKind } from '../errors.ts';
 import type { BackfillRecord } from '../rest/records.ts';
 import { factsOf } from '../rest/statuses.ts';

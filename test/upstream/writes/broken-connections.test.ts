@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { codesOf, startStack } from '../../harness.ts';
+import { listenOn } from '../../support/http-upstream.ts';
 import { RECORD } from '../../support/records.ts';
 import { startOddUpstream } from '../../support/odd-upstream.ts';
 import { type Cut, cuttingUpstream } from './cutting-upstream.ts';
@@ -97,4 +98,20 @@ it('a write that is not answered in time is unknown, and is not sent a second ti
     extensions: { code: UNKNOWN, retryable: false },
   });
   expect(posts).toBe(1);
+});
+
+it('a write has a connection of its own, so that none that was kept can lose it', async () => {
+  const upstream = await listenOn({}, (response, _nth, request) => {
+    const data = { ...RECORD, status: request.method === 'PATCH' ? 'CANCELLED' : 'RUNNING' };
+    response.setHeader('content-type', 'application/json').end(whole(data));
+  });
+  const stack = await startStack({ SUPERMETRICS_API_URL: `http://127.0.0.1:${upstream.port}` });
+  const noCache = { headers: { 'cache-control': 'no-cache' } };
+  for (const text of ['{ backfill(id: "17") { id } }', CANCEL, '{ backfill(id: "17") { id } }']) {
+    expect((await stack.query(text, noCache)).errors).toBeUndefined();
+    stack.clock.advance(2_000);
+  }
+  const [read, write, readAgain] = upstream.carriers;
+  expect(readAgain).toBe(read);
+  expect(write).not.toBe(read);
 });
