@@ -1,10 +1,10 @@
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import { UpstreamError, type WriteKind } from '../errors.ts';
 import type { BackfillRecord } from '../rest/records.ts';
 import { factsOf } from '../rest/statuses.ts';
 import { formatUtc } from '../rest/timestamps.ts';
+import { createChanges } from './changes.ts';
 import type { Freshness, FreshnessOf } from './freshness.ts';
 import type { Kept, KeptBackfill, KeptLatest } from './kept.ts';
 import type { Partition } from './partition.ts';
@@ -96,17 +96,6 @@ export interface StoreDeps {
   readonly staleMs: number;
 }
 
-/** Resources of a team that writes changed lately. No read takes as long as so many writes. */
-const MAX_CHANGES = 1_000;
-
-/** That a write changed a resource, or may have. */
-interface Change {
-  /** When it was answered, in monotonic milliseconds. What was sent before is from an older generation. */
-  readonly at: number;
-  /** The backfill of which it told the state. */
-  readonly written?: ResourceId;
-}
-
 /** How long an accepted read allows to show what is kept of its team. */
 export const AUTHORITY_MS = 60_000;
 
@@ -123,8 +112,7 @@ export function createTeamStore<Team extends object>(
   /** When the last 403 came, and whether no read has been accepted since. */
   let refusedAt = -Infinity;
   let isRefused = false;
-  /** By the key of the resource, in the order of their moments. Most teams have none. */
-  let changes: LRUCache<string, Change> | undefined;
+  const changes = createChanges();
 
   // A team and the ids in it hold only digits, so no two resources share a key.
   const backfillKey = (id: ResourceId): string => `${teamId}/backfill/${id}`;
@@ -156,29 +144,18 @@ export function createTeamStore<Team extends object>(
     return target && joined(pointer, target);
   }
 
-  /** When a write last changed what is kept under the key. */
-  function changedAt(key: string): number {
-    return changes?.peek(key)?.at ?? -Infinity;
-  }
-
-  function noteChange(key: string, change: Change): void {
-    changes ??= new LRUCache({ maxSize: MAX_CHANGES, sizeCalculation: () => 1 });
-    changes.set(key, change);
-  }
-
   /** Whether a list that was sent at the moment says of the resource what was before a write. */
   function isBeforeChange({ kind, id }: Resource, { outcome }: Known, sentAt: number): boolean {
-    if (sentAt < changedAt(kind === 'latest' ? latestKey(id) : backfillKey(id))) return true;
-    return kind === 'latest' && 'record' in outcome && sentAt < changedAt(backfillKey(outcome.id));
+    if (sentAt < changes.at(kind === 'latest' ? latestKey(id) : backfillKey(id))) return true;
+    return kind === 'latest' && 'record' in outcome && sentAt < changes.at(backfillKey(outcome.id));
   }
 
   /** The ids of a list with the backfills that were written after it was sent. */
   function withWritten(ids: ReadonlySet<ResourceId>, sentAt: number): ReadonlySet<ResourceId> {
     const begun: ResourceId[] = [];
     const rest = new Set(ids);
-    for (const { at, written } of changes?.values() ?? []) {
-      if (at < sentAt) break;
-      const known = written === undefined ? undefined : backfill(written);
+    for (const written of changes.writtenSince(sentAt)) {
+      const known = backfill(written);
       if (known === undefined || !('record' in known.outcome)) continue;
       const { id, record } = known.outcome;
       const listed = factsOf(record.status)?.listed;
@@ -228,7 +205,7 @@ export function createTeamStore<Team extends object>(
     const kept = backfill(id);
     const given = snapshotOf(record, kept);
     const before = kept === undefined || kept.outcome instanceof UpstreamError ? undefined : kept.outcome;
-    const at = changedAt(backfillKey(id));
+    const at = changes.at(backfillKey(id));
     const isKnownSince = before !== undefined && kept !== undefined && kept.verifiedAt >= at;
     if (sentAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
     const isOvertaken =
@@ -278,7 +255,7 @@ export function createTeamStore<Team extends object>(
     if (isOvertaken) return kept;
     const backfillId = 'record' in target.outcome ? target.outcome.id : target.outcome;
     const namedAt = clock.monotonic();
-    const at = changedAt(latestKey(transferId));
+    const at = changes.at(latestKey(transferId));
     const isKnownSince = pointer !== undefined && kept !== undefined && pointer.verifiedAt >= at;
     const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
     return joined(keep(latestKey(transferId), entry, sentAt, askedAt < at && !isKnownSince), target);
@@ -356,7 +333,7 @@ export function createTeamStore<Team extends object>(
       if (kept !== undefined && kept.verifiedAt > sentAt && 'record' in kept.outcome)
         return withAuthority(kept);
       if (!mayKeep(sentAt, entry)) partition.delete(backfillKey(id));
-      return keep(backfillKey(id), entry, sentAt, sentAt < changedAt(backfillKey(id)));
+      return keep(backfillKey(id), entry, sentAt, sentAt < changes.at(backfillKey(id)));
     },
 
     keepList(records, isWhole, sentAt) {
@@ -375,7 +352,7 @@ export function createTeamStore<Team extends object>(
         freshUntil,
         ids: withWritten(new Set(rows.keys()), sentAt),
         isWhole,
-        isDoubted: sentAt < changedAt(listKey),
+        isDoubted: sentAt < changes.at(listKey),
       } as const;
       if (sentAt >= refusedAt) partition.set(listKey, reading);
       followNewest(rows, sentAt, freshUntil);
@@ -409,9 +386,9 @@ export function createTeamStore<Team extends object>(
       const entry = keepBackfill(record, sentAt, isFinal ? finalMs : changingMs);
       if (write === 'create') {
         keepLatest(transferId, entry, sentAt, momentsFromNow(changingMs));
-        noteChange(latestKey(transferId), { at });
+        changes.note(latestKey(transferId), at);
       }
-      noteChange(backfillKey(id), { at, written: id });
+      changes.note(backfillKey(id), at, id);
       const known = list();
       if (known !== undefined) {
         partition.set(listKey, { ...known, ids: withWritten(known.ids, known.sentAt) });
@@ -422,7 +399,7 @@ export function createTeamStore<Team extends object>(
     doubt({ kind, id }) {
       const at = clock.monotonic();
       for (const key of [kind === 'latest' ? latestKey(id) : backfillKey(id), listKey]) {
-        noteChange(key, { ...changes?.peek(key), at });
+        changes.note(key, at);
         const kept = partition.get(key);
         if (kept !== undefined) partition.set(key, doubted(kept));
       }
