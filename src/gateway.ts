@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
+import { createAudit } from './graphql/audit.ts';
 import { createContextFactory } from './graphql/context.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
@@ -11,7 +12,7 @@ import { createShares, type Shares, type ShareSize } from './shares.ts';
 import type { GraphiqlDefaults } from './server/graphiql.ts';
 import { answerBy } from './server/answering.ts';
 import { allowOrigins } from './server/cors.ts';
-import { nameCallers } from './server/callers.ts';
+import { nameCallers, nameTokens } from './server/callers.ts';
 import { frontDoor } from './server/front-door.ts';
 import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
@@ -123,10 +124,12 @@ export function createGateway({
   const unsentAnswers = sharesOf('unsentAnswers');
   let ready = false;
   const streams = createOpenStreams(clock);
+  const nameToken = nameTokens(config.CACHE_SECRET?.[0]);
   const server = createGraphqlServer({
     schema,
     createContext: createContextFactory({
       upstream,
+      audit: createAudit({ log, nameToken }),
       clock,
       updates,
       defaultTeamId: config.SUPERMETRICS_TEAM_ID,
@@ -146,7 +149,7 @@ export function createGateway({
 
   const nameCaller = config.LOG_CALLERS
     ? nameCallers({
-        secret: config.CACHE_SECRET?.[0],
+        nameToken,
         tokenIn: (authorization) => parseCredential(authorization)?.token,
         defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       })

@@ -12,7 +12,7 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 /** Lines of one kind in one second. */
 const MAX_PER_SECOND = 10;
 /** The kinds that record what clients do, one line for each; the others repeat themselves while something is wrong. */
-const RECORDS: ReadonlySet<string> = new Set(['request', 'subscription ended']);
+const RECORDS: ReadonlySet<string> = new Set(['request', 'subscription ended', 'write']);
 
 /**
  * JSON lines on standard output. Callers log no headers or bodies; the redaction is a second safeguard.

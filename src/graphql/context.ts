@@ -3,8 +3,11 @@ import type { ResourceId } from '../ids.ts';
 import { type Credential, parseCredential } from '../upstream/credentials.ts';
 import type { ReadContext } from '../upstream/reads/read.ts';
 import { OperationCost } from '../upstream/reads/operation-cost.ts';
+import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { WriteResult, Writes } from '../upstream/writes/writes.ts';
 import type { AnswerBudget } from './answer-budget.ts';
+import type { Audit, WriteFacts } from './audit.ts';
 import { badUserInput, unauthenticated } from './errors.ts';
 import { resourceId } from './input.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
@@ -42,6 +45,12 @@ export interface GatewayContext {
   reader(): ReadContext;
   /** @throws {GraphQLError} `UNAUTHENTICATED` when the caller sent no usable credential */
   loaders(): Loaders;
+  /** For mutations; without any call where the operation is to be estimated. */
+  writes(): Writes;
+  /** Leaves a line of the write in the log, when it has ended. */
+  audited(facts: WriteFacts, writing: Promise<WriteResult>): Promise<BackfillSnapshot>;
+  /** Has the rest of the operation read anew what it has read before. */
+  forgetReads(): void;
   /**
    * The team to read for: the argument, else the header `X-Team-Id`, else the setting `SUPERMETRICS_TEAM_ID`.
    * @throws {GraphQLError} `BAD_USER_INPUT` when all three are missing, or the first one given is malformed
@@ -65,7 +74,8 @@ export interface GatewayContext {
 }
 
 export interface ContextDeps {
-  readonly upstream: Pick<Upstream, 'backfills' | 'incompleteBackfills' | 'estimate' | 'quota'>;
+  readonly upstream: Pick<Upstream, 'backfills' | 'incompleteBackfills' | 'writes' | 'estimate' | 'quota'>;
+  readonly audit: Audit;
   readonly clock: Clock;
   readonly updates: Pick<BackfillUpdates, 'open'>;
   readonly defaultTeamId: ResourceId | undefined;
@@ -73,8 +83,8 @@ export interface ContextDeps {
 }
 
 export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) => GatewayContext {
-  const { upstream, clock, updates, defaultTeamId, maxCallsPerOperation } = deps;
-  const { estimate, quota } = upstream;
+  const { upstream, audit, clock, updates, defaultTeamId, maxCallsPerOperation } = deps;
+  const { writes, estimate, quota } = upstream;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
     const cost = new OperationCost(maxCallsPerOperation);
@@ -106,6 +116,15 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
       loaders() {
         loaders ??= createLoaders(costQuestion === 'estimate' ? estimate : upstream, reader());
         return loaders;
+      },
+
+      writes: () => (costQuestion === 'estimate' ? estimate.writes : writes),
+
+      audited: async (facts, writing) =>
+        costQuestion === 'estimate' ? (await writing).snapshot : audit(reader().caller, facts, writing),
+
+      forgetReads() {
+        loaders = undefined;
       },
 
       beginEvent() {

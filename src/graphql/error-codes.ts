@@ -12,8 +12,11 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'No usable credential came with the request, or the REST API does not accept it.',
   },
-  FORBIDDEN: { retryable: false, meaning: 'The credential may not read this resource.' },
-  NOT_FOUND: { retryable: false, meaning: 'There is no such backfill, or it belongs to another team.' },
+  FORBIDDEN: { retryable: false, meaning: 'The credential may not read, or not change, this resource.' },
+  NOT_FOUND: {
+    retryable: false,
+    meaning: 'There is no such backfill or transfer, or it belongs to another team.',
+  },
   CONFLICT: { retryable: false, meaning: 'The request conflicts with the current state of the resource.' },
   RATE_LIMITED: {
     retryable: true,
@@ -29,6 +32,10 @@ export const ERROR_CODES = {
   UPSTREAM_INVALID_RESPONSE: {
     retryable: false,
     meaning: 'The REST API gave an answer that makes no sense to the gateway.',
+  },
+  OUTCOME_UNKNOWN: {
+    retryable: false,
+    meaning: 'A mutation may have been done: read what became of it before you send it again.',
   },
   REQUEST_LIMIT_EXCEEDED: {
     retryable: false,

@@ -5,7 +5,7 @@ import {
   type GraphQLFormattedError,
   type SourceLocation,
 } from 'graphql';
-import { UpstreamError, type UpstreamErrorKind } from '../upstream/errors.ts';
+import { UpstreamError, type UpstreamErrorKind, type WriteKind } from '../upstream/errors.ts';
 import { ERROR_CODES, type ErrorCode, type GatewayErrorExtensions } from './error-codes.ts';
 import { FailedField, withoutStack } from './failed-field.ts';
 
@@ -56,11 +56,31 @@ const UPSTREAM_ERRORS = {
     code: 'UPSTREAM_INVALID_RESPONSE',
     message: 'The Supermetrics API gave an answer that the gateway does not understand.',
   },
+  outcomeUnknown: {
+    code: 'OUTCOME_UNKNOWN',
+    message: 'The Supermetrics API gave no definite answer: what was asked may have been done.',
+  },
   tooManyCalls: {
     code: 'REQUEST_LIMIT_EXCEEDED',
     message: 'This operation needs more upstream calls than one operation may make; ask for less at once.',
   },
 } as const satisfies Record<UpstreamErrorKind, { readonly code: ErrorCode; readonly message: string }>;
+
+/** What is to be said otherwise of a write. */
+const WRITE_MESSAGES: Readonly<Record<WriteKind, Partial<Record<UpstreamErrorKind, string>>>> = {
+  create: {
+    forbidden: 'This credential may not create backfills of this transfer.',
+    notFound: 'There is no such transfer, or it does not belong to this team.',
+    outcomeUnknown:
+      'The Supermetrics API gave no definite answer: the backfill may have been created. Read latestBackfill of the transfer before you send this again.',
+  },
+  cancel: {
+    forbidden: 'This credential may not cancel this backfill.',
+    conflict: 'The backfill has ended already, so it cannot be cancelled.',
+    outcomeUnknown:
+      'The Supermetrics API gave no definite answer: the backfill may be cancelled soon. Read it before you send this again.',
+  },
+};
 
 export const INTERNAL_SERVER_ERROR = 'INTERNAL_SERVER_ERROR' satisfies ErrorCode;
 
@@ -88,6 +108,12 @@ export function turnedAway(message: string): GraphQLError {
   const { extensions } = overloaded();
   const http = { status: 503, headers: { 'Retry-After': String(extensions['retryAfterSeconds']) } };
   return expected(message, { ...extensions, http });
+}
+
+/** In the place of an answer that cannot leave, where its operation has written. An error that is retryable would lie. */
+export function answerLost(why: GraphQLError): GraphQLError {
+  const message = `The mutation was sent, and its answer cannot be: ${why.message} Read what became of it.`;
+  return expected(message, byTable('OUTCOME_UNKNOWN'));
 }
 
 /** The operation, or its answer, is larger than allowed. */
@@ -119,8 +145,9 @@ export interface ErrorFacts {
 export function errorFacts(error: unknown): ErrorFacts {
   const root = rootOf(error);
   if (root instanceof UpstreamError) {
-    const { code, message } = UPSTREAM_ERRORS[root.kind];
-    const { details: upstream, retryAfterSeconds } = root;
+    const { code, message: usual } = UPSTREAM_ERRORS[root.kind];
+    const { details: upstream, retryAfterSeconds, write } = root;
+    const message = (write && WRITE_MESSAGES[write][root.kind]) ?? usual;
     const extensions = {
       ...byTable(code),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),

@@ -4,6 +4,7 @@ import { createSchema } from 'graphql-yoga';
 import type { GatewayContext } from './context.ts';
 import { FEDERATION_SDL, resolveEntities } from './federation.ts';
 import { Backfill, BackfillList, BackfillRunError } from './resolvers/backfill.ts';
+import { Mutation } from './resolvers/mutation.ts';
 import { Query } from './resolvers/query.ts';
 import { Subscription } from './resolvers/subscription.ts';
 import { Transfer } from './resolvers/transfer.ts';
@@ -16,6 +17,7 @@ const unchecked = (name: string): GraphQLScalarType => new GraphQLScalarType<str
 
 const resolvers: Resolvers = {
   Query,
+  Mutation,
   Subscription,
   Transfer,
   Backfill,

@@ -38,6 +38,8 @@ const READING: ReadonlySet<string> = new Set([
   'Query.backfill',
   'Query.incompleteBackfills',
   'Transfer.latestBackfill',
+  'Mutation.createBackfill',
+  'Mutation.cancelBackfill',
 ]);
 /** Fields that read each item. */
 const READING_ITEMS: ReadonlySet<string> = new Set(['Query.backfills']);

@@ -118,6 +118,58 @@ export type BackfillStatus =
   /** The REST API reported a status that this gateway does not know yet. */
   | 'UNKNOWN';
 
+/** What `createBackfill` re-runs. */
+export type CreateBackfillInput = {
+  /** Last date of the range, inclusive, as `YYYY-MM-DD`; not before `rangeStartDate`. */
+  readonly rangeEndDate: Scalars['Date']['input'];
+  /** First date of the range, inclusive, as `YYYY-MM-DD`. */
+  readonly rangeStartDate: Scalars['Date']['input'];
+  /** Id of the team that owns the transfer. Without it the request header `X-Team-Id` says the team, else the gateway's default. */
+  readonly teamId?: InputMaybe<Scalars['ID']['input']>;
+  /** Id of the transfer: a whole number from 1 to 9223372036854775807, best sent as a string. */
+  readonly transferId: Scalars['ID']['input'];
+};
+
+export type Mutation = {
+  readonly __typename?: 'Mutation';
+  /**
+   * Cancels a backfill that is `CREATED`, `SCHEDULED`, `RUNNING` or `FAILED`. Runs that are under way still complete. The
+   * answer is the cancelled backfill.
+   *
+   * Makes one upstream call, which is sent once: `PATCH /teams/{team}/backfills/{id}`. `CONFLICT`: it has ended already.
+   * `NOT_FOUND`: there is no such backfill, or it is another team's. `FORBIDDEN`: the credential may not edit transfers.
+   *
+   * Where the call got no definite answer the backfill is read once, and is the answer if it is `CANCELLED`. Else the code is
+   * `OUTCOME_UNKNOWN`: look at the backfill before you send it again.
+   */
+  readonly cancelBackfill?: Maybe<Backfill>;
+  /**
+   * Starts a backfill: re-runs a transfer for each date of a range. The answer is the new backfill, which is the
+   * `latestBackfill` of its transfer from then on.
+   *
+   * Makes one upstream call, which is sent once: `POST /teams/{team}/transfers/{transfer}/backfills`. The same create that
+   * is under way for the same caller already is not made again, and both get its answer. A date that does not exist and a
+   * range that ends before it starts are `BAD_USER_INPUT` without a call. What only the REST API can judge, such as a range
+   * that overlaps with an active backfill, is `BAD_USER_INPUT` with its words in `upstream.description`. `NOT_FOUND`: there is
+   * no such transfer, or it is another team's. `FORBIDDEN`: the credential may not edit transfers.
+   *
+   * `OUTCOME_UNKNOWN` means that the call was made and nobody can say whether the backfill was created. Never send it again
+   * then: look at `latestBackfill` of the transfer first.
+   */
+  readonly createBackfill?: Maybe<Backfill>;
+};
+
+
+export type MutationCancelBackfillArgs = {
+  id: Scalars['ID']['input'];
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+export type MutationCreateBackfillArgs = {
+  input: CreateBackfillInput;
+};
+
 export type Query = {
   readonly __typename?: 'Query';
   /**
@@ -306,11 +358,13 @@ export type ResolversTypes = {
   BackfillRunError: ResolverTypeWrapper<BackfillRunErrorRecord>;
   BackfillStatus: BackfillStatus;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  CreateBackfillInput: CreateBackfillInput;
   Date: ResolverTypeWrapper<Scalars['Date']['output']>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
+  Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -323,11 +377,13 @@ export type ResolversParentTypes = {
   BackfillList: BackfillListParent;
   BackfillRunError: BackfillRunErrorRecord;
   Boolean: Scalars['Boolean']['output'];
+  CreateBackfillInput: CreateBackfillInput;
   Date: Scalars['Date']['output'];
   DateTime: Scalars['DateTime']['output'];
   Float: Scalars['Float']['output'];
   ID: Scalars['ID']['output'];
   Int: Scalars['Int']['output'];
+  Mutation: Record<PropertyKey, never>;
   Query: Record<PropertyKey, never>;
   String: Scalars['String']['output'];
   Subscription: Record<PropertyKey, never>;
@@ -378,6 +434,11 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
   name: 'DateTime';
 }
 
+export type MutationResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  cancelBackfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType, RequireFields<MutationCancelBackfillArgs, 'id'>>;
+  createBackfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType, RequireFields<MutationCreateBackfillArgs, 'input'>>;
+};
+
 export type QueryResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   backfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType, RequireFields<QueryBackfillArgs, 'id'>>;
   backfills?: Resolver<ReadonlyArray<Maybe<ResolversTypes['Backfill']>>, ParentType, ContextType, RequireFields<QueryBackfillsArgs, 'ids'>>;
@@ -402,6 +463,7 @@ export type Resolvers<ContextType = GatewayContext> = {
   BackfillRunError?: BackfillRunErrorResolvers<ContextType>;
   Date?: GraphQLScalarType;
   DateTime?: GraphQLScalarType;
+  Mutation?: MutationResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   Subscription?: SubscriptionResolvers<ContextType>;
   Transfer?: TransferResolvers<ContextType>;

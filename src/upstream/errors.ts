@@ -12,6 +12,7 @@ export type UpstreamErrorKind =
   | 'overloaded'
   | 'timeout'
   | 'invalidResponse'
+  | 'outcomeUnknown'
   | 'tooManyCalls';
 
 /**
@@ -23,10 +24,11 @@ export type UpstreamErrorKind =
  * - `quota`: the credential has no calls left, so every other call with it fails too. A stale value may stand in.
  * - `upstream`: the REST API is in trouble. A stale value may stand in.
  * - `answer`: the response arrived and makes no sense.
+ * - `outcome`: a write may have arrived, and nothing says what became of it.
  * - `operation`: the GraphQL operation asked for too much.
  */
 export type ErrorSubject =
-  'request' | 'resource' | 'credential' | 'quota' | 'upstream' | 'answer' | 'operation';
+  'request' | 'resource' | 'credential' | 'quota' | 'upstream' | 'answer' | 'outcome' | 'operation';
 
 const SUBJECTS = {
   badRequest: 'request',
@@ -41,6 +43,7 @@ const SUBJECTS = {
   overloaded: 'upstream',
   timeout: 'upstream',
   invalidResponse: 'answer',
+  outcomeUnknown: 'outcome',
   tooManyCalls: 'operation',
 } as const satisfies Record<UpstreamErrorKind, ErrorSubject>;
 
@@ -54,10 +57,15 @@ export interface UpstreamDetails {
   readonly requestId?: string;
 }
 
+/** What a write does. */
+export type WriteKind = 'create' | 'cancel';
+
 export interface UpstreamErrorOptions {
   readonly details?: UpstreamDetails;
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
+  /** The write that failed; undefined for a read. */
+  readonly write?: WriteKind;
 }
 
 /** The one error that leaves `upstream/`. Its message is for logs and never holds text of the upstream's. */
@@ -66,6 +74,7 @@ export class UpstreamError extends Error {
   readonly kind: UpstreamErrorKind;
   readonly details: UpstreamDetails | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly write: WriteKind | undefined;
 
   constructor(kind: UpstreamErrorKind, message: string, options: UpstreamErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
@@ -74,6 +83,7 @@ export class UpstreamError extends Error {
     this.kind = kind;
     this.details = options.details;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.write = options.write;
   }
 
   get subject(): ErrorSubject {

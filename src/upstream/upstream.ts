@@ -21,6 +21,8 @@ import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import type { Scope } from './transport/circuits.ts';
 import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
+import { estimateWrites } from './writes/estimate.ts';
+import { createWrites, type Writes } from './writes/writes.ts';
 
 /** Durations are in milliseconds. */
 export interface UpstreamSettings {
@@ -67,7 +69,8 @@ export interface Reads {
 /** The REST API as the rest of the gateway sees it. */
 export interface Upstream extends Reads {
   /** The same reads without any call, for what they would cost. */
-  readonly estimate: Reads;
+  readonly estimate: Reads & { readonly writes: Writes };
+  readonly writes: Writes;
   /** The last known state of a backfill, marked as stale, while it may stand in for one that cannot be had. */
   lastKnown(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
@@ -79,7 +82,7 @@ export interface Upstream extends Reads {
   close(): Promise<void>;
 }
 
-/** Joins the rooms of `upstream/`. Calls run downwards: reads → cache → quota, rest → transport. */
+/** Joins the rooms of `upstream/`. Calls run downwards: writes → reads → cache → quota, rest → transport. */
 export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): Upstream {
   const { ttlMs, finalTtlMs, staleMs, staleAfterMs, maxBytes, hourlyQuota, replicas } = settings;
   const { timeoutMs, maxConcurrency, pollMs } = settings;
@@ -148,7 +151,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   return {
     backfills: createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }),
     incompleteBackfills: createIncompleteBackfills({ teamOf, isSaving, clock, metrics }),
-    estimate: createEstimate({ teamOf, clock }),
+    estimate: { ...createEstimate({ teamOf, clock }), writes: estimateWrites },
+    writes: createWrites({ teamOf, client, admission, clock, timeoutMs }),
     lastKnown: (context, teamId, id) =>
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
     quota: governor,

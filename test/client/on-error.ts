@@ -2,7 +2,8 @@
 import { ERROR_CODES, type ErrorCode, type GatewayError } from '../../src/graphql/error-codes.ts';
 import type { Answer } from './client.ts';
 
-export type Reaction = 'sign in' | 'show as missing' | 'show as busy' | 'show what to correct' | 'report';
+export type Reaction =
+  'sign in' | 'show as missing' | 'show as busy' | 'show what to correct' | 'show as unknown' | 'report';
 
 /** A code that is added to the gateway's table does not compile here until it has its case. */
 export function reactionTo(code: ErrorCode): Reaction {
@@ -22,6 +23,8 @@ export function reactionTo(code: ErrorCode): Reaction {
     case 'CONFLICT':
     case 'REQUEST_LIMIT_EXCEEDED':
       return 'show what to correct';
+    case 'OUTCOME_UNKNOWN':
+      return 'show as unknown';
     case 'UPSTREAM_INVALID_RESPONSE':
     case 'INTERNAL_SERVER_ERROR':
     case 'GRAPHQL_PARSE_FAILED':

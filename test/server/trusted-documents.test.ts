@@ -181,6 +181,22 @@ describe('with trusted documents, anything else', () => {
   });
 });
 
+describe('a mutation', () => {
+  const CANCEL = 'mutation { cancelBackfill(id: "1001") { status } }';
+
+  it('runs where it is listed, and not otherwise', async () => {
+    for (const documents of [{ cancel: CANCEL }, { status: STATUS }]) {
+      const stack = await startWith(documents);
+      stack.world.addBackfill({ id: '1001', transferId: '5', status: 'RUNNING' });
+      const isListed = 'cancel' in documents;
+      const response = await post(stack, { documentId: 'cancel' });
+      expect(response.status).toBe(isListed ? 200 : 403);
+      expect((await post(stack, { query: CANCEL })).status).toBe(403);
+      expect(stack.sandbox.calls.count('updateBackfillStatus')).toBe(isListed ? 1 : 0);
+    }
+  });
+});
+
 describe('TRUSTED_DOCUMENTS', () => {
   const faultsOf = (run: () => unknown): readonly string[] => {
     try {

@@ -1,6 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import { answerTooLarge, MAX_ANSWER, noRoomForAnswer, noRoomForEvent } from '../../graphql/answer-budget.ts';
+import { answerLost } from '../../graphql/errors.ts';
 import type { Shares, ShareSize } from '../../shares.ts';
 import type { FinishResult } from './error-results.ts';
 import { type GatewayPlugin, type RequestState, roomOf } from './request-state.ts';
@@ -21,7 +22,8 @@ export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlu
     const text = JSON.stringify(result);
     const bytes = Buffer.byteLength(text);
     if (bytes <= MAX_ANSWER.bytes) return { text, bytes };
-    return { text: JSON.stringify(finish({ data: null, errors: [answerTooLarge()] }, state)), bytes: 0 };
+    const error = state.operation?.type === 'mutation' ? answerLost(answerTooLarge()) : answerTooLarge();
+    return { text: JSON.stringify(finish({ data: null, errors: [error] }, state)), bytes: 0 };
   }
 
   return {
@@ -47,7 +49,7 @@ export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlu
         if (roomOf(state, unsent, caller).set(bytes)) return text;
         state.isRefused = true;
         // Yoga answers with what is thrown here in the place of the answer, as its status is to be another one.
-        throw noRoomForAnswer();
+        throw state.operation?.type === 'mutation' ? answerLost(noRoomForAnswer()) : noRoomForAnswer();
       };
       setResult({ ...result, stringify } as Result);
     },

@@ -2,6 +2,7 @@ import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
 import { AnswerBudget, type AnswerRoom, MAX_ANSWER } from '../../graphql/answer-budget.ts';
 import { estimateAnswer } from '../../graphql/answer-estimate.ts';
 import type { GatewayContext } from '../../graphql/context.ts';
+import { answerLost } from '../../graphql/errors.ts';
 import type { Shares } from '../../shares.ts';
 import { type GatewayPlugin, roomOf, type ServerContext } from './request-state.ts';
 
@@ -19,7 +20,9 @@ export function useAnswerLimits(unsent: Shares): GatewayPlugin {
       if (budget === undefined) return undefined;
       return {
         onExecuteDone({ setResult }) {
-          if (budget.isExceeded) setResult(budget.refusal());
+          if (!budget.isExceeded) return;
+          const hasWritten = state.operation?.type === 'mutation';
+          setResult(hasWritten ? { data: null, errors: [answerLost(budget.error())] } : budget.refusal());
         },
       };
     },

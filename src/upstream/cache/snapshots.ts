@@ -41,6 +41,8 @@ export interface Moments {
   readonly confirmedAt: number;
   /** The end of the freshness lifetime. Until then the value is given out without asking. */
   readonly freshUntil: number;
+  /** Whether a write may have changed it since it was asked for, so that it has to be asked for again. */
+  readonly isDoubted?: boolean;
 }
 
 /** The time of creation has whole seconds. Of two backfills of one second the one with the greater id is the newer. */

@@ -1,11 +1,12 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
-import { UpstreamError } from '../errors.ts';
+import { UpstreamError, type WriteKind } from '../errors.ts';
 import type { BackfillRecord } from '../rest/records.ts';
 import { factsOf } from '../rest/statuses.ts';
 import { formatUtc } from '../rest/timestamps.ts';
+import { createChanges } from './changes.ts';
 import type { Freshness, FreshnessOf } from './freshness.ts';
-import type { KeptBackfill, KeptLatest } from './kept.ts';
+import type { Kept, KeptBackfill, KeptLatest } from './kept.ts';
 import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import {
@@ -30,6 +31,11 @@ import { confirmation, dueAt, type KnownList, knownList, newestOf, type TeamList
  * **Order.** Answers overtake each other on their way. Where the calls of two answers did not overlap, the later call
  * gave the later state. Where they did, the state that is further on counts. All readers get what is kept then, whichever
  * answer was theirs.
+ *
+ * **Writes.** What a write was answered is kept like any answer, and each resource that it changed has begun a new
+ * generation. An answer of a read that was sent before is of an older one: it replaces nothing that is known since, unless
+ * it is further on. Where nothing is known since, as after a write whose outcome is unknown, what is known is in doubt: it
+ * may stand in while the REST API is in trouble, and is otherwise asked for again by whoever wants it.
  */
 export interface TeamStore {
   /** What is known of the resource and may be shown. `freshUntil` ends with the authority at the latest. */
@@ -61,6 +67,15 @@ export interface TeamStore {
   staleList(): KnownList | undefined;
   /** Keeps the list and each backfill in it. */
   keepList(records: readonly BackfillRecord[], isWhole: boolean, sentAt: number): ListReading;
+  /**
+   * Keeps what a write was answered. A backfill that it created is the latest of its transfer.
+   * @param sentAt when its call began
+   */
+  keepWritten(write: WriteKind, record: BackfillRecord, sentAt: number): Known;
+  /** After a write that may have changed the resource, and with it the list: both are to be asked for again. */
+  doubt(resource: Resource): void;
+  /** After an answer that says nothing but that the credential is known. */
+  keepAcquaintance(): void;
   /** Renews what the list confirms by absence; undefined where only the resource's own endpoint can say. */
   confirmByList(resource: Resource, list: TeamList): Known | undefined;
   /** After a 403: drops the resource, and shows nothing until a read is accepted again. */
@@ -101,6 +116,7 @@ export function createTeamStore<Team extends object>(
   /** When the last 403 came, and whether no read has been accepted since. */
   let refusedAt = -Infinity;
   let isRefused = false;
+  const changes = createChanges();
 
   // A team and the ids in it hold only digits, so no two resources share a key.
   const backfillKey = (id: ResourceId): string => `${teamId}/backfill/${id}`;
@@ -142,6 +158,27 @@ export function createTeamStore<Team extends object>(
     return target && joined(pointer, target);
   }
 
+  /** Whether a list that was sent at the moment says of the resource what was before a write. */
+  function isBeforeChange({ kind, id }: Resource, { outcome }: Known, sentAt: number): boolean {
+    if (sentAt < changes.at(kind === 'latest' ? latestKey(id) : backfillKey(id))) return true;
+    return kind === 'latest' && 'record' in outcome && sentAt < changes.at(backfillKey(outcome.id));
+  }
+
+  /** The ids of a list with the backfills that were written after it was sent. */
+  function withWritten(ids: ReadonlySet<ResourceId>, sentAt: number): ReadonlySet<ResourceId> {
+    const begun: ResourceId[] = [];
+    const rest = new Set(ids);
+    for (const written of changes.writtenSince(sentAt)) {
+      const known = backfill(written);
+      if (known === undefined || !('record' in known.outcome)) continue;
+      const { id, record } = known.outcome;
+      const listed = factsOf(record.status)?.listed;
+      if (listed === true && !rest.has(id)) begun.push(id);
+      if (listed === false) rest.delete(id);
+    }
+    return begun.length === 0 ? rest : new Set([...begun, ...rest]);
+  }
+
   function authorityUntil({ outcome, verifiedAt }: Known): number {
     return (outcome instanceof UpstreamError ? Math.max(acceptedAt, verifiedAt) : acceptedAt) + AUTHORITY_MS;
   }
@@ -181,22 +218,45 @@ export function createTeamStore<Team extends object>(
     const id = record.transfer_backfill_id;
     const kept = backfill(id);
     const given = snapshotOf(record, kept);
+    const before = kept === undefined || kept.outcome instanceof UpstreamError ? undefined : kept.outcome;
+    const at = changes.at(backfillKey(id));
+    const isKnownSince = before !== undefined && kept !== undefined && kept.verifiedAt >= at;
+    if (sentAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
     const isOvertaken =
-      kept !== undefined &&
-      kept.verifiedAt > sentAt &&
-      !(kept.outcome instanceof UpstreamError) &&
-      isFurtherOn(kept.outcome, given);
-    const entry = {
+      before !== undefined && kept !== undefined && kept.verifiedAt > sentAt && isFurtherOn(before, given);
+    const entry: KeptBackfill = {
       kind: 'backfill',
-      outcome: isOvertaken ? kept.outcome : given,
+      outcome: isOvertaken ? before : given,
       ...momentsFromNow(lifetimeMs),
-    } as const;
-    if (mayKeep(sentAt, entry)) partition.set(backfillKey(id), entry);
-    return entry;
+    };
+    return keep(backfillKey(id), entry, sentAt, sentAt < at && !isKnownSince);
   }
 
-  /** Points the transfer to its latest backfill, unless an answer that came meanwhile knew of a newer one. */
-  function keepLatest(transferId: ResourceId, target: KeptBackfill, sentAt: number, moments: Moments): Known {
+  /** Keeps an entry, where that may be. Returns it. */
+  function keep<Entry extends KeptBackfill | KeptLatest>(
+    key: string,
+    entry: Entry,
+    sentAt: number,
+    isDoubted: boolean,
+  ): Entry {
+    const isKept = mayKeep(sentAt, entry);
+    const told = isDoubted ? doubted(entry) : entry;
+    if (isKept) partition.set(key, told);
+    return told;
+  }
+
+  /**
+   * Points the transfer to its latest backfill, unless an answer that came meanwhile knew of a newer one.
+   * @param sentAt when the call began; for the list `Infinity`, where it is known to tell the newest
+   * @param askedAt when the call began
+   */
+  function keepLatest(
+    transferId: ResourceId,
+    target: KeptBackfill,
+    sentAt: number,
+    moments: Moments,
+    askedAt = sentAt,
+  ): Known {
     const pointer = latest(transferId);
     const kept = keptOf({ kind: 'latest', teamId, id: transferId });
     const isOvertaken =
@@ -209,9 +269,10 @@ export function createTeamStore<Team extends object>(
     if (isOvertaken) return kept;
     const backfillId = 'record' in target.outcome ? target.outcome.id : target.outcome;
     const namedAt = clock.monotonic();
+    const at = changes.at(latestKey(transferId));
+    const isKnownSince = pointer !== undefined && kept !== undefined && pointer.verifiedAt >= at;
     const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
-    if (mayKeep(sentAt, entry)) partition.set(latestKey(transferId), entry);
-    return joined(entry, target);
+    return joined(keep(latestKey(transferId), entry, sentAt, askedAt < at && !isKnownSince), target);
   }
 
   function momentsFromNow(lifetimeMs: number): Moments {
@@ -235,13 +296,11 @@ export function createTeamStore<Team extends object>(
       if (due <= clock.monotonic()) continue;
       const isNews = !('record' in known.outcome) || isNewer(newest, known.outcome);
       const isSame = 'record' in known.outcome && known.outcome.id === newest.id;
-      if (!isNews && (!isSame || known.verifiedAt > sentAt)) continue;
+      if (!isNews && (!isSame || known.verifiedAt > sentAt || isBeforeChange(resource, known, sentAt)))
+        continue;
       const { verifiedAt } = known;
-      keepLatest(transferId, row, Infinity, {
-        verifiedAt,
-        confirmedAt: clock.monotonic(),
-        freshUntil: Math.min(until, due),
-      });
+      const moments = { verifiedAt, confirmedAt: clock.monotonic(), freshUntil: Math.min(until, due) };
+      keepLatest(transferId, row, Infinity, moments, sentAt);
     }
   }
 
@@ -310,9 +369,8 @@ export function createTeamStore<Team extends object>(
       // It was found meanwhile, and the REST API deletes no backfill, so the 404 is from before it was there.
       if (kept !== undefined && kept.verifiedAt > sentAt && 'record' in kept.outcome)
         return withAuthority(kept);
-      if (mayKeep(sentAt, entry)) partition.set(backfillKey(id), entry);
-      else partition.delete(backfillKey(id));
-      return entry;
+      if (!mayKeep(sentAt, entry)) partition.delete(backfillKey(id));
+      return keep(backfillKey(id), entry, sentAt, sentAt < changes.at(backfillKey(id)));
     },
 
     keepList(records, isWhole, sentAt) {
@@ -330,8 +388,9 @@ export function createTeamStore<Team extends object>(
         readAt,
         fetchedAt: formatUtc(clock.now()),
         freshUntil,
-        ids: new Set(rows.keys()),
+        ids: withWritten(new Set(rows.keys()), sentAt),
         isWhole,
+        isDoubted: sentAt < changes.at(listKey),
       } as const;
       if (sentAt >= refusedAt) partition.set(listKey, reading);
       followNewest(rows, sentAt, freshUntil);
@@ -340,8 +399,10 @@ export function createTeamStore<Team extends object>(
 
     confirmByList(resource, read) {
       const known = isRefused ? undefined : keptOf(resource);
-      const confirmed = known && confirmation(read, resource, known, clock.monotonic(), lifetimes());
-      if (known === undefined || confirmed === undefined) return undefined;
+      if (known === undefined || isBeforeChange(resource, known, read.sentAt)) return undefined;
+      const moments = confirmation(read, resource, known, clock.monotonic(), lifetimes());
+      if (moments === undefined) return undefined;
+      const confirmed = { ...moments, isDoubted: false };
       if (resource.kind === 'latest') {
         const pointer = latest(resource.id);
         if (pointer !== undefined) partition.set(latestKey(resource.id), { ...pointer, ...confirmed });
@@ -353,6 +414,36 @@ export function createTeamStore<Team extends object>(
       }
       return withAuthority({ ...known, ...confirmed });
     },
+
+    keepWritten(write, record, sentAt) {
+      partitions.accept(partition);
+      const at = clock.monotonic();
+      const { changingMs, finalMs } = lifetimes();
+      const { transfer_backfill_id: id, transfer_id: transferId } = record;
+      const isFinal = factsOf(record.status)?.final ?? false;
+      const entry = keepBackfill(record, sentAt, isFinal ? finalMs : changingMs);
+      if (write === 'create') {
+        keepLatest(transferId, entry, sentAt, momentsFromNow(changingMs));
+        changes.note(latestKey(transferId), at);
+      }
+      changes.note(backfillKey(id), at, id);
+      const known = list();
+      if (known !== undefined) {
+        partition.set(listKey, { ...known, ids: withWritten(known.ids, known.sentAt) });
+      }
+      return entry;
+    },
+
+    doubt({ kind, id }) {
+      const at = clock.monotonic();
+      for (const key of [kind === 'latest' ? latestKey(id) : backfillKey(id), listKey]) {
+        changes.note(key, at);
+        const kept = partition.get(key);
+        if (kept !== undefined) partition.set(key, doubted(kept));
+      }
+    },
+
+    keepAcquaintance: () => partitions.accept(partition),
 
     refuse(resource) {
       partitions.accept(partition);
@@ -369,6 +460,11 @@ export function createTeamStore<Team extends object>(
   };
 }
 
+/** The entry as one that is to be asked for again. */
+function doubted<Entry extends Kept>(entry: Entry): Entry {
+  return { ...entry, isDoubted: true, freshUntil: -Infinity };
+}
+
 /** A latest backfill is as fresh as both what it is and which one it is. */
 function joined(pointer: Moments, target: KeptBackfill): Known {
   return {
@@ -376,5 +472,6 @@ function joined(pointer: Moments, target: KeptBackfill): Known {
     verifiedAt: pointer.verifiedAt,
     confirmedAt: Math.min(pointer.confirmedAt, target.confirmedAt),
     freshUntil: Math.min(pointer.freshUntil, target.freshUntil),
+    isDoubted: pointer.isDoubted === true || target.isDoubted === true,
   };
 }

@@ -34,6 +34,8 @@ export interface TeamList {
   readonly ids: ReadonlySet<ResourceId>;
   /** Whether it is complete, so that absence from it means something. */
   readonly isWhole: boolean;
+  /** Whether a write may have changed it since it was asked for. */
+  readonly isDoubted?: boolean;
 }
 
 /** The list as it is shown. */
@@ -54,6 +56,7 @@ export interface KnownList {
   readonly sentAt: number;
   readonly readAt: number;
   readonly freshUntil: number;
+  readonly isDoubted: boolean;
 }
 
 /**
@@ -61,7 +64,7 @@ export interface KnownList {
  * @param outcomeOf what is kept of a backfill now; undefined where it is not kept any more
  */
 export function knownList(
-  { ids, isWhole, fetchedAt, sentAt, readAt, freshUntil }: Omit<TeamList, 'kind'>,
+  { ids, isWhole, fetchedAt, sentAt, readAt, freshUntil, isDoubted = false }: TeamList,
   outcomeOf: (id: ResourceId) => Known['outcome'] | undefined,
 ): KnownList {
   const items: BackfillSnapshot[] = [];
@@ -71,7 +74,8 @@ export function knownList(
     if (outcome === undefined || !('record' in outcome)) isPartial = true;
     else if (isListed({ outcome }) !== false) items.push(outcome);
   }
-  return { snapshot: { items, isPartial, fetchedAt, isStale: false }, sentAt, readAt, freshUntil };
+  const snapshot = { items, isPartial, fetchedAt, isStale: false };
+  return { snapshot, sentAt, readAt, freshUntil, isDoubted };
 }
 
 const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;

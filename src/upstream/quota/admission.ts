@@ -13,8 +13,14 @@ export interface Admission {
    */
   assertMayCall(credential: Credential, teamId: string, priority: Priority, reason: CallReason): void;
   /**
+   * The same for a write, which only a closed gate refuses: a person waits for it, and a refusal of reads is not its own.
+   * @throws {UpstreamError} as the gate does
+   */
+  assertMayWrite(credential: Credential): void;
+  /**
    * Records what a call's failure says about the credential.
-   * @param resource names what was asked for within its team; undefined for a list that nobody asked for, whose 403 is its own
+   * @param resource names what was asked for within its team; undefined for a list that nobody asked for and for a write,
+   * whose 403 is their own
    */
   recordFailure(error: UpstreamError, credential: Credential, teamId: string, resource?: string): void;
   /** Records that a call was accepted. */
@@ -37,6 +43,11 @@ export function createAdmission({ gate, refusals, governor, partitions }: Admiss
       refusals.assertNone({ credentialId: id, teamId });
       governor.assertAffordable(id, priority);
       governor.expectCall(id, reason);
+    },
+
+    assertMayWrite(credential) {
+      gate.assertOpen(credential);
+      governor.expectCall(credential.id, 'miss');
     },
 
     recordFailure(error, credential, teamId, resource) {

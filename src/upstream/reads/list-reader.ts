@@ -15,6 +15,8 @@ export interface ListReader {
   readonly isUnderWay: boolean;
   /** Reads the list once for all who ask while it is being read. The first of those who began it pays. */
   read(payers: readonly Payer[]): ListCall;
+  /** Lets nobody join the reading that is under way any more. */
+  forgetUnderWay(): void;
 }
 
 export interface ListCall {
@@ -91,10 +93,11 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       lateAfter(timeoutMs);
     });
     const reading = readOnce(payers, () => onSent()).finally(() => {
-      underWay = undefined;
+      if (underWay === call) underWay = undefined;
       for (const cancel of timers) cancel();
     });
-    return { beganAt, reading, isLate };
+    const call = { beganAt, reading, isLate };
+    return call;
   }
 
   function isResting(): boolean {
@@ -130,6 +133,9 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     read(payers) {
       underWay ??= begin(payers);
       return underWay;
+    },
+    forgetUnderWay() {
+      underWay = undefined;
     },
   };
 }

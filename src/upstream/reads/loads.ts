@@ -17,6 +17,8 @@ export interface Loads<Value> {
    * @param beganAt monotonic milliseconds; now, where it begins with the call
    */
   share(name: string, begin: () => Promise<Value>, beganAt?: number): Load<Value>;
+  /** Lets nobody join the load that is under way any more. */
+  forget(name: string): void;
 }
 
 /** @param staleAfterMs `STALE_AFTER_MS`; 0 for never */
@@ -34,7 +36,7 @@ export function createLoads<Value>(
       let cancel = (): void => undefined;
       const load: Load<Value> = {
         known: begin().finally(() => {
-          underWay.delete(name);
+          if (underWay.get(name) === load) underWay.delete(name);
           cancel();
         }),
         isLate() {
@@ -48,5 +50,6 @@ export function createLoads<Value>(
       underWay.set(name, load);
       return load;
     },
+    forget: (name) => void underWay.delete(name),
   };
 }

@@ -1,6 +1,6 @@
 import type { Known, Resource } from '../cache/snapshots.ts';
 import type { TeamStore } from '../cache/store.ts';
-import type { KnownList } from '../cache/team-list.ts';
+import type { TeamList } from '../cache/team-list.ts';
 import type { Priority } from '../quota/governor.ts';
 import type { Caller } from '../rest/client.ts';
 import type { OperationCost } from './operation-cost.ts';
@@ -83,6 +83,7 @@ const NO_CACHE_MS = 1_000;
 
 /** Whether the reader wants no other answer than this. */
 export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): boolean {
+  if (known.isDoubted === true) return false;
   switch (mode.kind) {
     case 'fresh':
       return known.freshUntil >= now;
@@ -95,10 +96,11 @@ export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): 
 
 /** Whether the reader wants no other list than this. */
 export function isListGoodEnough(
-  { readAt, freshUntil }: Pick<KnownList, 'readAt' | 'freshUntil'>,
+  { readAt, freshUntil, isDoubted }: Pick<TeamList, 'readAt' | 'freshUntil' | 'isDoubted'>,
   { mode }: ReadContext,
   now: number,
 ): boolean {
+  if (isDoubted === true) return false;
   switch (mode.kind) {
     case 'fresh':
       return freshUntil >= now;

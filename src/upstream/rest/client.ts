@@ -4,16 +4,20 @@ import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { Credential } from '../credentials.ts';
-import { type UpstreamDetails, UpstreamError } from '../errors.ts';
+import { type UpstreamDetails, UpstreamError, type WriteKind } from '../errors.ts';
 import { ACCEPTED_ENCODINGS } from '../transport/content-encoding.ts';
 import type { HttpResponse } from '../transport/http.ts';
+import type { ExchangeObserver } from '../transport/request.ts';
 import type { ResilientHttp } from '../transport/resilience.ts';
-import { invalidResponse, readData } from './envelope.ts';
+import { invalidResponse, readData, readWriteAnswer } from './envelope.ts';
 import { createLargeBodies, LARGE_BODY_CHARACTERS } from './large-bodies.ts';
 import { type BackfillRecord, backfillRecord } from './records.ts';
+import { failureOf } from './write-failures.ts';
 
 /** operationIds of the REST API's OpenAPI document. */
-type UpstreamOperation = 'getBackfillById' | 'getLatestBackfill' | 'listIncompleteBackfills';
+type ReadOperation = 'getBackfillById' | 'getLatestBackfill' | 'listIncompleteBackfills';
+type WriteOperation = 'createBackfill' | 'updateBackfillStatus';
+type UpstreamOperation = ReadOperation | WriteOperation;
 
 /** On whose behalf a call is made. */
 export interface Caller {
@@ -23,13 +27,29 @@ export interface Caller {
   readonly traceparent: string | undefined;
 }
 
-export interface CallOptions {
-  /** The deadline of the call, in milliseconds from now. */
-  readonly timeoutMs: number;
+export interface WriteCallOptions {
   /** Whether the REST API has accepted the credential before. */
   readonly isAccepted: boolean;
   /** Called for each HTTP exchange that is really made, retries included. */
   readonly onExchange: () => void;
+}
+
+export interface CallOptions extends WriteCallOptions {
+  /** The deadline of the call, in milliseconds from now. */
+  readonly timeoutMs: number;
+}
+
+/** Dates, both inclusive, as `YYYY-MM-DD`. */
+export interface DateRange {
+  readonly start: string;
+  readonly end: string;
+}
+
+/** The backfill as a write left it. */
+export interface Written {
+  readonly record: BackfillRecord;
+  /** The REST API's id of the request, where it gave one. */
+  readonly upstreamRequestId: string | undefined;
 }
 
 /** The REST API's operations, one method each. Every method rejects with an {@link UpstreamError} and nothing else. */
@@ -54,6 +74,24 @@ export interface BackfillsClient {
     teamId: ResourceId,
     options: CallOptions,
   ): Promise<IncompleteBackfills>;
+  /**
+   * `POST /teams/{team}/transfers/{transfer}/backfills`, sent once. Rejects with `outcomeUnknown` where nobody can know
+   * what became of it.
+   */
+  createBackfill(
+    caller: Caller,
+    teamId: ResourceId,
+    transferId: ResourceId,
+    range: DateRange,
+    options: WriteCallOptions,
+  ): Promise<Written>;
+  /** `PATCH /teams/{team}/backfills/{backfill}`, likewise. A backfill that has ended before is a `conflict`. */
+  cancelBackfill(
+    caller: Caller,
+    teamId: ResourceId,
+    backfillId: ResourceId,
+    options: WriteCallOptions,
+  ): Promise<Written>;
 }
 
 /** The incomplete backfills of a team, newest first. */
@@ -63,11 +101,18 @@ export interface IncompleteBackfills {
   readonly isWhole: boolean;
 }
 
+const WRITES = {
+  create: { operation: 'createBackfill', method: 'POST' },
+  cancel: { operation: 'updateBackfillStatus', method: 'PATCH' },
+} as const satisfies Readonly<Record<WriteKind, object>>;
+
 /** A full list of full reports has about 10 MiB. */
 const MAX_BODY_BYTES: Readonly<Record<UpstreamOperation, number>> = {
   getBackfillById: 4 * 1024 * 1024,
   getLatestBackfill: 4 * 1024 * 1024,
   listIncompleteBackfills: 16 * 1024 * 1024,
+  createBackfill: 4 * 1024 * 1024,
+  updateBackfillStatus: 4 * 1024 * 1024,
 };
 /** maxItems of the list in the OpenAPI document. */
 const LIST_LIMIT = 100;
@@ -90,16 +135,16 @@ export function createBackfillsClient({
 }: BackfillsClientDeps): BackfillsClient {
   const largeBodies = createLargeBodies(clock);
 
-  async function call<Value>(
+  /** Makes a call, and reports how it went. */
+  async function observed<Value>(
     operation: UpstreamOperation,
     caller: Caller,
-    teamId: ResourceId,
-    path: string,
-    { timeoutMs, isAccepted, onExchange }: CallOptions,
-    read: (data: unknown, response: HttpResponse, secrets: readonly string[]) => Value,
+    onExchange: () => void,
+    call: (exchanges: ExchangeObserver) => Promise<HttpResponse>,
+    parse: (response: HttpResponse, secrets: readonly string[]) => Value,
+    failed: (error: UpstreamError) => UpstreamError = (error) => error,
   ): Promise<Value> {
     const startedAt = clock.monotonic();
-    const secrets = [caller.credential.token, upstreamHost];
     let made = 0;
     const record = (outcome: string): void =>
       metrics.recordUpstreamCall(operation, outcome, clock.monotonic() - startedAt);
@@ -111,28 +156,83 @@ export function createBackfillsClient({
       spent: record,
     };
     try {
-      const response = await http.get({
-        timeoutMs,
-        isAccepted,
-        credentialId: caller.credential.id,
-        teamId,
-        path: `/teams/${teamId}${path}`,
-        headers: headersFor(caller),
-        isList: operation === 'listIncompleteBackfills',
-        maxBytes: MAX_BODY_BYTES[operation],
-        exchanges,
-      });
-      const parse = (): Value => read(readData(response, secrets, clock.now()), response, secrets);
-      const value = response.text.length > LARGE_BODY_CHARACTERS ? await largeBodies(parse) : parse();
+      const response = await call(exchanges);
+      const secrets = [caller.credential.token, upstreamHost];
+      const parseIt = (): Value => parse(response, secrets);
+      const isLarge = response.text.length > LARGE_BODY_CHARACTERS;
+      const value = isLarge ? await largeBodies(parseIt) : parseIt();
       record('ok');
       return value;
-    } catch (error) {
-      if (!(error instanceof UpstreamError)) throw error;
+    } catch (thrown) {
+      if (!(thrown instanceof UpstreamError)) throw thrown;
+      const error = failed(thrown);
       // What a circuit refused, or got no slot, was no call.
       if (made > 0) record(error.kind);
-      if (error.kind === 'invalidResponse') reportDrift(operation, caller, error.message, error.details);
+      if (thrown.kind === 'invalidResponse') reportDrift(operation, caller, thrown.message, thrown.details);
       throw error;
     }
+  }
+
+  function read<Value>(
+    operation: ReadOperation,
+    caller: Caller,
+    teamId: ResourceId,
+    path: string,
+    { timeoutMs, isAccepted, onExchange }: CallOptions,
+    parse: (data: unknown, response: HttpResponse, secrets: readonly string[]) => Value,
+  ): Promise<Value> {
+    return observed(
+      operation,
+      caller,
+      onExchange,
+      (exchanges) =>
+        http.get({
+          timeoutMs,
+          isAccepted,
+          credentialId: caller.credential.id,
+          teamId,
+          path: `/teams/${teamId}${path}`,
+          headers: headersFor(caller),
+          isList: operation === 'listIncompleteBackfills',
+          maxBytes: MAX_BODY_BYTES[operation],
+          exchanges,
+        }),
+      (response, secrets) => parse(readData(response, secrets, clock.now()), response, secrets),
+    );
+  }
+
+  function write(
+    kind: WriteKind,
+    caller: Caller,
+    teamId: ResourceId,
+    path: string,
+    body: Readonly<Record<string, string>>,
+    { isAccepted, onExchange }: WriteCallOptions,
+    parse: (data: unknown, response: HttpResponse, secrets: readonly string[]) => BackfillRecord,
+  ): Promise<Written> {
+    const { operation, method } = WRITES[kind];
+    return observed(
+      operation,
+      caller,
+      onExchange,
+      (exchanges) =>
+        http.send({
+          isAccepted,
+          credentialId: caller.credential.id,
+          teamId,
+          method,
+          path: `/teams/${teamId}${path}`,
+          headers: { ...headersFor(caller), 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+          maxBytes: MAX_BODY_BYTES[operation],
+          exchanges,
+        }),
+      (response, secrets) => {
+        const { data, requestId } = readWriteAnswer(response, secrets, clock.now());
+        return { record: parse(data, response, secrets), upstreamRequestId: requestId };
+      },
+      (error) => failureOf(kind, error),
+    );
   }
 
   function reportDrift(
@@ -146,11 +246,11 @@ export function createBackfillsClient({
 
   return {
     getBackfill: (caller, teamId, backfillId, options) =>
-      call('getBackfillById', caller, teamId, `/backfills/${backfillId}`, options, (data, ...rest) =>
+      read('getBackfillById', caller, teamId, `/backfills/${backfillId}`, options, (data, ...rest) =>
         readBackfill(data, 'transfer_backfill_id', backfillId, ...rest),
       ),
     getLatestBackfill: (caller, teamId, transferId, options) =>
-      call(
+      read(
         'getLatestBackfill',
         caller,
         teamId,
@@ -159,7 +259,7 @@ export function createBackfillsClient({
         (data, ...rest) => readBackfill(data, 'transfer_id', transferId, ...rest),
       ),
     async listIncompleteBackfills(caller, teamId, options) {
-      const { faults, ...list } = await call(
+      const { faults, ...list } = await read(
         'listIncompleteBackfills',
         caller,
         teamId,
@@ -172,6 +272,26 @@ export function createBackfillsClient({
       }
       return list;
     },
+    createBackfill: (caller, teamId, transferId, { start, end }, options) =>
+      write(
+        'create',
+        caller,
+        teamId,
+        `/transfers/${transferId}/backfills`,
+        { range_start: start, range_end: end },
+        options,
+        (data, ...rest) => readBackfill(data, 'transfer_id', transferId, ...rest),
+      ),
+    cancelBackfill: (caller, teamId, backfillId, options) =>
+      write(
+        'cancel',
+        caller,
+        teamId,
+        `/backfills/${backfillId}`,
+        { status: 'CANCELLED' },
+        options,
+        (data, ...rest) => readBackfill(data, 'transfer_backfill_id', backfillId, ...rest),
+      ),
   };
 }
 

@@ -69,8 +69,41 @@ const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
  * @throws {UpstreamError} for every other response, after the error table of the contract
  */
 export function readData(response: HttpResponse, secrets: readonly string[], now: number): unknown {
+  return dataIn(parseBody(response), response.status === 200, response, secrets, now);
+}
+
+/** What a write was answered. */
+export interface WriteAnswer {
+  readonly data: unknown;
+  /** The REST API's id of the request, where it gave one. */
+  readonly requestId: string | undefined;
+}
+
+/**
+ * The same of a write, whose success may have any 2xx: what was done is not to be taken for undone.
+ * @throws {UpstreamError} as {@link readData}
+ */
+export function readWriteAnswer(
+  response: HttpResponse,
+  secrets: readonly string[],
+  now: number,
+): WriteAnswer {
   const body = parseBody(response);
-  if (response.status === 200 && isObject(body) && (body['error'] ?? null) === null) {
+  const isSuccess = response.status >= 200 && response.status < 300;
+  const data = dataIn(body, isSuccess, response, secrets, now);
+  const id = isObject(body) && isObject(body['meta']) ? body['meta']['request_id'] : undefined;
+  return { data, requestId: requestIdIn(response, id, secrets) };
+}
+
+/** @throws {UpstreamError} unless it is a success with data */
+function dataIn(
+  body: unknown,
+  isSuccess: boolean,
+  response: HttpResponse,
+  secrets: readonly string[],
+  now: number,
+): unknown {
+  if (isSuccess && isObject(body) && (body['error'] ?? null) === null) {
     if (!('data' in body)) throw invalidResponse(response, 'the body of a 200 has no "data"', secrets);
     return body['data'];
   }
@@ -137,19 +170,26 @@ function describe(
 
 /** What is shown of every response: a text in the shape of a code or of an id is no prose, whoever wrote it. */
 function identify(
-  { status, headers }: HttpResponse,
+  response: HttpResponse,
   envelope: ErrorEnvelope | undefined,
   secrets: readonly string[],
 ): UpstreamDetails {
   const code = envelope?.error.code;
-  const requestId = [envelope?.meta?.request_id, headers['x-request-id']].find((id) =>
-    isRequestId(id, secrets),
-  );
+  const requestId = requestIdIn(response, envelope?.meta?.request_id, secrets);
   return {
-    status,
+    status: response.status,
     ...(code !== undefined && CODE.test(code) && !holdsAny(secrets, code) ? { code } : {}),
     ...(requestId === undefined ? {} : { requestId }),
   };
+}
+
+/** @param inBody the id that the body names */
+function requestIdIn(
+  { headers }: HttpResponse,
+  inBody: unknown,
+  secrets: readonly string[],
+): string | undefined {
+  return [inBody, headers['x-request-id']].find((id) => isRequestId(id, secrets));
 }
 
 function scrub(text: string, secrets: readonly string[]): string {

@@ -33,18 +33,20 @@ export interface CarriedHandler extends Dispatcher.DispatchHandler {
 
 export interface Connections {
   /** Sends the request over a connection that is kept, or over a new one. */
-  dispatch(request: GetRequest, handler: CarriedHandler): void;
+  dispatch(request: OutgoingRequest, handler: CarriedHandler): void;
   /**
    * Sends the request over a connection of its own.
    * @returns a function that ends this connection
    */
-  dispatchAlone(request: GetRequest, handler: CarriedHandler): () => void;
+  dispatchAlone(request: OutgoingRequest, handler: CarriedHandler): () => void;
   close(): Promise<void>;
 }
 
-export interface GetRequest {
+/** A GET, or a write. */
+export interface OutgoingRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly write?: { readonly method: 'POST' | 'PATCH'; readonly body: string } | undefined;
 }
 
 /** Addresses change, and only a new connection asks for them. */
@@ -156,9 +158,10 @@ export function createConnections(settings: ConnectionSettings): Connections {
   };
 }
 
-function send(to: Dispatcher, origin: string, request: GetRequest, handler: CarriedHandler): void {
-  const { path, headers } = request;
-  const options: CarriedOptions = { method: 'GET', origin, path, headers, carried: handler };
+function send(to: Dispatcher, origin: string, request: OutgoingRequest, handler: CarriedHandler): void {
+  const { path, headers, write } = request;
+  const { method = 'GET', body = null } = write ?? {};
+  const options: CarriedOptions = { method, origin, path, headers, body, carried: handler };
   to.dispatch(options, handler);
 }
 

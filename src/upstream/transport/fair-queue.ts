@@ -5,7 +5,7 @@ export interface Waiting {
   readonly credentialId: string;
   /** Parties get slots by turns. */
   readonly party: string;
-  readonly isList: boolean;
+  readonly goesFirst: boolean;
   /** Whether it had a slot before, and gave it to others. */
   readonly wasMoved: boolean;
   /** When it began to wait, in monotonic milliseconds. */

@@ -8,7 +8,7 @@ import {
   type Connection,
   type Connections,
   createConnections,
-  type GetRequest,
+  type OutgoingRequest,
   type ProxySettings,
 } from './connections.ts';
 import { inflate, type Inflated, inflateNow, isGzip, textOf } from './content-encoding.ts';
@@ -45,11 +45,24 @@ export interface ExchangeOptions {
   readonly partition: string;
   /** Called when the exchange failed on a connection that was kept, and the GET is sent a second time. */
   onResend?(): void;
+  /** Makes it a write; a GET by default. */
+  readonly write?: WriteOptions | undefined;
+}
+
+/**
+ * A write is sent once, over a connection of its own: on one that was kept a write can be lost without anybody knowing
+ * whether it has arrived.
+ */
+export interface WriteOptions {
+  readonly method: 'POST' | 'PATCH';
+  readonly body: string;
+  /** Called right before the first byte leaves. Until then nothing can have arrived. */
+  onSent(): void;
 }
 
 export interface HttpClient {
   /**
-   * Begins one GET of a path below the base URL. A redirect is a response like any other. A GET whose connection had
+   * Begins one exchange with a path below the base URL. A redirect is a response like any other. A GET whose connection had
    * carried another and ends before a byte of the response came is sent once more, over a connection of its own.
    * @param headers sent as they are; a response in one of the `ACCEPTED_ENCODINGS` is decompressed
    * @param timeoutMs from now to the last byte of the response, waiting for a connection included
@@ -94,10 +107,12 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   return {
     begin(path, headers, timeoutMs, exchange) {
-      const request = { path: prefix + path, headers };
+      const { write } = exchange;
+      const request = { path: prefix + path, headers, write };
       const collector = new ResponseCollector(request, exchange, { connections, room });
       collector.shortenDeadline(timeoutMs);
-      connections.dispatch(request, collector);
+      if (write === undefined) connections.dispatch(request, collector);
+      else collector.dispatchAlone();
       return collector;
     },
     close: () => connections.close(),
@@ -115,7 +130,7 @@ interface Means {
  */
 class ResponseCollector implements CarriedHandler, HttpExchange {
   readonly response: Promise<HttpResponse>;
-  readonly #request: GetRequest;
+  readonly #request: OutgoingRequest;
   readonly #options: ExchangeOptions;
   readonly #means: Means;
   #resolve: (response: HttpResponse) => void = () => undefined;
@@ -129,12 +144,13 @@ class ResponseCollector implements CarriedHandler, HttpExchange {
   #connection: Connection | undefined;
   #endConnection: (() => void) | undefined;
   #maySendAgain = false;
+  #isSent = false;
   #givenUp: UpstreamError | undefined;
   #isOver = false;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
 
-  constructor(request: GetRequest, options: ExchangeOptions, means: Means) {
+  constructor(request: OutgoingRequest, options: ExchangeOptions, means: Means) {
     this.#request = request;
     this.#options = options;
     this.#means = means;
@@ -179,9 +195,19 @@ class ResponseCollector implements CarriedHandler, HttpExchange {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     // The connection of a GET that is sent again has carried no other, so there is no third time.
-    this.#maySendAgain = this.#connection?.exchangeBegan().isReused ?? false;
+    const isReused = this.#connection?.exchangeBegan().isReused ?? false;
+    const { write } = this.#options;
+    this.#maySendAgain = isReused && write === undefined;
     // It was given up while the request waited for a connection, so it need not be sent any more.
     if (this.#givenUp !== undefined) controller.abort(this.#givenUp);
+    else if (write !== undefined) this.#beginWrite(write, controller);
+  }
+
+  #beginWrite(write: WriteOptions, controller: Dispatcher.DispatchController): void {
+    // Undici sends again what a connection lost that it took for idle. A write that has begun is never begun again.
+    if (this.#isSent) controller.abort(new UpstreamError('unavailable', 'the connection was lost'));
+    else write.onSent();
+    this.#isSent = true;
   }
 
   onResponseStarted(): void {
@@ -270,6 +296,11 @@ class ResponseCollector implements CarriedHandler, HttpExchange {
     this.#maySendAgain = false;
     this.#controller = undefined;
     this.#options.onResend?.();
+    this.dispatchAlone();
+  }
+
+  /** Sends the request over a connection of its own. */
+  dispatchAlone(): void {
     const endConnection = this.#means.connections.dispatchAlone(this.#request, this);
     if (this.#isOver) endConnection();
     else this.#endConnection = endConnection;

@@ -1,14 +1,20 @@
 import type { UpstreamErrorKind } from '../errors.ts';
 import type { Scope } from './circuits.ts';
 
-/** One GET on a credential's behalf. */
-export interface UpstreamRequest extends Scope {
+/** What every call has, made on a credential's behalf. */
+interface Call extends Scope {
   /** Whether the REST API has accepted the credential before. */
   readonly isAccepted: boolean;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** The most bytes that the body of the response may have, also after decompression. */
   readonly maxBytes: number;
+  /** Told of each exchange that is really made for the call, retries included. */
+  readonly exchanges: ExchangeObserver;
+}
+
+/** One GET. */
+export interface UpstreamRequest extends Call {
   /** The deadline, in milliseconds from now. */
   readonly timeoutMs: number;
   /**
@@ -16,8 +22,13 @@ export interface UpstreamRequest extends Scope {
    * many reads wait for one.
    */
   readonly isList: boolean;
-  /** Told of each exchange that is really made for the call, retries included. */
-  readonly exchanges: ExchangeObserver;
+}
+
+/** One write, which is sent once. */
+export interface WriteRequest extends Call {
+  readonly method: 'POST' | 'PATCH';
+  /** JSON. */
+  readonly body: string;
 }
 
 export interface ExchangeObserver {

@@ -5,9 +5,10 @@ import { type CircuitPermit, type Circuits, createCircuits, type Scope } from '.
 import { type HttpClient, type HttpExchange, type HttpResponse, isNoConnection } from './http.ts';
 import { createLatency } from './latency.ts';
 import { isWorthARetry, kindOf, type Outcome, shownBy } from './outcome.ts';
-import type { UpstreamRequest } from './request.ts';
+import type { UpstreamRequest, WriteRequest } from './request.ts';
 import { createRetryBudget } from './retry-budget.ts';
 import { createAttempt, MOVED } from './second-try.ts';
+import { createSendOnce } from './send-once.ts';
 import { createSilence } from './silence.ts';
 import { createSlots, type Slot } from './slots.ts';
 import type { Try } from './tries.ts';
@@ -35,6 +36,11 @@ export interface ResilientHttp {
    * `overloaded` or `invalidResponse`.
    */
   get(request: UpstreamRequest): Promise<HttpResponse>;
+  /**
+   * Sends a write once, and never again. Any status that arrives is a response. Rejects with an {@link UpstreamError}:
+   * `outcomeUnknown` where it may have arrived, else `timeout`, `unavailable` or `overloaded`.
+   */
+  send(request: WriteRequest): Promise<HttpResponse>;
   load(): UpstreamLoad;
 }
 
@@ -66,7 +72,7 @@ const MAX_RETRIES = 2;
 const RETRY_DELAY_MS = 50;
 /**
  * Fails at once while a circuit is open, waits for a slot otherwise, and then makes tries with what is left of the one
- * deadline. All calls are reads, so a try that got no response may be repeated.
+ * deadline. A read that got no response may be repeated; a write goes by {@link createSendOnce}.
  *
  * A second try begins beside one that takes unusually long; see {@link createAttempt}. A try that fails is repeated after
  * a short random time. Both are paid from one budget, a tenth of the calls, so that they never multiply the load on an
@@ -111,6 +117,19 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
           scope === undefined || (scope.credentialId === credentialId && scope.teamId === teamId);
         if (isConcerned) exchange.shortenDeadline(PROBE_TIMEOUT_MS);
       }
+    },
+  });
+
+  const send = createSendOnce({
+    http,
+    timeoutMs,
+    clock,
+    slots,
+    circuits,
+    counter,
+    onEnded(permit, result, givenMs) {
+      settle(permit, result, givenMs, false);
+      if (result !== undefined && shownBy(result) === 'good') silence.answered();
     },
   });
 
@@ -220,6 +239,8 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       circuitClosed: circuits.isClosed(),
     }),
 
+    send,
+
     async get(request) {
       const { isList } = request;
       const givenMs = Math.min(timeoutMs, request.timeoutMs);
@@ -244,7 +265,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     const patienceMs = Math.max(1, deadline - clock.monotonic());
     return (
       slots.tryAcquire(credentialId, wasMoved) ??
-      slots.acquire({ credentialId, isAccepted, isList, patienceMs, wasMoved })
+      slots.acquire({ credentialId, isAccepted, goesFirst: isList, patienceMs, wasMoved })
     );
   }
 }

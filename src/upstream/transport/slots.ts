@@ -8,8 +8,8 @@ export interface Claim {
   readonly credentialId: string;
   /** Whether the REST API has accepted the credential before. */
   readonly isAccepted: boolean;
-  /** Whether the call reads a list, which answers what would be many calls else. */
-  readonly isList: boolean;
+  /** Whether it is a list, which answers what would be many calls else, or a write, which a person waits for. */
+  readonly goesFirst: boolean;
   /** How long it may wait, in milliseconds. */
   readonly patienceMs: number;
   /** Whether it had a slot before, and gave it to others. It does so once. */
@@ -36,7 +36,7 @@ export type Wanted = 'late' | 'beyondShare';
  *   are most likely hanging.
  * - Credentials that wait get slots by round robin, however many calls each has waiting. Those that the REST API has not
  *   accepted yet count as one, since anybody can invent tokens.
- * - Lists go first. After three of them one other call is served.
+ * - Lists and writes go first. After three of them one other call is served.
  * - While all slots are held by calls that hang, one a second gives its slot to another, and all of them do so once the
  *   upstream answers again; see {@link Silence}.
  * - Where no more may wait, the credential with the most waiting calls loses its latest.
@@ -70,7 +70,7 @@ const SHARE_AMONG_OTHERS = 1 / 2;
 const SHARE_TO_KEEP = 1 / 4;
 const PATIENCE_MS = 20;
 const ALONE_AFTER_MS = 10_000;
-const LISTS_IN_A_ROW = 3;
+const FIRST_IN_A_ROW = 3;
 const NEWCOMERS = 'newcomers';
 
 interface Held extends Slot {
@@ -85,12 +85,12 @@ interface Seen {
 }
 
 export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: SlotsOptions): Slots {
-  const lists = createFairQueue();
+  const first = createFairQueue();
   const others = createFairQueue();
   /** Slots by credential, oldest first. */
   const held = new Map<string, Set<Held>>();
   let running = 0;
-  let listsInARow = 0;
+  let firstInARow = 0;
   let isWatching = false;
   /** Who asked last, and who asked last before it. */
   let latest: Seen = { credentialId: '', at: -Infinity };
@@ -111,7 +111,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
   }
 
   function waiting(): number {
-    return lists.size + others.size;
+    return first.size + others.size;
   }
 
   function holds(credentialId: string): number {
@@ -139,14 +139,14 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
 
   function serve(): void {
     while (running < slots && waiting() > 0) {
-      const [first, second] = listsInARow < LISTS_IN_A_ROW ? [lists, others] : [others, lists];
+      const [queue, otherQueue] = firstInARow < FIRST_IN_A_ROW ? [first, others] : [others, first];
       const next =
-        first.take(isWithinShare) ??
-        second.take(isWithinShare) ??
-        first.take(isAlone) ??
-        second.take(isAlone);
+        queue.take(isWithinShare) ??
+        otherQueue.take(isWithinShare) ??
+        queue.take(isAlone) ??
+        otherQueue.take(isAlone);
       if (next === undefined) return;
-      listsInARow = next.isList ? listsInARow + 1 : 0;
+      firstInARow = next.goesFirst ? firstInARow + 1 : 0;
       next.start(hold(next.credentialId, next.wasMoved));
     }
   }
@@ -221,7 +221,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     const share = Math.ceil(slots * SHARE_TO_KEEP);
     const before = clock.monotonic() - PATIENCE_MS;
     let count = 0;
-    for (const queue of [lists, others]) {
+    for (const queue of [first, others]) {
       for (const [credentialId, entries] of queue.byCredential()) {
         const [oldest] = entries;
         const isPatient = oldest !== undefined && oldest.since <= before;
@@ -232,7 +232,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
   }
 
   function makeRoom(claim: Claim): boolean {
-    const queue = others.longest() >= lists.longest() ? others : lists;
+    const queue = others.longest() >= first.longest() ? others : first;
     return queue.dropLatest(partyOf(claim));
   }
 
@@ -255,13 +255,13 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     },
 
     acquire(claim) {
-      const { credentialId, isList, patienceMs, wasMoved } = claim;
+      const { credentialId, goesFirst, patienceMs, wasMoved } = claim;
       return new Promise((resolve, reject) => {
         if (waiting() >= maxWaiting && !makeRoom(claim)) {
           reject(overloaded('too many calls wait for a slot'));
           return;
         }
-        const queue = isList ? lists : others;
+        const queue = goesFirst ? first : others;
         const deadline = setTimeout(() => {
           queue.leave(entry);
           reject(overloaded(`no slot within ${patienceMs} ms`));
@@ -269,7 +269,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
         const entry: Waiting = {
           credentialId,
           party: partyOf(claim),
-          isList,
+          goesFirst,
           wasMoved,
           since: clock.monotonic(),
           start(slot) {

@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 import type { Clock } from '../../../src/clock.ts';
 import { UpstreamError } from '../../../src/upstream/errors.ts';
-import type { HttpClient, HttpResponse } from '../../../src/upstream/transport/http.ts';
+import type { HttpClient, HttpResponse, WriteOptions } from '../../../src/upstream/transport/http.ts';
 
 /** How one exchange goes. */
 export interface Exchange {
@@ -15,15 +15,16 @@ export interface Exchange {
 /**
  * An upstream whose answers come late and overtake each other, on a clock of the test's.
  * @param next how the next exchange goes
- * @param answer the response to a path, made when it is called
+ * @param answer the response to a path, made when it is called; what a write does is done then, whatever comes of it
  */
 export function lateUpstream(
   clock: Clock,
   next: () => Exchange,
-  answer: (path: string, token: string) => HttpResponse,
+  answer: (path: string, token: string, write?: Pick<WriteOptions, 'method' | 'body'>) => HttpResponse,
 ): HttpClient {
   return {
-    begin(path, { authorization = '' }, timeoutMs) {
+    begin(path, { authorization = '' }, timeoutMs, { write }) {
+      write?.onSent();
       const { delayMs, madeAt, end } = next();
       const cancels: (() => void)[] = [];
       let settle = (_error: UpstreamError): void => undefined;
@@ -35,7 +36,7 @@ export function lateUpstream(
         if (end === 'hang') return;
         let made: HttpResponse | undefined;
         const make = (): void => {
-          made = answer(path, authorization.slice('Bearer '.length));
+          made = answer(path, authorization.slice('Bearer '.length), write);
         };
         if (madeAt === 0) make();
         else cancels.push(clock.after(delayMs * madeAt, make));
@@ -67,13 +68,15 @@ export interface Timeline {
 export function startTimeline(): Timeline {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: 1_772_445_600_000 });
   const startedAt = Date.now();
+  let moments = 0;
   const settled = async (): Promise<void> => {
     for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
   return {
     clock: {
       now: () => Date.now(),
-      monotonic: () => 1_000 + Date.now() - startedAt,
+      // No two moments are the same, as on a real clock.
+      monotonic: () => 1_000 + Date.now() - startedAt + moments++ * 1e-7,
       after(ms, callback) {
         const timer = setTimeout(callback, ms);
         return () => clearTimeout(timer);

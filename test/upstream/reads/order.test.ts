@@ -10,14 +10,15 @@ import { UpstreamError } from '../../../src/upstream/errors.ts';
 import type { Backfills } from '../../../src/upstream/reads/backfills.ts';
 import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import type { ReadContext, ReadMode } from '../../../src/upstream/reads/read.ts';
-import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
+import type { HttpResponse, WriteOptions } from '../../../src/upstream/transport/http.ts';
 import { createUpstream } from '../../../src/upstream/upstream.ts';
 import { id, RECORD } from '../../support/records.ts';
 import { type Exchange, lateUpstream, startTimeline } from './late-upstream.ts';
 
 /*
  * The order of contract and README: whoever asks after a state of a backfill was shown to anybody with the same
- * credential and team is not shown an older one, and no older backfill as the latest of a transfer. Everything runs on
+ * credential and team is not shown an older one, and no older backfill as the latest of a transfer. What a write was
+ * answered was shown. Everything runs on
  * one injected timeline, on which answers overtake each other and fail at random.
  */
 
@@ -42,6 +43,7 @@ const READERS = [
   { token: 'two', team: id('1') },
 ] as const;
 const TRANSFERS = 3;
+const RANGE = { start: '2026-01-01', end: '2026-01-31' };
 
 /** What a backfill may become, in order. Each is further on than the one before. */
 const LIVES = [
@@ -53,7 +55,7 @@ const LISTED: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING', 
 
 interface Backfill {
   readonly transfer: number;
-  readonly life: readonly string[];
+  life: readonly string[];
   age: number;
 }
 
@@ -73,6 +75,22 @@ function recordOf(world: World, n: number): Record<string, unknown> {
     transfer_runs_completed: Number(runs),
     transfer_runs_failed: 0,
   };
+}
+
+/** Creates or cancels a backfill. Runs that were under way still complete. */
+function write(world: World, path: string, { method }: Pick<WriteOptions, 'method'>): HttpResponse {
+  const [, , , , first] = path.split('/');
+  let n = Number(first) - 1;
+  if (method === 'POST') {
+    n = world.push({ transfer: n, life: LIVES[world.length % LIVES.length] ?? [], age: 0 }) - 1;
+  } else {
+    const backfill = world[n];
+    const [status = '', runs] = (backfill?.life[backfill.age] ?? '').split(' ');
+    if (backfill === undefined || !LISTED.has(status)) return { status: 422, headers: {}, text: '{}' };
+    const done = Number(runs);
+    backfill.life = [...backfill.life.slice(0, ++backfill.age), `CANCELLED ${done}`, `CANCELLED ${done + 1}`];
+  }
+  return { status: 200, headers: {}, text: JSON.stringify({ data: recordOf(world, n) }) };
 }
 
 function answer(world: World, path: string): HttpResponse {
@@ -96,7 +114,9 @@ type Step =
   | { readonly kind: 'age'; readonly who: number; readonly which: number }
   | { readonly kind: 'page'; readonly who: number; readonly which: readonly number[]; readonly mode: Mode }
   | { readonly kind: 'latest'; readonly who: number; readonly which: readonly number[]; readonly mode: Mode }
-  | { readonly kind: 'stream'; readonly who: number; readonly which: number };
+  | { readonly kind: 'stream'; readonly who: number; readonly which: number }
+  | { readonly kind: 'createBackfill'; readonly who: number; readonly transfer: number }
+  | { readonly kind: 'cancelBackfill'; readonly who: number; readonly which: number };
 
 // Crowded, so that reads of one team meet.
 const who = fc.oneof(
@@ -137,6 +157,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: one('stream'), who, which }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: one('createBackfill'), who, transfer: fc.nat(TRANSFERS - 1) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: one('cancelBackfill'), who, which }) },
 );
 const exchanges: fc.Arbitrary<Exchange> = fc.record({
   delayMs: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 990 })),
@@ -171,6 +196,11 @@ function createWitness() {
       see(`latest ${transfer}`, Number(snapshot?.id ?? 0), asked, how);
       if (snapshot !== null) this.seeBackfill(snapshot, asked, how);
     },
+    seeCreated(snapshot: BackfillSnapshot, asked: Shown): void {
+      this.seeBackfill(snapshot, asked, 'created');
+      // Its answer is no word about the latest one, but whoever asks from now on is shown no older one.
+      see(`latest ${snapshot.record.transfer_id}`, Number(snapshot.id), new Map(), 'created');
+    },
     seeNone(backfill: string, asked: Shown, how: string): void {
       see(`backfill ${backfill}`, 0, asked, how);
     },
@@ -188,9 +218,10 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
   const http = lateUpstream(
     clock,
     () => plan[made++ % plan.length] ?? { delayMs: 1, madeAt: 0, end: 'answer' },
-    (path, token) => {
+    (path, token, asked) => {
       const reader = READERS.findIndex((each) => each.token === token && each.team === path.split('/')[2]);
-      return answer(worlds[reader] ?? [], path);
+      const world = worlds[reader] ?? [];
+      return asked === undefined ? answer(world, path) : write(world, path, asked);
     },
   );
   const metrics = createMetrics();
@@ -240,6 +271,18 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
           .latestBackfill(context, team, id(n))
           .then((snapshot) => witness.seeLatest(n, snapshot, asked, how), ignoreFailures);
       }
+    } else if (each.kind === 'createBackfill') {
+      const asked = witness.ask();
+      const transfer = id(String(each.transfer + 1));
+      upstream.writes
+        .createBackfill(contextOf(each.who, 'fresh'), team, transfer, RANGE)
+        .then(({ snapshot }) => witness.seeCreated(snapshot, asked), ignoreFailures);
+    } else if (each.kind === 'cancelBackfill') {
+      const asked = witness.ask();
+      const how = `cancelled at ${clock.monotonic()}`;
+      upstream.writes
+        .cancelBackfill(contextOf(each.who, 'fresh'), team, id(String(each.which + 1)))
+        .then(({ snapshot }) => witness.seeBackfill(snapshot, asked, how), ignoreFailures);
     } else {
       follow(each.who, String(each.which + 1)).catch(ignoreFailures);
     }

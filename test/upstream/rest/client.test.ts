@@ -185,6 +185,7 @@ describe('any HTTP response of the upstream', () => {
       const client = createBackfillsClient({
         http: {
           get: () => Promise.resolve(answer),
+          send: () => Promise.resolve(answer),
           load: () => ({ running: 0, waiting: 0, circuitClosed: true }),
         },
         upstreamHost: HOST,

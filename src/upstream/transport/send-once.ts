@@ -1,0 +1,99 @@
+import type { Clock } from '../../clock.ts';
+import { UpstreamError } from '../errors.ts';
+import type { CircuitPermit, Circuits } from './circuits.ts';
+import type { HttpClient, HttpResponse } from './http.ts';
+import type { Outcome } from './outcome.ts';
+import type { WriteRequest } from './request.ts';
+import type { CallCounter } from './resilience.ts';
+import type { Slot, Slots } from './slots.ts';
+
+/**
+ * Sends a write once. Any status that arrives is a response. Rejects with an {@link UpstreamError}: `outcomeUnknown` where
+ * the request may have arrived, and as a read's call where nothing of it can have.
+ */
+export type SendOnce = (request: WriteRequest) => Promise<HttpResponse>;
+
+export interface SendOnceOptions {
+  readonly http: HttpClient;
+  /** `UPSTREAM_TIMEOUT_MS` */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly slots: Pick<Slots, 'tryAcquire' | 'acquire'>;
+  readonly circuits: Pick<Circuits, 'assertClosed' | 'acquire'>;
+  readonly counter: CallCounter;
+  /** Told how the exchange ended that had so many milliseconds. Settles the permit. */
+  readonly onEnded: (permit: CircuitPermit, result: Outcome | undefined, givenMs: number) => void;
+}
+
+/** The share of the deadline that a write waits for a slot. The rest is for the answer, whose loss is the worse one. */
+const WAITING_SHARE = 0.5;
+
+/**
+ * A write has one deadline like a read, and nothing that reads have to save time: no second try, no retry, no slot that
+ * others may want back, no shorter deadline when a circuit opens. Each would lose an answer that cannot be asked for again.
+ */
+export function createSendOnce(options: SendOnceOptions): SendOnce {
+  const { http, timeoutMs, clock, slots, circuits, counter, onEnded } = options;
+
+  function slotFor({ credentialId, isAccepted }: WriteRequest): Slot | Promise<Slot> {
+    const patienceMs = timeoutMs * WAITING_SHARE;
+    return (
+      slots.tryAcquire(credentialId) ??
+      slots.acquire({ credentialId, isAccepted, goesFirst: true, patienceMs, wasMoved: false })
+    );
+  }
+
+  async function send(request: WriteRequest, givenMs: number): Promise<HttpResponse> {
+    const { credentialId, path, headers, method, body, maxBytes, exchanges } = request;
+    const permit = untilProbed(circuits.acquire(request));
+    counter.callBegan(credentialId);
+    exchanges.began();
+    const sending = { hasBegun: false };
+    const onSent = (): void => {
+      sending.hasBegun = true;
+    };
+    const exchange = http.begin(path, headers, givenMs, {
+      maxBytes,
+      partition: credentialId,
+      write: { method, body, onSent },
+    });
+    const ended = (result: Outcome | undefined): void => {
+      counter.callEnded(credentialId, result instanceof UpstreamError ? undefined : result);
+      onEnded(permit, result, givenMs);
+    };
+    try {
+      const response = await exchange.response;
+      ended(response);
+      return response;
+    } catch (error) {
+      const isExpected = error instanceof UpstreamError;
+      ended(isExpected ? error : undefined);
+      if (!isExpected || !sending.hasBegun) throw error;
+      throw new UpstreamError('outcomeUnknown', error.message, { cause: error.cause });
+    }
+  }
+
+  return async (request) => {
+    const deadline = clock.monotonic() + timeoutMs;
+    circuits.assertClosed(request);
+    const slot = await slotFor(request);
+    try {
+      return await send(request, Math.max(1, deadline - clock.monotonic()));
+    } finally {
+      slot.release();
+    }
+  };
+}
+
+/** The same permit. Where it is a probe that takes longer than a probe may, others probe meanwhile. */
+function untilProbed(permit: CircuitPermit): CircuitPermit {
+  if (!permit.isProbe) return permit;
+  let isSettled = false;
+  const settle: CircuitPermit['settle'] = (showed) => {
+    clearTimeout(timer);
+    if (!isSettled) permit.settle(showed);
+    isSettled = true;
+  };
+  const timer = setTimeout(() => settle('trouble'), permit.timeoutMs);
+  return { ...permit, settle };
+}
