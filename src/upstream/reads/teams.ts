@@ -27,8 +27,8 @@ export interface Team {
    * @param begin begins one, where none is under way
    */
   share(resource: Resource, begin: () => Promise<Known>): Load;
-  /** Lets nobody join a load of these resources that began before now, nor a reading of the list. */
-  forgetUnderWay(resources: readonly Resource[]): void;
+  /** Lets nobody join a load of these resources, or of any, that began before now, nor a reading of the list. */
+  forgetUnderWay(resources: readonly Resource[] | 'all'): void;
   /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
   load(read: PendingRead): Promise<Known>;
   /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
@@ -218,7 +218,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     plan,
     load,
     forgetUnderWay(resources) {
-      for (const resource of resources) underWay.delete(nameOf(resource));
+      if (resources === 'all') underWay.clear();
+      else for (const resource of resources) underWay.delete(nameOf(resource));
       list.forgetUnderWay();
     },
     share(resource, begin) {
