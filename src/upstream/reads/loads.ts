@@ -17,8 +17,8 @@ export interface Loads<Value> {
    * @param beganAt monotonic milliseconds; now, where it begins with the call
    */
   share(name: string, begin: () => Promise<Value>, beganAt?: number): Load<Value>;
-  /** Lets nobody join the load that is under way any more. */
-  forget(name: string): void;
+  /** Lets nobody join the loads of these names that are under way any more. */
+  forget(names: readonly string[] | 'all'): void;
 }
 
 /** @param staleAfterMs `STALE_AFTER_MS`; 0 for never */
@@ -50,6 +50,9 @@ export function createLoads<Value>(
       underWay.set(name, load);
       return load;
     },
-    forget: (name) => void underWay.delete(name),
+    forget(names) {
+      if (names === 'all') underWay.clear();
+      else for (const name of names) underWay.delete(name);
+    },
   };
 }

@@ -32,8 +32,8 @@ export interface Team {
   readonly store: TeamStore;
   /** One load at a time for each resource. @param begin begins one, where none is under way */
   share(resource: Resource, begin: () => Promise<Known>): Load<Known>;
-  /** Lets nobody join a load of these resources that began before now, nor a reading of the list. */
-  forgetUnderWay(resources: readonly Resource[]): void;
+  /** Lets nobody join a load of these resources, or of any, that began before now, nor a reading of the list. */
+  forgetUnderWay(resources: readonly Resource[] | 'all'): void;
   /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
   load(read: PendingRead): Promise<Known>;
   /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
@@ -237,8 +237,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
       return lists.share('list', begin, beganAt);
     },
     forgetUnderWay(resources) {
-      for (const resource of resources) loads.forget(nameOf(resource));
-      lists.forget('list');
+      loads.forget(resources === 'all' ? 'all' : resources.map(nameOf));
+      lists.forget('all');
       list.forgetUnderWay();
     },
   };

@@ -123,6 +123,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const send = createSendOnce({
     http,
     timeoutMs,
+    maxConcurrency,
     clock,
     slots,
     circuits,

@@ -17,6 +17,8 @@ export interface SendOnceOptions {
   readonly http: HttpClient;
   /** `UPSTREAM_TIMEOUT_MS` */
   readonly timeoutMs: number;
+  /** `UPSTREAM_MAX_CONCURRENCY` */
+  readonly maxConcurrency: number;
   readonly clock: Clock;
   readonly slots: Pick<Slots, 'tryAcquire' | 'acquire'>;
   readonly circuits: Pick<Circuits, 'assertClosed' | 'acquire'>;
@@ -27,13 +29,18 @@ export interface SendOnceOptions {
 
 /** The share of the deadline that a write waits for a slot. The rest is for the answer, whose loss is the worse one. */
 const WAITING_SHARE = 0.5;
+/** Of the slots, for the writes of one credential. What they hold others cannot have back, however long they hang. */
+const SHARE_OF_ONE = 1 / 4;
 
 /**
  * A write has one deadline like a read, and nothing that reads have to save time: no second try, no retry, no slot that
  * others may want back, no shorter deadline when a circuit opens. Each would lose an answer that cannot be asked for again.
  */
 export function createSendOnce(options: SendOnceOptions): SendOnce {
-  const { http, timeoutMs, clock, slots, circuits, counter, onEnded } = options;
+  const { http, timeoutMs, maxConcurrency, clock, slots, circuits, counter, onEnded } = options;
+  const maxOfOne = Math.max(1, Math.floor(maxConcurrency * SHARE_OF_ONE));
+  /** Writes under way, by credential. */
+  const underWay = new Map<string, number>();
 
   function slotFor({ credentialId, isAccepted }: WriteRequest): Slot | Promise<Slot> {
     const patienceMs = timeoutMs * WAITING_SHARE;
@@ -73,14 +80,30 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
     }
   }
 
-  return async (request) => {
+  async function sendWithSlot(request: WriteRequest): Promise<HttpResponse> {
     const deadline = clock.monotonic() + timeoutMs;
-    circuits.assertClosed(request);
     const slot = await slotFor(request);
     try {
       return await send(request, Math.max(1, deadline - clock.monotonic()));
     } finally {
       slot.release();
+    }
+  }
+
+  return async (request) => {
+    const { credentialId } = request;
+    circuits.assertClosed(request);
+    const own = underWay.get(credentialId) ?? 0;
+    if (own >= maxOfOne) {
+      throw new UpstreamError('overloaded', 'too many writes are under way', { retryAfterSeconds: 1 });
+    }
+    underWay.set(credentialId, own + 1);
+    try {
+      return await sendWithSlot(request);
+    } finally {
+      const left = (underWay.get(credentialId) ?? 1) - 1;
+      if (left === 0) underWay.delete(credentialId);
+      else underWay.set(credentialId, left);
     }
   };
 }

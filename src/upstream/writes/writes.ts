@@ -112,7 +112,8 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
       if (error.details !== undefined && error.kind !== 'unauthenticated') team.store.keepAcquaintance();
       if (TELLS_OF_CHANGE.has(error.kind)) {
         team.store.doubt(target);
-        beginGeneration(order, team, [target]);
+        // The latest backfill of a transfer may be the one that was to be cancelled.
+        beginGeneration(order, team, 'all');
       }
       throw error;
     }
@@ -122,14 +123,14 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
   function beginGeneration(
     { context, teamId, target }: Order,
     team: Team,
-    resources: readonly Resource[],
+    resources: readonly Resource[] | 'all',
   ): void {
     team.forgetUnderWay(resources);
     // What was kept may have been dropped since the write was sent. What has been read since may be from before it.
     const present = teamOf({ ...context }, teamId);
     if (present === team) return;
-    for (const resource of [target, ...resources]) present.store.doubt(resource);
-    present.forgetUnderWay([target, ...resources]);
+    for (const resource of resources === 'all' ? [target] : resources) present.store.doubt(resource);
+    present.forgetUnderWay('all');
   }
 
   /** Reads the backfill past the cache. */

@@ -234,4 +234,24 @@ describe('after a cancel of unknown outcome', () => {
     await held.begun;
     expect((await stack.query(byId(five))).data).toEqual({ backfill: { id: five, status: 'CANCELLED' } });
   });
+
+  it('nobody joins the read of a latest backfill that was begun before it', async () => {
+    const stack = await startStack({ UPSTREAM_TIMEOUT_MS: '600000' });
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const held = await hold(stack, { operation: 'getLatestBackfill' }, () => stack.query(latestOf('5')));
+    stack.sandbox.faults.add({
+      when: { operation: 'updateBackfillStatus' },
+      answer: { kind: 'reset', at: 'after-headers' },
+    });
+    stack.sandbox.faults.add({
+      when: { operation: 'getBackfillById' },
+      answer: { kind: 'status', status: 500 },
+    });
+    const result = await stack.query(`mutation { cancelBackfill(id: "${id}") { status } }`);
+    expect(codesOf(result)).toEqual(['OUTCOME_UNKNOWN']);
+    stack.clock.advance(1);
+    expect((await stack.query(latestOf('5'))).data).toEqual(latest(id, 'CANCELLED'));
+    held.release();
+    await held.begun;
+  });
 });

@@ -65,3 +65,23 @@ it('a circuit that opens ends no write, and the write that finds out whether it 
   expect(probe.errors).toBeUndefined();
   expect(stack.sandbox.calls.count('createBackfill')).toBe(2);
 });
+
+it('the writes of one caller that hang leave three quarters of the slots to others', async () => {
+  const stack = await startStack({ UPSTREAM_MAX_CONCURRENCY: '8' });
+  stack.world.addTransfer('1', '5');
+  const latch = createLatch();
+  const hung = {
+    when: { operation: 'createBackfill' },
+    answer: { kind: 'hold', until: latch.opened },
+  } as const;
+  stack.sandbox.faults.add({ times: 2, ...hung });
+  const writes = ['2024', '2025'].map((year) => stack.query(CREATE.replaceAll('2026', year)));
+  await expect.poll(() => stack.sandbox.calls.inFlight).toBe(2);
+  const { extensions } = (await stack.query(CREATE)).errors?.[0] ?? {};
+  expect(extensions).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 });
+  stack.world.addToken('another', { teams: 'all', permissions: 'edit' });
+  expect((await stack.query(CREATE, { token: 'another' })).errors).toBeUndefined();
+  latch.open();
+  for (const { errors } of await Promise.all(writes)) expect(errors).toBeUndefined();
+  expect((await stack.query(CREATE.replaceAll('2026', '2023'))).errors).toBeUndefined();
+});
