@@ -47,7 +47,7 @@ export interface GatewayContext {
    * @throws {GraphQLError} `BAD_USER_INPUT` when all three are missing, or the first one given is malformed
    */
   teamId(argument: string | null | undefined): ResourceId;
-  readonly updates: Pick<BackfillUpdates, 'open'>;
+  readonly updates: BackfillUpdates;
   /** Spent by resolvers that give backfills; undefined where the document alone tells that the answer is small. */
   answer?: AnswerBudget;
   /**
@@ -67,7 +67,7 @@ export interface GatewayContext {
 export interface ContextDeps {
   readonly upstream: Pick<Upstream, 'backfills' | 'estimate' | 'quota'>;
   readonly clock: Clock;
-  readonly updates: Pick<BackfillUpdates, 'open'>;
+  readonly updates: BackfillUpdates;
   readonly defaultTeamId: ResourceId | undefined;
   readonly maxCallsPerOperation: number;
 }

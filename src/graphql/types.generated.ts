@@ -159,11 +159,30 @@ export type Subscription = {
    * looked at together.
    */
   readonly backfillUpdated: Backfill;
+  /**
+   * Several backfills as they go on, for a page that shows them: one stream instead of one for each. The first event has
+   * all, in the order of `ids`, repeated where an id is repeated. Each later one has those that have changed since, each
+   * once. The stream completes when each is `COMPLETED`, `CANCELLED` or `FAILED`, or cannot be had.
+   *
+   * A backfill that cannot be had is null with its error, and ends no other. Where one fails later, after its last state
+   * has come as `isStale` for as long as the gateway keeps old values, or when the REST API refuses it, the event has all
+   * again, so that the index tells which it is. A refused credential ends the stream with an error.
+   *
+   * Costs no upstream call of its own while others of the same credential and team watch too: all their backfills are
+   * looked at together.
+   */
+  readonly backfillsUpdated: ReadonlyArray<Maybe<Backfill>>;
 };
 
 
 export type SubscriptionBackfillUpdatedArgs = {
   id: Scalars['ID']['input'];
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+export type SubscriptionBackfillsUpdatedArgs = {
+  ids: ReadonlyArray<Scalars['ID']['input']>;
   teamId?: InputMaybe<Scalars['ID']['input']>;
 };
 
@@ -337,6 +356,7 @@ export type QueryResolvers<ContextType = GatewayContext, ParentType extends Reso
 
 export type SubscriptionResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   backfillUpdated?: SubscriptionResolver<ResolversTypes['Backfill'], "backfillUpdated", ParentType, ContextType, RequireFields<SubscriptionBackfillUpdatedArgs, 'id'>>;
+  backfillsUpdated?: SubscriptionResolver<ReadonlyArray<Maybe<ResolversTypes['Backfill']>>, "backfillsUpdated", ParentType, ContextType, RequireFields<SubscriptionBackfillsUpdatedArgs, 'ids'>>;
 };
 
 export type TransferResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Transfer'] = ResolversParentTypes['Transfer']> = {

@@ -53,7 +53,7 @@ function startUpdates(total: number, read = (): BackfillSnapshot => snapshot) {
     latestBackfill: () => Promise.resolve(null),
   };
   const updates = createBackfillUpdates({
-    upstream: { backfills, lastKnown: () => undefined, pollIntervalMs: () => 2_000 },
+    upstream: { backfills, lastKnown: () => undefined, newest: () => undefined, pollIntervalMs: () => 2_000 },
     clock,
     metrics: createMetrics(),
     staleMs: 10_000,

@@ -257,7 +257,7 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
     },
   };
   const updates = createBackfillUpdates({
-    upstream: { backfills, lastKnown: upstream.lastKnown, pollIntervalMs: upstream.pollIntervalMs },
+    upstream: { ...upstream, backfills },
     clock,
     metrics,
     staleMs: SETTINGS.staleMs,
