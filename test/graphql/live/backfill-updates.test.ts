@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect, it } from 'vitest';
 import { createBackfillUpdates } from '../../../src/graphql/live/backfill-updates.ts';
 import type { ResourceId } from '../../../src/ids.ts';
@@ -45,11 +46,11 @@ const snapshot: BackfillSnapshot = {
 };
 
 /** Backfill updates over a REST API that always gives the same snapshot unless `read` does otherwise. */
-function startUpdates(total: number, read = (): BackfillSnapshot => snapshot) {
+function startUpdates(total: number, read: (id: ResourceId) => BackfillSnapshot = () => snapshot) {
   const clock = createManualClock();
   const streams = createShares({ total, timesFree: 1 }, () => true);
   const backfills: Backfills = {
-    backfill: () => Promise.resolve(read()),
+    backfill: (_context, _team, id) => Promise.resolve(read(id)),
     latestBackfill: () => Promise.resolve(null),
   };
   const updates = createBackfillUpdates({
@@ -109,4 +110,56 @@ it('a change is sent to many subscribers over several turns of the event loop', 
   }
   expect(new Set([0, ...seen])).toEqual(new Set(Array.from({ length: 23 }, (_, n) => 10 * n)));
   expect(clock.waiting).toBe(1);
+});
+
+/** The record, which counts how often it is compared with another. */
+function countingComparisons(record: BackfillSnapshot['record'], onCompared: () => void): typeof record {
+  return new Proxy(record, {
+    ownKeys(target) {
+      onCompared();
+      return Reflect.ownKeys(target);
+    },
+  });
+}
+
+it('a poll compares each backfill once, however many streams have a page of them', async () => {
+  let compared = 0;
+  let runs = 3;
+  const ids = Array.from({ length: 100 }, (_, n) => String(1_000 + n) as ResourceId);
+  const readAll = (): Map<ResourceId, BackfillSnapshot> =>
+    new Map(
+      ids.map((id) => {
+        const record = { ...snapshot.record, transfer_backfill_id: id, transfer_runs_completed: runs };
+        return [id, { ...snapshot, id, record: countingComparisons(record, () => compared++) }];
+      }),
+    );
+  let all = readAll();
+  const { clock, updates } = startUpdates(10_000, (id) => all.get(id) ?? snapshot);
+  let events = 0;
+  for (let n = 0; n < 2_000; n++) {
+    // Each has read the same at a moment of its own.
+    if (n % 100 === 0) all = readAll();
+    const stream = await updates.openMany(reader, TEAM, ids);
+    const iterator = stream[Symbol.asyncIterator]();
+    await iterator.next();
+    const follow = (): unknown => iterator.next().then(() => (events++, follow()));
+    follow();
+  }
+  const poll = async (): Promise<number> => {
+    compared = 0;
+    all = readAll();
+    clock.advance(2_000);
+    await expect.poll(() => clock.waiting, { timeout: 20_000 }).toBe(1);
+    return compared;
+  };
+  const [one] = [...all.values()];
+  compared = 0;
+  isDeepStrictEqual(one?.record, { ...snapshot.record, transfer_backfill_id: one?.id });
+  const perBackfill = 2 * compared;
+  // Once there are the states of twenty moments to compare with, and of one from then on.
+  expect(await poll()).toBe(20 * ids.length * perBackfill);
+  expect(events).toBe(0);
+  runs = 4;
+  expect(await poll()).toBeLessThanOrEqual(ids.length * perBackfill);
+  await expect.poll(() => events).toBe(2_000);
 });
