@@ -15,6 +15,7 @@ const config: CodegenConfig = {
         mappers: {
           Transfer: './parents.ts#TransferParent',
           Backfill: './parents.ts#BackfillParent',
+          BackfillList: './parents.ts#BackfillListParent',
           BackfillRunError: '../upstream/rest/records.ts#BackfillRunErrorRecord',
         },
         scalars: {
@@ -22,6 +23,8 @@ const config: CodegenConfig = {
           Date: 'string',
           DateTime: 'string',
         },
+        // An item of a list may be a promise of null.
+        maybeValue: 'T extends PromiseLike<infer U> ? Promise<U | null> : T | null',
         strictScalars: true,
         enumsAsTypes: true,
         useTypeImports: true,

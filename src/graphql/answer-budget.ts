@@ -127,16 +127,18 @@ function textBytesOf(report: ErrorReport): number {
 /**
  * The backfill that is read, or null where its report would make the answer too large. Rejects with a
  * {@link FailedField}.
+ * @param index of the item, where the field is a list
  */
 export function withinAnswer(
   reading: Promise<BackfillSnapshot | null>,
   { answer }: Pick<GatewayContext, 'answer'>,
   info: GraphQLResolveInfo,
+  index?: number,
 ): Promise<BackfillSnapshot | null> {
   return reading.then(
     (snapshot) => (snapshot === null || answer === undefined ? snapshot : answer.admit(snapshot, info)),
     (thrown: unknown) => {
-      throw FailedField.at(info, thrown);
+      throw FailedField.at(info, thrown, index);
     },
   );
 }

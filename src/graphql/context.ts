@@ -65,7 +65,7 @@ export interface GatewayContext {
 }
 
 export interface ContextDeps {
-  readonly upstream: Pick<Upstream, 'backfills' | 'estimate' | 'quota'>;
+  readonly upstream: Pick<Upstream, 'backfills' | 'incompleteBackfills' | 'estimate' | 'quota'>;
   readonly clock: Clock;
   readonly updates: BackfillUpdates;
   readonly defaultTeamId: ResourceId | undefined;
@@ -74,7 +74,7 @@ export interface ContextDeps {
 
 export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) => GatewayContext {
   const { upstream, clock, updates, defaultTeamId, maxCallsPerOperation } = deps;
-  const { backfills, estimate, quota } = upstream;
+  const { estimate, quota } = upstream;
 
   return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
     const cost = new OperationCost(maxCallsPerOperation);
@@ -104,7 +104,7 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
       },
 
       loaders() {
-        loaders ??= createLoaders(costQuestion === 'estimate' ? estimate : backfills, reader());
+        loaders ??= createLoaders(costQuestion === 'estimate' ? estimate : upstream, reader());
         return loaders;
       },
 

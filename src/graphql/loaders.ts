@@ -2,9 +2,10 @@
 import { nextTick } from 'node:process';
 import DataLoader from 'dataloader';
 import type { ResourceId } from '../ids.ts';
-import type { Backfills } from '../upstream/reads/backfills.ts';
 import type { ReadContext } from '../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
+import type { ListSnapshot } from '../upstream/cache/team-list.ts';
+import type { Reads } from '../upstream/upstream.ts';
 
 export interface ResourceKey {
   readonly teamId: ResourceId;
@@ -19,12 +20,20 @@ export interface ResourceKey {
 export interface Loaders {
   readonly backfill: DataLoader<ResourceKey, BackfillSnapshot, string>;
   readonly latestBackfill: DataLoader<ResourceKey, BackfillSnapshot | null, string>;
+  incompleteBackfills(teamId: ResourceId): Promise<ListSnapshot>;
 }
 
-export function createLoaders(client: Backfills, reader: ReadContext): Loaders {
+export function createLoaders({ backfills, incompleteBackfills }: Reads, reader: ReadContext): Loaders {
+  const lists = new Map<ResourceId, Promise<ListSnapshot>>();
+
   return {
-    backfill: createLoader(({ teamId, id }) => client.backfill(reader, teamId, id)),
-    latestBackfill: createLoader(({ teamId, id }) => client.latestBackfill(reader, teamId, id)),
+    backfill: createLoader(({ teamId, id }) => backfills.backfill(reader, teamId, id)),
+    latestBackfill: createLoader(({ teamId, id }) => backfills.latestBackfill(reader, teamId, id)),
+    incompleteBackfills(teamId) {
+      const list = lists.get(teamId) ?? incompleteBackfills(reader, teamId);
+      lists.set(teamId, list);
+      return list;
+    },
   };
 }
 

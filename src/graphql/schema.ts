@@ -3,7 +3,7 @@ import { GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import { createSchema } from 'graphql-yoga';
 import type { GatewayContext } from './context.ts';
 import { FEDERATION_SDL, resolveEntities } from './federation.ts';
-import { Backfill, BackfillRunError } from './resolvers/backfill.ts';
+import { Backfill, BackfillList, BackfillRunError } from './resolvers/backfill.ts';
 import { Query } from './resolvers/query.ts';
 import { Subscription } from './resolvers/subscription.ts';
 import { Transfer } from './resolvers/transfer.ts';
@@ -19,6 +19,7 @@ const resolvers: Resolvers = {
   Subscription,
   Transfer,
   Backfill,
+  BackfillList,
   BackfillRunError,
   Date: unchecked('Date'),
   DateTime: unchecked('DateTime'),

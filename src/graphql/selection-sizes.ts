@@ -34,7 +34,13 @@ export interface ReportShape extends AnswerSize {
 
 /** A read takes a promise of its own, and its failure an error. */
 const FIELDS_OF_A_READ = 11;
-const READING: ReadonlySet<string> = new Set(['Query.backfill', 'Transfer.latestBackfill']);
+const READING: ReadonlySet<string> = new Set([
+  'Query.backfill',
+  'Query.incompleteBackfills',
+  'Transfer.latestBackfill',
+]);
+/** Fields that read each item. */
+const READING_ITEMS: ReadonlySet<string> = new Set(['Query.backfills']);
 
 /** A date-time or an int64 with its quotes; the texts of reports are counted by themselves. */
 const BYTES_OF_A_VALUE = 40;
@@ -42,10 +48,11 @@ const BYTES_OF_A_VALUE = 40;
 const BYTES_AROUND = 4;
 
 /**
- * Lengths of lists that no argument gives, as in the schema on average: this bounds introspection under many aliases.
- * The entries of reports are counted by {@link ReportShape}.
+ * Lengths of lists that no argument gives: the most that the REST API lists, and as in the schema on average, which
+ * bounds introspection under many aliases. The entries of reports are counted by {@link ReportShape}.
  */
 const LENGTHS: Readonly<Record<string, number>> = {
+  'BackfillList.items': 100,
   '__Schema.types': 40,
   '__Schema.directives': 10,
   '__Type.fields': 8,
@@ -121,7 +128,7 @@ export class SelectionSizes {
     const isList = isListType(getNullableType(field.type));
     const length = items ?? (isList ? this.#lengthOf(place, field, node) : 1);
     // An item of a list costs about as much as a field.
-    const perItem = item.fields + (isList ? 1 : 0);
+    const perItem = item.fields + (isList ? 1 : 0) + (READING_ITEMS.has(place) ? FIELDS_OF_A_READ : 0);
     return { fields: own + length * perItem, bytes: around + length * (item.bytes + BYTES_AROUND) };
   }
 

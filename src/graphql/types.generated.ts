@@ -1,10 +1,10 @@
 // Generated from schema.graphql by `npm run codegen`. Do not edit.
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
-import type { TransferParent, BackfillParent } from './parents.ts';
+import type { TransferParent, BackfillParent, BackfillListParent } from './parents.ts';
 import type { BackfillRunErrorRecord } from '../upstream/rest/records.ts';
 import type { GatewayContext } from './context.ts';
-export type Maybe<T> = T | null;
-export type InputMaybe<T> = Maybe<T>;
+export type Maybe<T> = T extends PromiseLike<infer U> ? Promise<U | null> : T | null;
+export type InputMaybe<T> = T extends PromiseLike<infer U> ? Promise<U | null> : T | null;
 export type RequireFields<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
 /** All built-in and custom scalars, mapped to their actual values */
 export type Scalars = {
@@ -79,6 +79,19 @@ export type Backfill = {
   readonly transferRunsTotal: Scalars['Int']['output'];
 };
 
+/** The backfills of a team that are not over, as the REST API last listed them. */
+export type BackfillList = {
+  readonly __typename?: 'BackfillList';
+  /** When the REST API gave the list. Some of its backfills may have been read since. */
+  readonly fetchedAt: Scalars['DateTime']['output'];
+  /** True when backfills may be missing: the REST API lists at most 100, and a row that makes no sense is left out. */
+  readonly isPartial: Scalars['Boolean']['output'];
+  /** True when the REST API could not be asked again when it should have been: this is its last known word. */
+  readonly isStale: Scalars['Boolean']['output'];
+  /** Newest first. */
+  readonly items: ReadonlyArray<Backfill>;
+};
+
 /** Why one transfer run of a backfill failed. */
 export type BackfillRunError = {
   readonly __typename?: 'BackfillRunError';
@@ -116,6 +129,21 @@ export type Query = {
    */
   readonly backfill?: Maybe<Backfill>;
   /**
+   * Several backfills by their ids, in the order of `ids`, repeated where an id is repeated. One that cannot be had is null,
+   * and its error names its index.
+   *
+   * Costs what reading each with `backfill` costs: one upstream call for all of them that are incomplete, and one for each
+   * other that is not cached.
+   */
+  readonly backfills: ReadonlyArray<Maybe<Backfill>>;
+  /**
+   * The backfills of a team that are not over: `CREATED`, `SCHEDULED`, `RUNNING`, `FAILED` (which can still be cancelled), and
+   * those of a status that the gateway does not know yet.
+   *
+   * Costs one upstream call when it is not cached, and makes reads of its backfills free: `GET /teams/{team}/backfills`.
+   */
+  readonly incompleteBackfills?: Maybe<BackfillList>;
+  /**
    * A handle on one data warehouse transfer. It makes no upstream call by itself and does not check that the
    * transfer exists; its fields do.
    */
@@ -130,6 +158,18 @@ export type Query = {
 
 export type QueryBackfillArgs = {
   id: Scalars['ID']['input'];
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+export type QueryBackfillsArgs = {
+  ids: ReadonlyArray<Scalars['ID']['input']>;
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+export type QueryIncompleteBackfillsArgs = {
+  statuses?: InputMaybe<ReadonlyArray<BackfillStatus>>;
   teamId?: InputMaybe<Scalars['ID']['input']>;
 };
 
@@ -281,6 +321,7 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
   Backfill: ResolverTypeWrapper<BackfillParent>;
+  BackfillList: ResolverTypeWrapper<BackfillListParent>;
   BackfillRunError: ResolverTypeWrapper<BackfillRunErrorRecord>;
   BackfillStatus: BackfillStatus;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
@@ -298,6 +339,7 @@ export type ResolversTypes = {
 /** Mapping between all available schema types and the resolvers parents */
 export type ResolversParentTypes = {
   Backfill: BackfillParent;
+  BackfillList: BackfillListParent;
   BackfillRunError: BackfillRunErrorRecord;
   Boolean: Scalars['Boolean']['output'];
   Date: Scalars['Date']['output'];
@@ -335,6 +377,13 @@ export type BackfillResolvers<ContextType = GatewayContext, ParentType extends R
   transferRunsTotal?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
+export type BackfillListResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['BackfillList'] = ResolversParentTypes['BackfillList']> = {
+  fetchedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  isPartial?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  isStale?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  items?: Resolver<ReadonlyArray<ResolversTypes['Backfill']>, ParentType, ContextType>;
+};
+
 export type BackfillRunErrorResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['BackfillRunError'] = ResolversParentTypes['BackfillRunError']> = {
   error?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   transferRunDate?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
@@ -350,6 +399,8 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
 
 export type QueryResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   backfill?: Resolver<Maybe<ResolversTypes['Backfill']>, ParentType, ContextType, RequireFields<QueryBackfillArgs, 'id'>>;
+  backfills?: Resolver<ReadonlyArray<Maybe<ResolversTypes['Backfill']>>, ParentType, ContextType, RequireFields<QueryBackfillsArgs, 'ids'>>;
+  incompleteBackfills?: Resolver<Maybe<ResolversTypes['BackfillList']>, ParentType, ContextType, Partial<QueryIncompleteBackfillsArgs>>;
   transfer?: Resolver<Maybe<ResolversTypes['Transfer']>, ParentType, ContextType, RequireFields<QueryTransferArgs, 'id'>>;
   transfers?: Resolver<ReadonlyArray<ResolversTypes['Transfer']>, ParentType, ContextType, RequireFields<QueryTransfersArgs, 'ids'>>;
 };
@@ -367,6 +418,7 @@ export type TransferResolvers<ContextType = GatewayContext, ParentType extends R
 
 export type Resolvers<ContextType = GatewayContext> = {
   Backfill?: BackfillResolvers<ContextType>;
+  BackfillList?: BackfillListResolvers<ContextType>;
   BackfillRunError?: BackfillRunErrorResolvers<ContextType>;
   Date?: GraphQLScalarType;
   DateTime?: GraphQLScalarType;

@@ -11,6 +11,7 @@ import { createGovernor, type Governor } from './quota/governor.ts';
 import { createRefusalMemory } from './quota/refusal-memory.ts';
 import { createRetryAfterGate } from './quota/retry-after-gate.ts';
 import { type Backfills, createBackfills } from './reads/backfills.ts';
+import { createIncompleteBackfills, type ReadIncompleteBackfills } from './reads/incomplete-backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
 import type { ReadContext } from './reads/read.ts';
@@ -57,11 +58,16 @@ export interface UpstreamDeps {
   readonly http?: HttpClient;
 }
 
-/** The REST API as the rest of the gateway sees it. */
-export interface Upstream {
+/** The ways to read. */
+export interface Reads {
   readonly backfills: Backfills;
+  readonly incompleteBackfills: ReadIncompleteBackfills;
+}
+
+/** The REST API as the rest of the gateway sees it. */
+export interface Upstream extends Reads {
   /** The same reads without any call, for what they would cost. */
-  readonly estimate: Backfills;
+  readonly estimate: Reads;
   /** The last known state of a backfill, marked as stale, while it may stand in for one that cannot be had. */
   lastKnown(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
   /** The state of a backfill that readers have been shown last, fresh or not, while it may be shown. */
@@ -132,6 +138,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     clock,
     log,
   });
+  const { isSaving } = governor;
   exposeGauges(metrics, governor, resilient);
   metrics.gauge('cache_entries', 'Values kept.', () => partitions.size().entries);
   metrics.gauge(
@@ -141,7 +148,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   );
 
   return {
-    backfills: createBackfills({ teamOf, isSaving: governor.isSaving, clock, metrics, timeoutMs }),
+    backfills: createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }),
+    incompleteBackfills: createIncompleteBackfills({ teamOf, isSaving, clock, metrics }),
     estimate: createEstimate({ teamOf, clock }),
     lastKnown: (context, teamId, id) =>
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,

@@ -6,6 +6,8 @@ import { OperationCost } from '../../src/upstream/reads/operation-cost.ts';
 
 const TEAM = '1' as ResourceId;
 
+const notAskedFor = (): Promise<never> => Promise.reject(new Error('not asked for'));
+
 it('begins the reads of a page at once, and the rest of an operation with thousands a portion a turn', async () => {
   let begun = 0;
   const read = (): Promise<null> => {
@@ -13,7 +15,7 @@ it('begins the reads of a page at once, and the rest of an operation with thousa
     return Promise.resolve(null);
   };
   const { latestBackfill } = createLoaders(
-    { latestBackfill: read, backfill: () => Promise.reject(new Error('not asked for')) },
+    { backfills: { latestBackfill: read, backfill: notAskedFor }, incompleteBackfills: notAskedFor },
     {
       caller: {
         credential: { id: 'a', token: 'a', authorization: 'Bearer a' },

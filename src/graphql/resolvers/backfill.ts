@@ -1,17 +1,14 @@
-import { type KnownStatus, STATUSES, type StatusFacts } from '../../upstream/rest/statuses.ts';
 import { estimateEndTime, progressOf } from './progress.ts';
-import type { BackfillResolvers, BackfillRunErrorResolvers, BackfillStatus } from '../types.generated.ts';
-
-type SchemaStatus = Exclude<BackfillStatus, 'UNKNOWN'>;
-
-/** Compiles only while the table of the REST API's statuses has every status of the schema. */
-function isKnown(status: string): status is KnownStatus {
-  return Object.hasOwn(STATUSES satisfies Readonly<Record<SchemaStatus, StatusFacts>>, status);
-}
+import type {
+  BackfillListResolvers,
+  BackfillResolvers,
+  BackfillRunErrorResolvers,
+} from '../types.generated.ts';
+import { statusOf } from './status.ts';
 
 export const Backfill: BackfillResolvers = {
   transfer: ({ teamId, record }) => ({ teamId, id: record.transfer_id }),
-  status: ({ record }) => (isKnown(record.status) ? record.status : 'UNKNOWN'),
+  status: statusOf,
   rangeStartDate: ({ record }) => record.range_start_date,
   rangeEndDate: ({ record }) => record.range_end_date,
   createdTime: ({ record }) => record.created_time,
@@ -29,6 +26,12 @@ export const Backfill: BackfillResolvers = {
   // The backfills that were known before the answer became too large are still resolved.
   errorReport: ({ record }, _args, context) =>
     context.answer?.isExceeded === true ? [] : record.error_report,
+};
+
+export const BackfillList: BackfillListResolvers = {
+  // Nothing of an answer that has become too large will leave.
+  items: ({ items }, _args, { answer }, info) =>
+    answer === undefined || items.every((item) => answer.admit(item, info) !== null) ? items : [],
 };
 
 export const BackfillRunError: BackfillRunErrorResolvers = {

@@ -1,7 +1,9 @@
 import { withinAnswer } from '../answer-budget.ts';
+import { FailedField } from '../failed-field.ts';
 import { resourceId, resourceIds } from '../input.ts';
 import { maxItemsOf } from '../list-limits.ts';
 import type { QueryResolvers } from '../types.generated.ts';
+import { listedStatuses, statusOf } from './status.ts';
 
 export const Query: QueryResolvers = {
   backfill(_query, args, context, info) {
@@ -9,6 +11,25 @@ export const Query: QueryResolvers = {
     const teamId = context.teamId(args.teamId);
     const reading = backfill.load({ teamId, id: resourceId(args.id, 'The argument "id"') });
     return withinAnswer(reading, context, info);
+  },
+
+  backfills(_query, args, context, info) {
+    const { backfill } = context.loaders();
+    const teamId = context.teamId(args.teamId);
+    const ids = resourceIds(args.ids, 'ids', maxItemsOf('backfills'));
+    return ids.map((id, index) => withinAnswer(backfill.load({ teamId, id }), context, info, index));
+  },
+
+  async incompleteBackfills(_query, args, context, info) {
+    const { incompleteBackfills } = context.loaders();
+    const teamId = context.teamId(args.teamId);
+    const statuses =
+      args.statuses == null ? undefined : listedStatuses(args.statuses, maxItemsOf('incompleteBackfills'));
+    const list = await incompleteBackfills(teamId).catch((thrown: unknown) => {
+      throw FailedField.at(info, thrown);
+    });
+    if (statuses === undefined) return list;
+    return { ...list, items: list.items.filter((item) => statuses.has(statusOf(item))) };
   },
 
   // `transfer` and `transfers` read nothing. They call `loaders()` and `teamId()` to report a missing credential or

@@ -23,7 +23,8 @@ const VARY = `Accept, Authorization, X-Team-Id, ${EXPLAIN_COST}`;
 
 function cacheControl(state: RequestState, status: number, now: number): string {
   const { operation, codes, cost, mustNotBeKept } = state;
-  const read = cost !== undefined && cost.freshUntil !== Infinity && mustNotBeKept !== true;
+  const read =
+    cost !== undefined && cost.freshUntil !== Infinity && cost.staleReads === 0 && mustNotBeKept !== true;
   if (status !== 200 || operation?.type !== 'query' || codes.size > 0 || !read) return 'no-store';
   return `private, max-age=${Math.max(0, Math.floor((cost.freshUntil - now) / 1000))}`;
 }

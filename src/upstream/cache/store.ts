@@ -17,7 +17,7 @@ import {
   type Resource,
   runsDone,
 } from './snapshots.ts';
-import { confirmation, dueAt, newestOf, type TeamList } from './team-list.ts';
+import { confirmation, dueAt, type KnownList, knownList, newestOf, type TeamList } from './team-list.ts';
 
 /**
  * What one credential may see of one team, and when. Two rules hold for everything that is kept:
@@ -55,6 +55,10 @@ export interface TeamStore {
   keepRecord(resource: Resource, record: BackfillRecord, sentAt: number): Known;
   /** Keeps a 404 of the resource's own endpoint. */
   keepNotFound(resource: Resource, error: UpstreamError, sentAt: number): Known;
+  /** The list with its backfills as they are known now, while it may be shown and they are kept. */
+  knownList(): KnownList | undefined;
+  /** The same, where it may stand in for a list that cannot be had. */
+  staleList(): KnownList | undefined;
   /** Keeps the list and each backfill in it. */
   keepList(records: readonly BackfillRecord[], isWhole: boolean, sentAt: number): ListReading;
   /** Renews what the list confirms by absence; undefined where only the resource's own endpoint can say. */
@@ -116,6 +120,16 @@ export function createTeamStore<Team extends object>(
   function list(): TeamList | undefined {
     const kept = partition.get(listKey);
     return kept?.kind === 'list' ? kept : undefined;
+  }
+
+  /** What is kept of the backfills of a list. */
+  function rowsOf({ ids }: TeamList): ReadonlyMap<ResourceId, Known['outcome']> {
+    const rows = new Map<ResourceId, Known['outcome']>();
+    for (const id of ids) {
+      const kept = backfill(id);
+      if (kept !== undefined) rows.set(id, kept.outcome);
+    }
+    return rows;
   }
 
   /** What is kept of the resource, whether or not it may be shown. */
@@ -253,6 +267,29 @@ export function createTeamStore<Team extends object>(
 
     list: () => (isRefused ? undefined : list()),
 
+    knownList() {
+      const kept = isRefused ? undefined : list();
+      if (kept === undefined) return undefined;
+      const rows = rowsOf(kept);
+      if (rows.size < kept.ids.size) return undefined;
+      const freshUntil = Math.min(kept.freshUntil, acceptedAt + AUTHORITY_MS);
+      return knownList({ ...kept, freshUntil }, (id) => rows.get(id));
+    },
+
+    staleList() {
+      const kept = staleMs === 0 || isRefused ? undefined : list();
+      const oldest = clock.monotonic() - staleMs;
+      if (kept === undefined || kept.readAt < oldest || acceptedAt < oldest) return undefined;
+      const rows = rowsOf(kept);
+      const stale = knownList(kept, (id) => {
+        const outcome = rows.get(id);
+        return outcome === undefined || outcome instanceof UpstreamError
+          ? outcome
+          : { ...outcome, isStale: true };
+      });
+      return { ...stale, snapshot: { ...stale.snapshot, isStale: true } };
+    },
+
     keepRecord(resource, record, sentAt) {
       accept(sentAt);
       const { changingMs, finalMs } = lifetimes();
@@ -291,6 +328,7 @@ export function createTeamStore<Team extends object>(
         kind: 'list',
         sentAt,
         readAt,
+        fetchedAt: formatUtc(clock.now()),
         freshUntil,
         ids: new Set(rows.keys()),
         isWhole,

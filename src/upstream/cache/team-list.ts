@@ -27,11 +27,51 @@ export interface TeamList {
   readonly sentAt: number;
   /** When it had arrived. */
   readonly readAt: number;
+  /** When the REST API gave it. RFC 3339 in UTC. */
+  readonly fetchedAt: string;
   readonly freshUntil: number;
   /** In the order of the list. */
   readonly ids: ReadonlySet<ResourceId>;
   /** Whether it is complete, so that absence from it means something. */
   readonly isWhole: boolean;
+}
+
+/** The list as it is shown. */
+export interface ListSnapshot {
+  /** Newest first. Those that are known to be over meanwhile are left out. */
+  readonly items: readonly BackfillSnapshot[];
+  /** Whether backfills may be missing. */
+  readonly isPartial: boolean;
+  /** RFC 3339 in UTC. */
+  readonly fetchedAt: string;
+  /** Whether the REST API did not answer when it should have been asked again. */
+  readonly isStale: boolean;
+}
+
+/** A list that is known, fresh or not. The moments are monotonic milliseconds. */
+export interface KnownList {
+  readonly snapshot: ListSnapshot;
+  readonly sentAt: number;
+  readonly readAt: number;
+  readonly freshUntil: number;
+}
+
+/**
+ * @param list its `freshUntil` may have been moved
+ * @param outcomeOf what is kept of a backfill now; undefined where it is not kept any more
+ */
+export function knownList(
+  { ids, isWhole, fetchedAt, sentAt, readAt, freshUntil }: Omit<TeamList, 'kind'>,
+  outcomeOf: (id: ResourceId) => Known['outcome'] | undefined,
+): KnownList {
+  const items: BackfillSnapshot[] = [];
+  let isPartial = !isWhole;
+  for (const id of ids) {
+    const outcome = outcomeOf(id);
+    if (outcome === undefined || !('record' in outcome)) isPartial = true;
+    else if (isListed({ outcome }) !== false) items.push(outcome);
+  }
+  return { snapshot: { items, isPartial, fetchedAt, isStale: false }, sentAt, readAt, freshUntil };
 }
 
 const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;
@@ -92,7 +132,7 @@ export function dueAt(
 }
 
 /** Whether the list holds such a backfill; undefined where its status is not known. "There is none" is not listed. */
-function isListed({ outcome }: Known): boolean | undefined {
+function isListed({ outcome }: Pick<Known, 'outcome'>): boolean | undefined {
   return 'record' in outcome ? factsOf(outcome.record.status)?.listed : false;
 }
 

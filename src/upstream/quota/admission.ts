@@ -14,7 +14,7 @@ export interface Admission {
   assertMayCall(credential: Credential, teamId: string, priority: Priority, reason: CallReason): void;
   /**
    * Records what a call's failure says about the credential.
-   * @param resource names what was asked for within its team; undefined for the team's list, whose 403 is its own
+   * @param resource names what was asked for within its team; undefined for a list that nobody asked for, whose 403 is its own
    */
   recordFailure(error: UpstreamError, credential: Credential, teamId: string, resource?: string): void;
   /** Records that a call was accepted. */

@@ -4,7 +4,7 @@ import type { Metrics } from '../../metrics.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
 import type { StaleValue } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
-import { isGoodEnough, type PendingRead, pendingRead, type ReadContext } from './read.ts';
+import { isGoodEnough, type PendingRead, pendingRead, type ReadContext, sparing } from './read.ts';
 import type { Team, TeamOf } from './teams.ts';
 
 /** Reads of backfills. Both methods reject with an {@link UpstreamError} and nothing else. */
@@ -52,8 +52,7 @@ const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
  */
 export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
   async function read(asked: ReadContext, resource: Resource): Promise<Known['outcome']> {
-    const isSpared = asked.mode.kind === 'noCache' && isSaving(asked.caller.credential.id);
-    const context: ReadContext = isSpared ? { ...asked, mode: { kind: 'fresh' } } : asked;
+    const context = sparing(asked, isSaving);
     const { cost } = context;
     const team = teamOf(context, resource.teamId);
     const kept = team.store.known(resource);

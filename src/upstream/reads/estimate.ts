@@ -2,7 +2,9 @@ import DataLoader from 'dataloader';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
+import type { ListSnapshot } from '../cache/team-list.ts';
 import { type Backfills, fromOutcomes } from './backfills.ts';
+import type { ReadIncompleteBackfills } from './incomplete-backfills.ts';
 import { isKnown } from './list-planner.ts';
 import type { OperationCost } from './operation-cost.ts';
 import { isGoodEnough, type PendingRead, pendingRead } from './read.ts';
@@ -14,11 +16,16 @@ export interface EstimateDeps {
 }
 
 /**
- * The dry run of {@link Backfills}, for `X-Explain-Cost: estimate`. It makes no call. Each operation's cost counts the
- * calls that the real reads would make at most, and its resolvers go on with what is known of a resource, however old,
- * or with a placeholder.
+ * The dry run of reads, for `X-Explain-Cost: estimate`. It makes no call. Each operation's cost counts the calls that the
+ * real reads would make at most, and its resolvers go on with what is known of a resource, however old, or with a
+ * placeholder.
  */
-export function createEstimate({ teamOf, clock }: EstimateDeps): Backfills {
+export function createEstimate({ teamOf, clock }: EstimateDeps): {
+  readonly backfills: Backfills;
+  readonly incompleteBackfills: ReadIncompleteBackfills;
+} {
+  /** The teams whose list an operation would read for its own sake. */
+  const listed = new WeakMap<OperationCost, Set<Team>>();
   // The reads of one turn of the event loop are counted together, since the real ones would be one batch.
   const batch = new DataLoader<PendingRead, Known['outcome']>((reads) => Promise.resolve(countCalls(reads)), {
     cache: false,
@@ -28,10 +35,11 @@ export function createEstimate({ teamOf, clock }: EstimateDeps): Backfills {
   function countCalls(reads: readonly PendingRead[]): Known['outcome'][] {
     for (const [cost, teams] of byOperationAndTeam(reads, teamOf)) {
       for (const [team, ofTeam] of teams) {
-        const byList = team.plan(ofTeam);
+        const isListPaid = listed.get(cost)?.has(team) ?? false;
+        const byList = team.plan(ofTeam, isListPaid);
         // The list may say nothing of resources that are not known yet.
         const unsure = [...byList].filter((read) => !isKnown(read)).length;
-        const calls = ofTeam.length - byList.size + unsure + Math.min(1, byList.size);
+        const calls = ofTeam.length - byList.size + unsure + (isListPaid ? 0 : Math.min(1, byList.size));
         cost.calls += calls;
         cost.cacheHits += Math.max(0, ofTeam.length - calls);
       }
@@ -39,7 +47,7 @@ export function createEstimate({ teamOf, clock }: EstimateDeps): Backfills {
     return reads.map(({ known, resource }) => known?.outcome ?? placeholderFor(resource));
   }
 
-  return fromOutcomes((context, resource) => {
+  const backfills = fromOutcomes((context, resource) => {
     const team = teamOf(context, resource.teamId);
     const read = pendingRead(team.store, context, resource, Infinity);
     const { known } = read;
@@ -49,7 +57,29 @@ export function createEstimate({ teamOf, clock }: EstimateDeps): Backfills {
     context.cost.cacheHits++;
     return Promise.resolve(answer.outcome);
   });
+
+  return {
+    backfills,
+    incompleteBackfills(context, teamId) {
+      const { cost } = context;
+      const team = teamOf(context, teamId);
+      const known = team.knownList(context);
+      if (known === undefined) {
+        cost.calls++;
+        listed.set(cost, (listed.get(cost) ?? new Set()).add(team));
+      } else cost.cacheHits++;
+      return Promise.resolve((known ?? team.store.staleList())?.snapshot ?? NO_LIST);
+    },
+  };
 }
+
+/** Stands for a list of which nothing is known. */
+const NO_LIST: ListSnapshot = {
+  items: [],
+  isPartial: true,
+  fetchedAt: '1970-01-01T00:00:00Z',
+  isStale: false,
+};
 
 /** Groups reads by the operation that pays for them, and those by team. */
 function byOperationAndTeam(

@@ -5,17 +5,21 @@ import type { ListReading, TeamStore } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
 import type { BackfillsClient } from '../rest/client.ts';
-import { charge, type PendingRead, priorityOf, type ReadContext } from './read.ts';
+import { charge, type Payer, priorityOf, type ReadContext } from './read.ts';
 
 /** Reads the list of one team with one credential. */
 export interface ListReader {
-  /** Whether the list is not to be read for a while. */
+  /** Whether the list is not to be read for a while in the place of what stands in it. */
   readonly isResting: boolean;
-  /** Reads the list once for all who ask while it is being read. */
-  read(reads: readonly PendingRead[]): ListCall;
+  /** Whether the list is being read. */
+  readonly isUnderWay: boolean;
+  /** Reads the list once for all who ask while it is being read. The first of those who began it pays. */
+  read(payers: readonly Payer[]): ListCall;
 }
 
 export interface ListCall {
+  /** Monotonic milliseconds. */
+  readonly beganAt: number;
   /** Rejects with an {@link UpstreamError}. */
   readonly reading: Promise<ListReading>;
   /** Resolves when half of the deadline has passed since the call was sent. */
@@ -44,13 +48,12 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
   let underWay: ListCall | undefined;
   let restsUntil = -Infinity;
 
-  /** Reads the list at the expense of the first read. */
-  async function readOnce(reads: readonly PendingRead[], onSent: () => void): Promise<ListReading> {
-    const [payer] = reads;
+  async function readOnce(payers: readonly Payer[], onSent: () => void): Promise<ListReading> {
+    const [payer] = payers;
     if (payer === undefined) throw new Error('a list is read for somebody');
     const { context } = payer;
     const { caller } = context;
-    const hasStale = reads.every((read) => read.hasStale);
+    const hasStale = payers.every((each) => each.hasStale);
     admission.assertMayCall(caller.credential, teamId, priorityOf(context, hasStale), 'refresh');
     let sentAt: number | undefined;
     const options = {
@@ -65,17 +68,20 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     try {
       const { records, isWhole } = await client.listIncompleteBackfills(caller, teamId, options);
       admission.recordAccepted(caller.credential, teamId);
+      restsUntil = -Infinity;
       return store.keepList(records, isWhole, sentAt ?? clock.monotonic());
     } catch (error) {
       if (error instanceof UpstreamError) {
-        admission.recordFailure(error, caller.credential, teamId);
+        const isAskedFor = payers.some(({ wantsList }) => wantsList);
+        admission.recordFailure(error, caller.credential, teamId, isAskedFor ? 'list' : undefined);
         restAfter(error, context);
       }
       throw error;
     }
   }
 
-  function begin(reads: readonly PendingRead[]): ListCall {
+  function begin(payers: readonly Payer[]): ListCall {
+    const beganAt = clock.monotonic();
     const timers: (() => void)[] = [];
     let onSent = (): void => undefined;
     const isLate = new Promise<'late'>((resolve) => {
@@ -84,11 +90,15 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       // It may have waited for a slot for so long that its first readers have no time left.
       lateAfter(timeoutMs);
     });
-    const reading = readOnce(reads, () => onSent()).finally(() => {
+    const reading = readOnce(payers, () => onSent()).finally(() => {
       underWay = undefined;
       for (const cancel of timers) cancel();
     });
-    return { reading, isLate };
+    return { beganAt, reading, isLate };
+  }
+
+  function isResting(): boolean {
+    return clock.monotonic() < restsUntil;
   }
 
   /** Only the list's own failures rest it; an upstream that is down or out of quota is not its fault. */
@@ -99,8 +109,11 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       subject === 'answer' || (subject === 'upstream' && kind !== 'unavailable' && kind !== 'overloaded');
     if (!refused && !failed) return;
     const restMs = refused ? REFUSED_REST_MS : FAILED_REST_MS;
+    const rested = isResting();
     restsUntil = clock.monotonic() + restMs;
-    store.dropList();
+    // What failed may be read again, and its last word stand in until then.
+    if (refused) store.dropList();
+    if (rested) return;
     log.warn(
       { requestId: caller.requestId, reason: kind, restSeconds: restMs / 1000 },
       'team list not used: its backfills are read one by one',
@@ -109,10 +122,13 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
 
   return {
     get isResting() {
-      return clock.monotonic() < restsUntil;
+      return isResting();
     },
-    read(reads) {
-      underWay ??= begin(reads);
+    get isUnderWay() {
+      return underWay !== undefined;
+    },
+    read(payers) {
+      underWay ??= begin(payers);
       return underWay;
     },
   };

@@ -1,5 +1,6 @@
 import type { Known, Resource } from '../cache/snapshots.ts';
 import type { TeamStore } from '../cache/store.ts';
+import type { KnownList } from '../cache/team-list.ts';
 import type { Priority } from '../quota/governor.ts';
 import type { Caller } from '../rest/client.ts';
 import type { OperationCost } from './operation-cost.ts';
@@ -20,6 +21,12 @@ export interface ReadContext {
   readonly cost: OperationCost;
 }
 
+/** The context as it is read for a credential that has so few calls left that it reads nothing known again. */
+export function sparing(context: ReadContext, isSaving: (credentialId: string) => boolean): ReadContext {
+  const isSpared = context.mode.kind === 'noCache' && isSaving(context.caller.credential.id);
+  return isSpared ? { ...context, mode: { kind: 'fresh' } } : context;
+}
+
 /** One read that nothing fresh answers. */
 export interface PendingRead {
   readonly context: ReadContext;
@@ -34,10 +41,16 @@ export interface PendingRead {
   charged: boolean;
 }
 
-/** Has the read's operation pay for an exchange. */
-export function charge(read: PendingRead): void {
-  read.charged = true;
-  read.context.cost.calls++;
+/** Whoever pays for a call, and how much it matters to him. */
+export interface Payer extends Pick<PendingRead, 'context' | 'hasStale' | 'charged'> {
+  /** Whether it is the list itself that is asked for, and not what stands in it. */
+  readonly wantsList?: true;
+}
+
+/** Has the payer's operation pay for an exchange. */
+export function charge(payer: Payer): void {
+  payer.charged = true;
+  payer.context.cost.calls++;
 }
 
 /** @param hasStale whether stale values can stand in for everything that the call is for */
@@ -77,6 +90,22 @@ export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): 
       return known.confirmedAt >= mode.since;
     case 'noCache':
       return now - known.verifiedAt < NO_CACHE_MS;
+  }
+}
+
+/** Whether the reader wants no other list than this. */
+export function isListGoodEnough(
+  { readAt, freshUntil }: Pick<KnownList, 'readAt' | 'freshUntil'>,
+  { mode }: ReadContext,
+  now: number,
+): boolean {
+  switch (mode.kind) {
+    case 'fresh':
+      return freshUntil >= now;
+    case 'poll':
+      return readAt >= mode.since;
+    case 'noCache':
+      return now - readAt < NO_CACHE_MS;
   }
 }
 

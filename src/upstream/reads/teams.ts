@@ -4,13 +4,22 @@ import type { Freshness, FreshnessOf } from '../cache/freshness.ts';
 import type { Partitions } from '../cache/partitions.ts';
 import type { Known, Resource } from '../cache/snapshots.ts';
 import { createTeamStore, type ListReading, type StoreDeps, type TeamStore } from '../cache/store.ts';
-import { listMayAnswer, type TeamList } from '../cache/team-list.ts';
+import { type KnownList, knownList, listMayAnswer, type TeamList } from '../cache/team-list.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { createListPlanner } from './list-planner.ts';
 import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
+import { createLoads, type Load } from './loads.ts';
 import { createSlowStart } from './slow-start.ts';
-import { isGoodEnough, lookUp, nameOf, type PendingRead, type ReadContext } from './read.ts';
+import {
+  isGoodEnough,
+  isListGoodEnough,
+  lookUp,
+  nameOf,
+  type Payer,
+  type PendingRead,
+  type ReadContext,
+} from './read.ts';
 
 /**
  * A team as one credential sees it: what is known of it, and the way to what is not.
@@ -21,25 +30,21 @@ import { isGoodEnough, lookUp, nameOf, type PendingRead, type ReadContext } from
  */
 export interface Team {
   readonly store: TeamStore;
-  /**
-   * One load at a time for each resource. A load belongs to no reader: it goes on when the reader that caused it has
-   * gone, since others may have joined it.
-   * @param begin begins one, where none is under way
-   */
-  share(resource: Resource, begin: () => Promise<Known>): Load;
+  /** One load at a time for each resource. @param begin begins one, where none is under way */
+  share(resource: Resource, begin: () => Promise<Known>): Load<Known>;
   /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
   load(read: PendingRead): Promise<Known>;
   /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
   answerFromList(read: PendingRead): Known | undefined;
-  /** Those of these reads that reading the list now would be worth. */
-  plan(reads: readonly PendingRead[]): ReadonlySet<PendingRead>;
-}
-
-/** A read under way that others may join. */
-export interface Load {
-  readonly known: Promise<Known>;
-  /** Resolves when the load has been under way for `STALE_AFTER_MS`; never where that is 0. */
-  isLate(): Promise<'late'>;
+  /** The list, where it may be shown and is as recent as the reader wants it. */
+  knownList(context: ReadContext): KnownList | undefined;
+  /** Reads the list for its own sake, or joins whoever reads it. */
+  loadList(payer: Payer): Load<KnownList>;
+  /**
+   * Those of these reads that reading the list now would be worth.
+   * @param isListPaid whether the list is being read anyway
+   */
+  plan(reads: readonly PendingRead[], isListPaid?: boolean): ReadonlySet<PendingRead>;
 }
 
 /** @returns the team as the credential of the context sees it */
@@ -81,7 +86,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   const list = createListReader(teamId, store, deps);
   const planner = createListPlanner();
   const slowStart = createSlowStart(store.isProven, clock);
-  const underWay = new Map<string, Load>();
+  const loads = createLoads<Known>(clock, staleAfterMs);
+  const lists = createLoads<KnownList>(clock, staleAfterMs);
   /** Each key is a promise of its own, so that one read need not wait for the slowest of its batch. */
   const batch = new DataLoader<PendingRead, Promise<Known>>((reads) => Promise.resolve(start(reads)), {
     cache: false,
@@ -95,12 +101,10 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   }
 
   /** The list, where it is as recent as the reader wants it. */
-  function usableList({ mode }: ReadContext): TeamList | undefined {
+  function usableList(context: ReadContext): TeamList | undefined {
     const known = store.list();
-    if (known === undefined || mode.kind === 'noCache') return undefined;
-    const isRecent =
-      mode.kind === 'poll' ? known.readAt >= mode.since : known.freshUntil >= clock.monotonic();
-    return isRecent ? known : undefined;
+    if (known === undefined || context.mode.kind === 'noCache') return undefined;
+    return isListGoodEnough(known, context, clock.monotonic()) ? known : undefined;
   }
 
   function answerFromList({ context, resource }: PendingRead): Known | undefined {
@@ -114,8 +118,10 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     return listMayAnswer(resource, known, clock.monotonic(), lifetimes(context));
   }
 
-  function plan(reads: readonly PendingRead[]): ReadonlySet<PendingRead> {
-    return list.isResting ? new Set() : planner.plan(reads.filter(newListMayAnswer));
+  function plan(reads: readonly PendingRead[], isListPaid = list.isUnderWay): ReadonlySet<PendingRead> {
+    if (list.isResting) return new Set();
+    const candidates = reads.filter(newListMayAnswer);
+    return isListPaid ? new Set(candidates) : planner.plan(candidates);
   }
 
   function remember(reads: readonly PendingRead[]): void {
@@ -213,30 +219,20 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   return {
     store,
     answerFromList,
+    knownList(context) {
+      const known = store.knownList();
+      return known && isListGoodEnough(known, context, clock.monotonic()) ? known : undefined;
+    },
     plan,
     load,
-    share(resource, begin) {
-      const name = nameOf(resource);
-      const known = underWay.get(name);
-      if (known !== undefined) return known;
-      const beganAt = clock.monotonic();
-      let late: Promise<'late'> | undefined;
-      let cancel = (): void => undefined;
-      const load: Load = {
-        known: begin().finally(() => {
-          underWay.delete(name);
-          cancel();
-        }),
-        isLate() {
-          late ??= new Promise((resolve) => {
-            const leftMs = Math.max(0, beganAt + staleAfterMs - clock.monotonic());
-            if (staleAfterMs > 0) cancel = clock.after(leftMs, () => resolve('late'));
-          });
-          return late;
-        },
-      };
-      underWay.set(name, load);
-      return load;
+    share: (resource, begin) => loads.share(nameOf(resource), begin),
+    loadList(payer) {
+      const { reading, beganAt } = list.read([payer]);
+      const begin = (): Promise<KnownList> =>
+        reading.then(
+          ({ list: read, rows }) => store.knownList() ?? knownList(read, (id) => rows.get(id)?.outcome),
+        );
+      return lists.share('list', begin, beganAt);
     },
   };
 }

@@ -32,7 +32,7 @@ describe.each(AWAY)('$name', ({ answer }) => {
     );
     expect(stale.errors).toBeUndefined();
     expect(stale.data).toEqual({ backfill: OLD, transfer: { latestBackfill: OLD } });
-    expect(stale.headers.get('cache-control')).toBe('private, max-age=0');
+    expect(stale.headers.get('cache-control')).toBe('no-store');
 
     restore();
     // A 429 is remembered so long.

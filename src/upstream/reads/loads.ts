@@ -1,0 +1,52 @@
+import type { Clock } from '../../clock.ts';
+
+/** A read under way that others may join. */
+export interface Load<Value> {
+  readonly known: Promise<Value>;
+  /** Resolves when the load has been under way for `STALE_AFTER_MS`; never where that is 0. */
+  isLate(): Promise<'late'>;
+}
+
+/**
+ * One load at a time for each name. A load belongs to no reader: it goes on when the reader that caused it has gone, since
+ * others may have joined it.
+ */
+export interface Loads<Value> {
+  /**
+   * @param begin begins one, where none is under way
+   * @param beganAt monotonic milliseconds; now, where it begins with the call
+   */
+  share(name: string, begin: () => Promise<Value>, beganAt?: number): Load<Value>;
+}
+
+/** @param staleAfterMs `STALE_AFTER_MS`; 0 for never */
+export function createLoads<Value>(
+  clock: Pick<Clock, 'monotonic' | 'after'>,
+  staleAfterMs: number,
+): Loads<Value> {
+  const underWay = new Map<string, Load<Value>>();
+
+  return {
+    share(name, begin, beganAt = clock.monotonic()) {
+      const known = underWay.get(name);
+      if (known !== undefined) return known;
+      let late: Promise<'late'> | undefined;
+      let cancel = (): void => undefined;
+      const load: Load<Value> = {
+        known: begin().finally(() => {
+          underWay.delete(name);
+          cancel();
+        }),
+        isLate() {
+          late ??= new Promise((resolve) => {
+            const leftMs = Math.max(0, beganAt + staleAfterMs - clock.monotonic());
+            if (staleAfterMs > 0) cancel = clock.after(leftMs, () => resolve('late'));
+          });
+          return late;
+        },
+      };
+      underWay.set(name, load);
+      return load;
+    },
+  };
+}
