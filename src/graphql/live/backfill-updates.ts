@@ -1,19 +1,11 @@
-import { Repeater } from 'graphql-yoga';
 import type { ResourceId } from '../../ids.ts';
-import type { Metrics } from '../../metrics.ts';
-import type { Shares, ShareSize } from '../../shares.ts';
+import type { ShareSize } from '../../shares.ts';
 import type { ReadContext } from '../../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
-import type { Credential } from '../../upstream/credentials.ts';
 import { UpstreamError } from '../../upstream/errors.ts';
-import { overloaded, turnedAway } from '../errors.ts';
-import { createTickLimiter } from '../tick-limiter.ts';
-import { PendingRows } from './pending-rows.ts';
-import type { PollDeps } from './poll.ts';
 import { isFatal } from './row-poll.ts';
-import { FailedRow, isOver, type Row, type Rows } from './rows.ts';
-import { createTeamPoller, type TeamPoller } from './team-poller.ts';
-import type { Watcher } from './watchers.ts';
+import { createRowStreams, type RowStreamsDeps } from './row-streams.ts';
+import { FailedRow, failuresIn, type Row, type Rows } from './rows.ts';
 
 /** Streams of the changes of backfills. Polling begins when the first item is asked for. */
 export interface BackfillUpdates {
@@ -37,111 +29,25 @@ export interface BackfillUpdates {
     teamId: ResourceId,
     ids: readonly ResourceId[],
   ): Promise<AsyncIterable<readonly Row[]>>;
-}
-
-export interface BackfillUpdatesDeps extends Omit<PollDeps, 'credential' | 'teamId'> {
-  readonly metrics: Metrics;
-  /** Of streams under way. */
-  readonly streams: Shares;
-  /** Called when the streams of a credential and team are told that their state is stale, and that it is not any more. */
-  readonly onStale: (isStale: boolean) => void;
+  /**
+   * Gives all incomplete backfills of the team now, newest first; then after each poll those that have changed, begun or
+   * left, the last in the state in which they left. It does not end by itself. While the list cannot be had its backfills
+   * come once more, as stale; the stream ends with an {@link UpstreamError} when that lasts, or at a refusal.
+   * @throws {UpstreamError} as `ReadIncompleteBackfills`, when there is no first list
+   * @throws {GraphQLError} as `open`
+   */
+  openIncomplete(
+    reader: ReadContext,
+    teamId: ResourceId,
+  ): Promise<AsyncIterable<readonly BackfillSnapshot[]>>;
 }
 
 /** A stream takes some tens of kilobytes with its connection, so this is about half a gigabyte. */
 export const STREAMS: ShareSize = { total: 10_000, timesFree: 1 };
 
-const TOO_MANY = 'Too many subscriptions are open at the moment.';
-
-/** About two milliseconds of work. An answer to others takes several turns of the event loop. */
-const EVENTS_PER_TICK = 10;
-
-/** A stream before it begins. */
-interface Plan<Event> {
-  readonly reader: ReadContext;
-  readonly teamId: ResourceId;
-  readonly first: Rows;
-  /** Whether the stream ends with the error of a row that failed; else the row is told so. */
-  readonly endsAtFailure: boolean;
-  /** @param all what the stream watches, `changed` included */
-  eventOf(changed: Rows, all: Rows): Event;
-}
-
-export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdates {
-  const { upstream, clock, metrics, staleMs, streams, onStale } = deps;
-  const pollers = new Map<string, TeamPoller>();
-  const tickLimiter = createTickLimiter(EVENTS_PER_TICK);
-
-  function pollerOf(credential: Credential, teamId: ResourceId): TeamPoller {
-    const key = `${credential.id}/${teamId}`;
-    const known = pollers.get(key);
-    if (known !== undefined) return known;
-    const poller = createTeamPoller({
-      upstream,
-      clock,
-      metrics,
-      credential,
-      teamId,
-      staleMs,
-      tickLimiter,
-      onEmpty: () => void pollers.delete(key),
-      onStale,
-    });
-    pollers.set(key, poller);
-    return poller;
-  }
-
-  function assertRoomFor({ caller }: ReadContext): void {
-    if (!streams.hasRoomFor(caller.credential.id, 1)) throw turnedAway(TOO_MANY);
-  }
-
-  function begin<Event>({
-    reader,
-    teamId,
-    first,
-    endsAtFailure,
-    eventOf,
-  }: Plan<Event>): AsyncIterable<Event> {
-    return new Repeater<Event>(async (push, stop) => {
-      const { credential } = reader.caller;
-      const firstEvent = eventOf(first, first);
-      const isAtItsEnd = [...first.values()].every(isOver);
-      // Others may have come during the reads.
-      const giveBack = isAtItsEnd ? undefined : streams.take(credential.id);
-      if (giveBack === undefined) {
-        void push(firstEvent);
-        stop(isAtItsEnd ? undefined : overloaded(TOO_MANY));
-        return;
-      }
-      const pending = new PendingRows(firstEvent, {
-        push,
-        stop,
-        eventOf: (changed) => eventOf(changed, watcher.rows),
-      });
-      let leave = (): void => undefined;
-      const end = (error?: Error): void => {
-        leave();
-        giveBack();
-        pending.end(error);
-      };
-      const watcher: Watcher = {
-        rows: first,
-        receive({ changed, isOver: hasEnded }) {
-          const [failed] = endsAtFailure ? failuresIn(changed) : [];
-          if (failed !== undefined) {
-            end(failed.error);
-            return;
-          }
-          pending.add(changed);
-          if (hasEnded) end();
-        },
-        end,
-      };
-      leave = pollerOf(credential, teamId).join([...first.keys()], watcher);
-      await stop;
-      giveBack();
-      leave();
-    });
-  }
+export function createBackfillUpdates(deps: RowStreamsDeps): BackfillUpdates {
+  const { upstream, clock, staleMs } = deps;
+  const { assertRoomFor, begin } = createRowStreams(deps);
 
   async function readRow(reader: ReadContext, teamId: ResourceId, id: ResourceId): Promise<Row> {
     try {
@@ -170,7 +76,9 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
         reader,
         teamId,
         first: new Map([[id, latest]]),
+        completes: true,
         endsAtFailure: true,
+        watch: (poller, watcher) => poller.watch([id], watcher),
         eventOf(changed) {
           const row = changed.get(id);
           if (row !== undefined && !(row instanceof FailedRow)) latest = newest(row);
@@ -182,18 +90,19 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
     async openMany(reader, teamId, ids) {
       assertRoomFor(reader);
       const distinct = [...new Set(ids)];
-      const first = new Map<ResourceId, Row>();
-      const read = await Promise.all(distinct.map((id) => readRow(reader, teamId, id)));
-      distinct.forEach((id, n) => {
-        const row = read[n];
-        if (row !== undefined) first.set(id, row);
-      });
+      const read = async (id: ResourceId): Promise<[ResourceId, Row]> => [
+        id,
+        await readRow(reader, teamId, id),
+      ];
+      const first: Rows = new Map(await Promise.all(distinct.map(read)));
       const newest = newestOf(reader, teamId);
       return begin({
         reader,
         teamId,
         first,
+        completes: true,
         endsAtFailure: false,
+        watch: (poller, watcher) => poller.watch(distinct, watcher),
         eventOf(changed, all) {
           const isWhole = changed === first || failuresIn(changed).length > 0;
           return (isWhole ? ids : distinct.filter((id) => changed.has(id))).flatMap((id) => {
@@ -204,9 +113,24 @@ export function createBackfillUpdates(deps: BackfillUpdatesDeps): BackfillUpdate
         },
       });
     },
-  };
-}
 
-function failuresIn(rows: Rows): FailedRow[] {
-  return [...rows.values()].filter((row) => row instanceof FailedRow);
+    async openIncomplete(reader, teamId) {
+      assertRoomFor(reader);
+      const { items } = await upstream.incompleteBackfills(reader, teamId);
+      const newest = newestOf(reader, teamId);
+      return begin({
+        reader,
+        teamId,
+        first: new Map(items.map((item) => [item.id, item])),
+        completes: false,
+        endsAtFailure: true,
+        watch: (poller, watcher) => poller.watchList(watcher),
+        eventOf(changed, all) {
+          const there = [...all].filter(([id]) => changed.has(id));
+          const left = [...changed].filter(([id]) => !all.has(id));
+          return [...there, ...left].flatMap(([, row]) => (row instanceof FailedRow ? [] : newest(row)));
+        },
+      });
+    },
+  };
 }

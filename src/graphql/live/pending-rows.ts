@@ -9,7 +9,10 @@ export interface PendingRowsDeps<Event> {
   readonly eventOf: (changed: Rows) => Event;
 }
 
-/** A page has at most this many rows; an event with more would be larger than what the answer's limits count with. */
+/**
+ * The most backfills of an event, for which the limits of answers count. Where all of a whole list leave it and as many
+ * begin in one poll, they fit; only a slow reader may have more pending.
+ */
 export const MAX_ROWS_OF_AN_EVENT = 200;
 
 const NONE: Rows = new Map();

@@ -9,7 +9,10 @@ import type { Upstream } from '../../upstream/upstream.ts';
 import { createRowPoll, type RowOutcome, type RowPoll } from './row-poll.ts';
 
 /** What streams need of the upstream. */
-export type PolledUpstream = Pick<Upstream, 'backfills' | 'lastKnown' | 'newest' | 'pollIntervalMs'>;
+export type PolledUpstream = Pick<
+  Upstream,
+  'backfills' | 'incompleteBackfills' | 'lastKnown' | 'newest' | 'pollIntervalMs'
+>;
 
 export interface PollDeps {
   readonly upstream: PolledUpstream;
@@ -20,11 +23,16 @@ export interface PollDeps {
   readonly staleMs: number;
 }
 
+/** The ids of the team's incomplete backfills, or why they cannot be had. */
+export type Listed =
+  { readonly ids: readonly ResourceId[]; readonly isStale: boolean } | { readonly error: Error };
+
 /** One look at the backfills of a team. Each is read once, for all who watch it. */
 export class Poll {
   readonly #deps: PollDeps;
   readonly #reader: ReadContext;
   readonly #rows = new Map<ResourceId, RowPoll>();
+  #isListFresh = true;
 
   /** @param since monotonic milliseconds: a state that the REST API gave since then is new enough */
   constructor(since: number, deps: PollDeps) {
@@ -43,9 +51,8 @@ export class Poll {
   }
 
   get isFresh(): boolean {
-    return [...this.#rows.values()].every(
-      ({ outcome }) => 'snapshot' in outcome && !outcome.snapshot.isStale,
-    );
+    const isFresh = ({ outcome }: RowPoll): boolean => 'snapshot' in outcome && !outcome.snapshot.isStale;
+    return this.#isListFresh && [...this.#rows.values()].every(isFresh);
   }
 
   get leavesStale(): boolean {
@@ -57,10 +64,28 @@ export class Poll {
     try {
       this.#set(id, { snapshot: await upstream.backfills.backfill(this.#reader, teamId, id) });
     } catch (reason) {
-      const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
-      // Other readers may have been shown a later state than a stream's own last.
-      this.#set(id, { error, known: upstream.lastKnown(this.#reader, teamId, id) });
+      this.fail(id, toError(reason));
     }
+  }
+
+  /** Reads the team's list, and all that stands in it. */
+  async readList(): Promise<Listed> {
+    const { upstream, teamId } = this.#deps;
+    try {
+      const { items, isStale } = await upstream.incompleteBackfills(this.#reader, teamId);
+      this.#isListFresh = !isStale;
+      for (const snapshot of items) this.#set(snapshot.id, { snapshot });
+      return { ids: items.map(({ id }) => id), isStale };
+    } catch (reason) {
+      this.#isListFresh = false;
+      return { error: toError(reason) };
+    }
+  }
+
+  /** Has the read of a backfill failed. Other readers may have been shown a later state than a stream's own last. */
+  fail(id: ResourceId, error: Error): void {
+    const { upstream, teamId } = this.#deps;
+    this.#set(id, { error, known: upstream.lastKnown(this.#reader, teamId, id) });
   }
 
   /** Takes over what other readers have been shown since the rows were read: streams are not told anything older. */
@@ -72,7 +97,7 @@ export class Poll {
         if (newest !== undefined && newest.record !== outcome.snapshot.record)
           this.#set(id, { snapshot: newest });
       } else {
-        this.#set(id, { ...outcome, known: upstream.lastKnown(this.#reader, teamId, id) });
+        this.fail(id, outcome.error);
       }
     }
   }
@@ -83,4 +108,8 @@ export class Poll {
       staleMs === 0 || clock.now() - Date.parse(fetchedAt) > staleMs;
     this.#rows.set(id, createRowPoll(outcome, { isTooOld, now: clock.monotonic() }));
   }
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error('a read rejected without an error');
 }

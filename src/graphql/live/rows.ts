@@ -34,6 +34,10 @@ export function isSettled(row: Row): boolean {
   return row instanceof FailedRow ? row.isOver : factsOf(row.record.status)?.listed === false;
 }
 
+export function failuresIn(rows: Rows): readonly FailedRow[] {
+  return [...rows.values()].filter((row) => row instanceof FailedRow);
+}
+
 /** Whether the rows may be shared by streams that had them from different reads. */
 export function areSame(some: Rows, others: Rows): boolean {
   if (some === others) return true;

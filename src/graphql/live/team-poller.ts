@@ -3,15 +3,18 @@ import type { Metrics } from '../../metrics.ts';
 import { createTickLimiter, type TickLimiter } from '../tick-limiter.ts';
 import { Poll, type PollDeps } from './poll.ts';
 import { stepRows } from './row-steps.ts';
+import { WatchedList } from './watched-list.ts';
 import { type Watcher, Watchers } from './watchers.ts';
 
 /** Polls what is watched of one team with one credential, all at the same moment. */
 export interface TeamPoller {
   /**
-   * @param ids what it watches, each once
+   * @param ids each once
    * @returns a function to leave again; when the last watcher leaves, the poller and its timer end
    */
-  join(ids: readonly ResourceId[], watcher: Watcher): () => void;
+  watch(ids: readonly ResourceId[], watcher: Watcher): () => void;
+  /** The same for the list of the team's incomplete backfills. */
+  watchList(watcher: Watcher): () => void;
 }
 
 export interface TeamPollerDeps extends PollDeps {
@@ -31,9 +34,14 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   const { upstream, clock, metrics, credential, tickLimiter, onEmpty, onStale } = deps;
   /** By the ids that they watch, joined by commas. */
   const groups = new Map<string, Watchers>();
+  const list = new WatchedList(deps);
   const pageLimiter = createTickLimiter(PAGES_PER_TICK);
   let isStale = false;
   let cancelNext = schedule();
+
+  function isWatched(): boolean {
+    return groups.size > 0 || list.isWatched;
+  }
 
   function schedule(): () => void {
     const interval = upstream.pollIntervalMs(credential.id);
@@ -50,14 +58,19 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       for (const id of watchers.unsettled()) ids.add(id);
     }
     // Started in the same turn of the event loop, so that one read of the team's list can answer them all.
-    await Promise.all([...ids].map((id) => pollOne(looking, id)));
+    const [tellList] = await Promise.all([
+      list.isWatched ? list.read(looking) : undefined,
+      ...[...ids].map((id) => pollOne(looking, id)),
+    ]);
+    looking.refresh();
+    await tellList?.(tickLimiter);
     await tellPages(looking);
     metrics.recordPoll(looking.isFresh ? 'ok' : 'failed');
     if (looking.leavesStale !== isStale) {
       isStale = !isStale;
       onStale(isStale);
     }
-    if (groups.size > 0) cancelNext = schedule();
+    if (isWatched()) cancelNext = schedule();
   }
 
   /** Those who watch this backfill alone are told as soon as it is read. */
@@ -68,7 +81,6 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
 
   /** Those who watch several are told when all are read, so that a poll is one event. */
   async function tellPages(looking: Poll): Promise<void> {
-    looking.refresh();
     for (const [key, watchers] of [...groups]) {
       if (!isPage(key)) continue;
       const turn = pageLimiter();
@@ -77,20 +89,37 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     }
   }
 
+  function leaveGroup(key: string, watcher: Watcher): void {
+    const watchers = groups.get(key);
+    watchers?.delete(watcher);
+    if (watchers?.size === 0) groups.delete(key);
+  }
+
+  /** @returns the same, which ends the poller when nobody is left */
+  function leaving(leave: () => void): () => void {
+    let hasLeft = false;
+    return () => {
+      if (hasLeft) return;
+      hasLeft = true;
+      leave();
+      if (isWatched()) return;
+      cancelNext();
+      onEmpty();
+    };
+  }
+
   return {
-    join(ids, watcher) {
+    watch(ids, watcher) {
       const key = ids.join(',');
       const watchers = groups.get(key) ?? new Watchers();
       groups.set(key, watchers);
       watchers.add(watcher);
-      return () => {
-        watchers.delete(watcher);
-        if (watchers.size > 0 || groups.get(key) !== watchers) return;
-        groups.delete(key);
-        if (groups.size > 0) return;
-        cancelNext();
-        onEmpty();
-      };
+      return leaving(() => leaveGroup(key, watcher));
+    },
+
+    watchList(watcher) {
+      list.add(watcher);
+      return leaving(() => list.delete(watcher));
     },
   };
 }

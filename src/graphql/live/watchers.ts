@@ -33,7 +33,7 @@ export class Watchers {
     this.#all.delete(watcher);
   }
 
-  /** The ids of rows that a poll has to read. */
+  /** The ids of rows of which more may be said. */
   unsettled(): ReadonlySet<ResourceId> {
     const ids = new Set<ResourceId>();
     for (const rows of new Set([...this.#all].map((watcher) => watcher.rows))) {

@@ -37,6 +37,23 @@ export const Subscription: SubscriptionResolvers = {
       );
     },
   },
+
+  incompleteBackfillsUpdated: {
+    subscribe(_subscription, args, context) {
+      const reader = context.reader();
+      return context.updates.openIncomplete(reader, context.teamId(args.teamId));
+    },
+
+    resolve(
+      snapshots: readonly BackfillParent[],
+      _args: unknown,
+      context: GatewayContext,
+      info: GraphQLResolveInfo,
+    ) {
+      beginEvent(context);
+      return snapshots.map((snapshot) => admitted(snapshot, context, info));
+    },
+  },
 };
 
 /** Execution resolves the root field once for each event and before the event's other fields, so the event begins there. */

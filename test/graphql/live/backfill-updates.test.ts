@@ -54,7 +54,13 @@ function startUpdates(total: number, read: (id: ResourceId) => BackfillSnapshot 
     latestBackfill: () => Promise.resolve(null),
   };
   const updates = createBackfillUpdates({
-    upstream: { backfills, lastKnown: () => undefined, newest: () => undefined, pollIntervalMs: () => 2_000 },
+    upstream: {
+      backfills,
+      incompleteBackfills: () => Promise.reject(new Error('unused')),
+      lastKnown: () => undefined,
+      newest: () => undefined,
+      pollIntervalMs: () => 2_000,
+    },
     clock,
     metrics: createMetrics(),
     staleMs: 10_000,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { codesOf, createLatch, type Stack, startStack } from '../../harness.ts';
 import {
-  nextPoll,
+  nextCallingPoll,
   overSse,
   overWebSocket,
   type Stream,
@@ -60,13 +60,13 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     await expect.poll(() => eventsOf(stream)).toEqual([first]);
     expect(sandbox.calls.count()).toBe(1);
 
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     world.set('13', { transfer_runs_completed: 1 });
     world.set('12', { transfer_runs_completed: 2 });
-    await nextPoll(stack);
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
+    await nextCallingPoll(stack);
     world.set('11', { transfer_runs_completed: 3 });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     await expect
       .poll(() => eventsOf(stream))
       .toEqual([first, ['12 RUNNING 2', '13 RUNNING 1'], ['11 RUNNING 3']]);
@@ -82,11 +82,11 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     await expect.poll(() => stream.events).toHaveLength(1);
     world.set('11', { status: 'COMPLETED', transfer_runs_completed: 9 });
     world.set('12', { status: 'FAILED' });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     world.set('12', { status: 'CANCELLED' });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     sandbox.calls.reset();
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     // Those that have ended are not read any more.
     expect(sandbox.calls.count()).toBe(1);
     world.set('13', { status: 'COMPLETED' });
@@ -133,7 +133,7 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
       [['backfillsUpdated', 3], 'NOT_FOUND'],
     ]);
     world.set('12', { transfer_runs_completed: 1 });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     world.set('11', { status: 'COMPLETED' });
     world.set('12', { status: 'COMPLETED', transfer_runs_completed: 1 });
     clock.advance(2_000);
@@ -157,9 +157,9 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
       answer: { kind: 'status', status: 500 },
     });
     const stream = subscribe(origin, PAGE, of('11', '12'));
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     restoreOne();
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     restore();
     await expect.poll(() => eventsOf(stream)).toEqual([['11 RUNNING 0', null], ['12 RUNNING 0']]);
     expect(errorsOf(stream, 0)).toEqual([[['backfillsUpdated', 1], 'UPSTREAM_ERROR']]);
@@ -173,13 +173,13 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     const stream = subscribe(origin, PAGE, of('11', '12', '13'));
     await expect.poll(() => stream.events).toHaveLength(1);
     sandbox.faults.add({ when: { id: '12' }, times: 3, answer: { kind: 'status', status: 500 } });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     world.set('13', { transfer_runs_completed: 1 });
-    await nextPoll(stack);
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
+    await nextCallingPoll(stack);
     // It is over now, so nobody asks for it any more.
     world.set('12', { transfer_runs_completed: 5 });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     for (const id of ['11', '13']) world.set(id, { status: 'CANCELLED', transfer_runs_completed: 2 });
     clock.advance(2_000);
     await stream.completed;
@@ -208,9 +208,9 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     await expect.poll(() => stream.events).toHaveLength(1);
     const body = { error: { code: 'SOME_CODE', message: 'No' }, meta: {} };
     sandbox.faults.add({ when: { id: '11' }, answer: { kind: 'status', status, body } });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     world.set('12', { transfer_runs_completed: 1 });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     restore();
     await expect
       .poll(() => eventsOf(stream))
@@ -330,7 +330,7 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
       world.set('11', { error_report, transfer_runs_completed: n });
       // It changes in one poll only, long before the client reads, and must not be lost.
       if (n === polls - 10) world.set('12', { transfer_runs_completed: 7 });
-      await nextPoll(stack);
+      await nextCallingPoll(stack);
     }
     stream.read?.();
     const latest = (): unknown => {
@@ -351,7 +351,7 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     const { world, origin, clock, logLines } = stack;
     addRunning(stack, 2);
     const stream = subscribe(origin, PAGE.replace('subscription', 'subscription Page'), of('11', '12'));
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     const metrics = await (await fetch(`${origin}/metrics`)).text();
     expect(metrics).toContain('backfill_gateway_subscriptions_open 1');
     expect(metrics).toContain('backfill_gateway_polls_total{outcome="ok"} 1');
@@ -388,9 +388,9 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
       error: 'x'.repeat(1_000),
     }));
     world.set('12', { error_report });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     world.set('12', { error_report: [], transfer_runs_completed: 1 });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     await expect.poll(() => stream.events.map(codesOf)).toEqual([[], ['REQUEST_LIMIT_EXCEEDED'], []]);
     expect(stream.events.map(rowsOf)[2]).toEqual(['12 RUNNING 1']);
   });
@@ -413,7 +413,7 @@ describe('a page of 100 running backfills', () => {
     expect(sandbox.calls.count()).toBe(1);
     for (let n = 1; n <= 3; n++) {
       for (const id of ids) world.set(id, { transfer_runs_completed: n });
-      await nextPoll(stack);
+      await nextCallingPoll(stack);
       await haveAll(1 + n);
       expect(sandbox.calls.count()).toBe(1 + n);
       for (const { events } of streams) expect(events.at(-1)).toMatchObject({ data: expect.anything() });
@@ -428,7 +428,7 @@ describe('a page of 100 running backfills', () => {
 
     // One of them ends. Its end is read once at its own endpoint.
     world.set('11', { status: 'COMPLETED' });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     await haveAll(5);
     expect(sandbox.calls.count()).toBe(6);
   });
@@ -445,11 +445,11 @@ describe('a page of 100 running backfills', () => {
       overSse(origin, single),
     ];
     await expect.poll(() => streams.map(({ events }) => events.length)).toEqual([1, 1, 1, 1]);
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     sandbox.calls.reset();
     world.set('12', { transfer_runs_completed: 1 });
     world.set('13', { transfer_runs_completed: 2 });
-    await nextPoll(stack);
+    await nextCallingPoll(stack);
     await expect.poll(() => streams.map(({ events }) => events.length)).toEqual([2, 2, 2, 2]);
     expect(streams.slice(0, 3).map(({ events }) => rowsOf(events[1] ?? {}))).toEqual([
       ['12 RUNNING 1', '13 RUNNING 2'],
