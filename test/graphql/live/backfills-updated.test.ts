@@ -101,6 +101,21 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     expect(clock.waiting).toBe(0);
   });
 
+  it('reads none again that is over and that no list has', async () => {
+    const stack = await startStack();
+    const { world, origin, sandbox } = stack;
+    addRunning(stack, 3);
+    world.set('11', { status: 'COMPLETED' });
+    world.set('12', { status: 'CANCELLED' });
+    const restore = withoutList(stack);
+    const stream = subscribe(origin, PAGE, of('11', '12', '13', '404'));
+    await expect.poll(() => stream.events).toHaveLength(1);
+    sandbox.calls.reset();
+    await nextCallingPoll(stack);
+    restore();
+    expect([...sandbox.calls.countByPath().keys()]).toEqual(['GET /v1/teams/1/backfills/13']);
+  });
+
   it('of backfills that are over already is one event', async () => {
     const stack = await startStack();
     const { world, origin, clock } = stack;

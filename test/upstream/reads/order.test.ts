@@ -262,7 +262,9 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
         follow(n, stream, (snapshot) => [snapshot]).catch(ignoreFailures);
       } else if (each.kind === 'pageStream') {
         const stream = updates.openMany(context, team, each.which.map(idOf));
-        follow(n, stream, (rows) => rows.flatMap((row) => (row instanceof FailedRow ? [] : [row]))).catch(ignoreFailures);
+        follow(n, stream, (rows) => rows.flatMap((row) => (row instanceof FailedRow ? [] : [row]))).catch(
+          ignoreFailures,
+        );
       } else {
         follow(n, updates.openIncomplete(context, team), (rows) => rows, 'list').catch(ignoreFailures);
       }
