@@ -495,6 +495,10 @@ describe('a page of 100 running backfills', () => {
     await query('{ backfill(id: "11") { id } }', { headers: { 'cache-control': 'no-cache' } });
     latch.open();
     await expect.poll(() => eventsOf(stream)).toEqual([['11 RUNNING 0', '12 RUNNING 0'], ['11 RUNNING 2']]);
+    world.set('12', { transfer_runs_completed: 1 });
+    await nextCallingPoll(stack);
+    // And is not told the same twice.
+    await expect.poll(() => stream.events.map(rowsOf)[2]).toEqual(['12 RUNNING 1']);
     restore();
   });
 });

@@ -133,20 +133,25 @@ describe.each(TRANSPORTS)('the live list of incomplete backfills over %s', (_nam
   );
 
   it.each([
-    [401, 'UNAUTHENTICATED'],
-    [403, 'FORBIDDEN'],
-  ] as const)('ends at once when the list is answered %i', async (status, code) => {
-    const stack = await startStack();
-    const { origin, sandbox, clock } = stack;
-    addRunning(stack, 1);
-    const stream = subscribe(origin, LIST);
-    await expect.poll(() => clock.waiting).toBe(1);
-    sandbox.faults.add({ answer: { kind: 'status', status } });
-    clock.advance(2_000);
-    await stream.completed;
-    expect(stream.events.map(codesOf)).toEqual([[], [code]]);
-    expect(clock.waiting).toBe(0);
-  });
+    [401, 'UNAUTHENTICATED', 1],
+    [403, 'FORBIDDEN', 1],
+    [403, 'FORBIDDEN', 0],
+  ] as const)(
+    'ends at once when the list is answered %i, with %s, of %i backfills',
+    async (status, code, count) => {
+      const stack = await startStack();
+      const { world, origin, sandbox, clock } = stack;
+      world.addBackfill({ transferId: '5', status: 'COMPLETED' });
+      addRunning(stack, count);
+      const stream = subscribe(origin, LIST);
+      await expect.poll(() => clock.waiting).toBe(1);
+      sandbox.faults.add({ answer: { kind: 'status', status } });
+      clock.advance(2_000);
+      await stream.completed;
+      expect(stream.events.map(codesOf)).toEqual([[], [code]]);
+      expect(clock.waiting).toBe(0);
+    },
+  );
 
   it('keeps one that cannot be read after it has left as stale, until it can', async () => {
     const stack = await startStack();
