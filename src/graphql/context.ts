@@ -56,7 +56,7 @@ export interface GatewayContext {
    * @throws {GraphQLError} `BAD_USER_INPUT` when all three are missing, or the first one given is malformed
    */
   teamId(argument: string | null | undefined): ResourceId;
-  readonly updates: Pick<BackfillUpdates, 'open'>;
+  readonly updates: BackfillUpdates;
   /** Spent by resolvers that give backfills; undefined where the document alone tells that the answer is small. */
   answer?: AnswerBudget;
   /**
@@ -77,7 +77,7 @@ export interface ContextDeps {
   readonly upstream: Pick<Upstream, 'backfills' | 'incompleteBackfills' | 'writes' | 'estimate' | 'quota'>;
   readonly audit: Audit;
   readonly clock: Clock;
-  readonly updates: Pick<BackfillUpdates, 'open'>;
+  readonly updates: BackfillUpdates;
   readonly defaultTeamId: ResourceId | undefined;
   readonly maxCallsPerOperation: number;
 }

@@ -17,6 +17,7 @@ import {
   type ValueNode,
 } from 'graphql';
 import { maxItemsOf } from './list-limits.ts';
+import { MAX_ROWS_OF_AN_EVENT } from './live/pending-rows.ts';
 
 /** What an answer takes to make and to send. */
 export interface AnswerSize {
@@ -55,6 +56,7 @@ const BYTES_AROUND = 4;
  */
 const LENGTHS: Readonly<Record<string, number>> = {
   'BackfillList.items': 100,
+  'Subscription.incompleteBackfillsUpdated': MAX_ROWS_OF_AN_EVENT,
   '__Schema.types': 40,
   '__Schema.directives': 10,
   '__Type.fields': 8,

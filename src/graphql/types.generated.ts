@@ -251,11 +251,49 @@ export type Subscription = {
    * looked at together.
    */
   readonly backfillUpdated: Backfill;
+  /**
+   * Several backfills as they go on, for a page that shows them: one stream instead of one for each. The first event has
+   * all, in the order of `ids`, repeated where an id is repeated. Each later one has those that have changed since, each
+   * once. The stream completes when each is `COMPLETED`, `CANCELLED` or `FAILED`, or cannot be had.
+   *
+   * A backfill that cannot be had is null with its error, and ends no other. Where one fails later, after its last state
+   * has come as `isStale` for as long as the gateway keeps old values, or when the REST API refuses it, the event has all
+   * again, so that the index tells which it is. A refused credential ends the stream with an error.
+   *
+   * Costs no upstream call of its own while others of the same credential and team watch too: all their backfills are
+   * looked at together.
+   */
+  readonly backfillsUpdated: ReadonlyArray<Maybe<Backfill>>;
+  /**
+   * The incomplete backfills of a team as they go on: those that are `CREATED`, `SCHEDULED`, `RUNNING` or `FAILED`, and
+   * those of unknown status. The first event has all of them, newest first, as `incompleteBackfills` does. Each later one
+   * has those that have changed, begun or left since, each once; one that has left comes in the state in which it left,
+   * as `COMPLETED` or `CANCELLED`. The stream does not complete by itself.
+   *
+   * While the REST API cannot be asked, the stream stays open and its backfills come once more, marked by `isStale`; when
+   * that has lasted longer than the gateway keeps old values, or the REST API refuses the list, the stream ends with an
+   * error.
+   *
+   * Costs one upstream call for each poll, which all streams of the same credential and team share, and one for each
+   * backfill that has left.
+   */
+  readonly incompleteBackfillsUpdated: ReadonlyArray<Backfill>;
 };
 
 
 export type SubscriptionBackfillUpdatedArgs = {
   id: Scalars['ID']['input'];
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+export type SubscriptionBackfillsUpdatedArgs = {
+  ids: ReadonlyArray<Scalars['ID']['input']>;
+  teamId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+export type SubscriptionIncompleteBackfillsUpdatedArgs = {
   teamId?: InputMaybe<Scalars['ID']['input']>;
 };
 
@@ -449,6 +487,8 @@ export type QueryResolvers<ContextType = GatewayContext, ParentType extends Reso
 
 export type SubscriptionResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   backfillUpdated?: SubscriptionResolver<ResolversTypes['Backfill'], "backfillUpdated", ParentType, ContextType, RequireFields<SubscriptionBackfillUpdatedArgs, 'id'>>;
+  backfillsUpdated?: SubscriptionResolver<ReadonlyArray<Maybe<ResolversTypes['Backfill']>>, "backfillsUpdated", ParentType, ContextType, RequireFields<SubscriptionBackfillsUpdatedArgs, 'ids'>>;
+  incompleteBackfillsUpdated?: SubscriptionResolver<ReadonlyArray<ResolversTypes['Backfill']>, "incompleteBackfillsUpdated", ParentType, ContextType, Partial<SubscriptionIncompleteBackfillsUpdatedArgs>>;
 };
 
 export type TransferResolvers<ContextType = GatewayContext, ParentType extends ResolversParentTypes['Transfer'] = ResolversParentTypes['Transfer']> = {

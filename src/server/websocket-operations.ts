@@ -1,5 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  parse,
+} from 'graphql';
 import { type Context, makeServer, type Server } from 'graphql-ws';
 import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
@@ -121,6 +128,8 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     },
     onSubscribe: (context, _id, params) => run(context, params as GraphQLParams),
     execute: ({ rootValue }) => rootValue as ExecutionResult | AsyncIterable<ExecutionResult>,
+    // As they are: graphql-ws itself would send nothing but instances of `GraphQLError`, and repeats are none.
+    onNext: (_context, _id, _payload, _args, result) => result as FormattedExecutionResult,
   });
 }
 

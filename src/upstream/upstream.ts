@@ -5,7 +5,7 @@ import type { Metrics } from '../metrics.ts';
 import { createFreshness } from './cache/freshness.ts';
 import { createPartitions } from './cache/partitions.ts';
 import type { BackfillSnapshot } from './cache/snapshots.ts';
-import type { UpstreamError } from './errors.ts';
+import { UpstreamError } from './errors.ts';
 import { createAdmission } from './quota/admission.ts';
 import { createGovernor, type Governor } from './quota/governor.ts';
 import { createRefusalMemory } from './quota/refusal-memory.ts';
@@ -73,6 +73,8 @@ export interface Upstream extends Reads {
   readonly writes: Writes;
   /** The last known state of a backfill, marked as stale, while it may stand in for one that cannot be had. */
   lastKnown(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
+  /** The state of a backfill that readers have been shown last, fresh or not, while it may be shown. */
+  newest(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
   pollIntervalMs(credentialId: string): number;
@@ -155,6 +157,10 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     writes: createWrites({ teamOf, client, admission, clock, timeoutMs }),
     lastKnown: (context, teamId, id) =>
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
+    newest(context, teamId, id) {
+      const outcome = teamOf(context, teamId).store.known({ kind: 'backfill', teamId, id })?.outcome;
+      return outcome instanceof UpstreamError ? undefined : outcome;
+    },
     quota: governor,
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
     isAccepted: partitions.isAccepted,

@@ -162,6 +162,21 @@ describe('what holds for requests holds for operations over a WebSocket:', () =>
     expect(await ask(client, query1)).toEqual({ data: { backfill: { status: 'RUNNING' } } });
   });
 
+  it('each of several errors has its path and code', async () => {
+    const { origin } = await startStack();
+    const asked = await ask(
+      openSocket(origin, CALLER),
+      '{ a: backfill(id: "404") { id } b: backfill(id: "405") { id } }',
+    );
+    expect(asked).toMatchObject({
+      data: { a: null, b: null },
+      errors: [
+        { path: ['a'], extensions: { code: 'NOT_FOUND' } },
+        { path: ['b'], extensions: { code: 'NOT_FOUND' } },
+      ],
+    });
+  });
+
   it('exact integers in variables', async () => {
     const { origin, sandbox } = await startWithOne();
     const answer = await ask(openSocket(origin, CALLER), 'query ($id: ID!) { backfill(id: $id) { id } }', {

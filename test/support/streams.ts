@@ -136,3 +136,17 @@ export async function nextPoll({ clock }: Stack, milliseconds = 2_000, groups = 
   clock.advance(milliseconds);
   await expect.poll(() => clock.waiting, PATIENT).toBe(groups);
 }
+
+/**
+ * The same for a poll that makes a call, one of a single credential and team. The list has timers of its own while it is
+ * read.
+ */
+export async function nextCallingPoll({ clock, sandbox }: Stack, milliseconds = 2_000): Promise<void> {
+  const { calls } = sandbox;
+  let before = -1;
+  const isIdle = (): boolean => calls.count() > before && calls.inFlight === 0 && clock.waiting === 1;
+  await expect.poll(isIdle, PATIENT).toBe(true);
+  before = calls.count();
+  clock.advance(milliseconds);
+  await expect.poll(isIdle, PATIENT).toBe(true);
+}

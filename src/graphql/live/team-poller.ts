@@ -1,54 +1,47 @@
-import { randomUUID } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { ReadContext } from '../../upstream/reads/read.ts';
-import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
-import type { Credential } from '../../upstream/credentials.ts';
-import { UpstreamError } from '../../upstream/errors.ts';
-import type { Upstream } from '../../upstream/upstream.ts';
-import { OperationCost } from '../../upstream/reads/operation-cost.ts';
-import type { TickLimiter } from '../tick-limiter.ts';
+import { createTickLimiter, type TickLimiter } from '../tick-limiter.ts';
+import { Poll, type PollDeps } from './poll.ts';
+import { stepRows } from './row-steps.ts';
+import { WatchedList } from './watched-list.ts';
+import { type Watcher, Watchers } from './watchers.ts';
 
-/** One stream of one backfill's changes. */
-export interface Subscriber {
-  /** The snapshot read last for this subscriber, sent or not. */
-  last: BackfillSnapshot;
-  send(snapshot: BackfillSnapshot): void;
-  end(error: Error): void;
-}
-
-/** Polls the backfills of one team that are subscribed to with one credential, all at the same moment. */
+/** Polls what is watched of one team with one credential, all at the same moment. */
 export interface TeamPoller {
-  /** @returns a function to leave again; when the last subscriber leaves, the poller and its timer end */
-  join(id: ResourceId, subscriber: Subscriber): () => void;
+  /**
+   * @param ids each once
+   * @returns a function to leave again; when the last watcher leaves, the poller and its timer end
+   */
+  watch(ids: readonly ResourceId[], watcher: Watcher): () => void;
+  /** The same for the list of the team's incomplete backfills. */
+  watchList(watcher: Watcher): () => void;
 }
 
-export interface TeamPollerDeps {
-  readonly upstream: Pick<Upstream, 'backfills' | 'lastKnown' | 'pollIntervalMs'>;
-  readonly clock: Clock;
+export interface TeamPollerDeps extends PollDeps {
   readonly metrics: Metrics;
-  readonly credential: Credential;
-  readonly teamId: ResourceId;
-  /** Milliseconds for which the last good answer may be sent as stale while polls fail; 0 for never. */
-  readonly staleMs: number;
-  /** Awaited before each event, because an event has its operation executed. */
+  /** Awaited before each event. */
   readonly tickLimiter: TickLimiter;
   readonly onEmpty: () => void;
   /** Called when a poll leaves streams with a stale state, and when one after it leaves none. */
   readonly onStale: (isStale: boolean) => void;
 }
 
-/** What a poll brought for one backfill. `ended`: its streams were refused, or their state was too old. */
-type Polled = 'fresh' | 'stale' | 'ended';
+/** Less than a millisecond of work, where each has a hundred rows of its own. */
+const PAGES_PER_TICK = 25;
 
-/** A poller begins with its first subscriber, whose value is new, so the first poll comes after an interval. */
+/** A poller begins with its first watcher, whose rows are new, so the first poll comes after an interval. */
 export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
-  const { upstream, clock, metrics, credential, teamId, staleMs, tickLimiter, onEmpty, onStale } = deps;
+  const { upstream, clock, metrics, credential, tickLimiter, onEmpty, onStale } = deps;
+  /** By the ids that they watch, joined by commas. */
+  const groups = new Map<string, Watchers>();
+  const list = new WatchedList(deps);
+  const pageLimiter = createTickLimiter(PAGES_PER_TICK);
   let isStale = false;
-  const subscribersById = new Map<ResourceId, Set<Subscriber>>();
   let cancelNext = schedule();
+
+  function isWatched(): boolean {
+    return groups.size > 0 || list.isWatched;
+  }
 
   function schedule(): () => void {
     const interval = upstream.pollIntervalMs(credential.id);
@@ -57,115 +50,81 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   }
 
   async function poll(since: number): Promise<void> {
-    const reader: ReadContext = {
-      caller: { credential, requestId: randomUUID(), traceparent: undefined },
-      mode: { kind: 'poll', since },
-      // No limit: the poll serves many operations, and reads nothing but what they subscribed to.
-      cost: new OperationCost(Infinity),
-    };
-    // Started in the same turn of the event loop, so that one read of the team list can answer them all.
-    const all = await Promise.all([...subscribersById].map((each) => pollOne(reader, ...each)));
-    metrics.recordPoll(all.every((polled) => polled === 'fresh') ? 'ok' : 'failed');
-    if (all.includes('stale') !== isStale) {
+    const looking = new Poll(since, deps);
+    const ids = new Set<ResourceId>();
+    for (const [key, watchers] of [...groups]) {
+      const turn = isPage(key) ? pageLimiter() : undefined;
+      if (turn !== undefined) await turn;
+      for (const id of watchers.unsettled()) ids.add(id);
+    }
+    // Started in the same turn of the event loop, so that one read of the team's list can answer them all.
+    const [tellList] = await Promise.all([
+      list.isWatched ? list.read(looking) : undefined,
+      ...[...ids].map((id) => pollOne(looking, id)),
+    ]);
+    looking.refresh();
+    await tellList?.(tickLimiter);
+    await tellPages(looking);
+    metrics.recordPoll(looking.isFresh ? 'ok' : 'failed');
+    if (looking.leavesStale !== isStale) {
       isStale = !isStale;
       onStale(isStale);
     }
-    if (subscribersById.size > 0) cancelNext = schedule();
+    if (isWatched()) cancelNext = schedule();
   }
 
-  async function pollOne(
-    reader: ReadContext,
-    id: ResourceId,
-    subscribers: ReadonlySet<Subscriber>,
-  ): Promise<Polled> {
-    try {
-      const snapshot = await upstream.backfills.backfill(reader, teamId, id);
-      await broadcast(subscribers, snapshot);
-      return snapshot.isStale ? 'stale' : 'fresh';
-    } catch (error) {
-      return broadcastFailure(subscribers, error, upstream.lastKnown(reader, teamId, id));
+  /** Those who watch this backfill alone are told as soon as it is read. */
+  async function pollOne(looking: Poll, id: ResourceId): Promise<void> {
+    await looking.read(id);
+    await groups.get(id)?.tell((last) => stepRows(last, looking.rows), tickLimiter);
+  }
+
+  /** Those who watch several are told when all are read, so that a poll is one event. */
+  async function tellPages(looking: Poll): Promise<void> {
+    for (const [key, watchers] of [...groups]) {
+      if (!isPage(key)) continue;
+      const turn = pageLimiter();
+      if (turn !== undefined) await turn;
+      await watchers.tell((last) => stepRows(last, looking.rows), tickLimiter);
     }
   }
 
-  /** Sends the snapshot to each subscriber whose last one differs; a later `fetchedAt` alone is no difference. */
-  async function broadcast(subscribers: ReadonlySet<Subscriber>, snapshot: BackfillSnapshot): Promise<void> {
-    // Nearly all subscribers share the snapshot of the poll before, so it is compared once for all of them.
-    const verdicts = new Map<BackfillSnapshot, boolean>();
-    await notify(subscribers, (subscriber) => {
-      const { last } = subscriber;
-      const isNews = verdicts.get(last) ?? differs(last, snapshot);
-      verdicts.set(last, isNews);
-      if (isNews) return sending(subscriber, snapshot);
-      subscriber.last = snapshot;
-      return undefined;
-    });
+  function leaveGroup(key: string, watcher: Watcher): void {
+    const watchers = groups.get(key);
+    watchers?.delete(watcher);
+    if (watchers?.size === 0) groups.delete(key);
   }
 
-  /**
-   * Ends each stream that may not go on, and sends the others the last known snapshot, as stale. Other readers may have
-   * been shown a later one than the stream's own last.
-   */
-  async function broadcastFailure(
-    subscribers: ReadonlySet<Subscriber>,
-    reason: unknown,
-    known: BackfillSnapshot | undefined,
-  ): Promise<Polled> {
-    let polled: Polled = 'ended';
-    const error = reason instanceof Error ? reason : new Error('a read rejected without an error');
-    const ends = !(error instanceof UpstreamError) || isRefusal(error);
-    await notify(subscribers, (subscriber) => {
-      const stale = known ?? { ...subscriber.last, isStale: true };
-      if (ends || isTooOld(stale)) return () => subscriber.end(error);
-      polled = 'stale';
-      return differs(subscriber.last, stale) ? sending(subscriber, stale) : undefined;
-    });
-    return polled;
-  }
-
-  /** @param messageFor the delivery of a subscriber's message; undefined if there is none for it */
-  async function notify(
-    subscribers: ReadonlySet<Subscriber>,
-    messageFor: (subscriber: Subscriber) => (() => void) | undefined,
-  ): Promise<void> {
-    for (const subscriber of [...subscribers]) {
-      const deliver = messageFor(subscriber);
-      if (deliver === undefined) continue;
-      await tickLimiter();
-      // A subscriber may have left meanwhile; its stream is over and ignores the message.
-      deliver();
-    }
-  }
-
-  function isTooOld({ fetchedAt }: BackfillSnapshot): boolean {
-    return staleMs === 0 || clock.now() - Date.parse(fetchedAt) > staleMs;
+  /** @returns the same, which ends the poller when nobody is left */
+  function leaving(leave: () => void): () => void {
+    let hasLeft = false;
+    return () => {
+      if (hasLeft) return;
+      hasLeft = true;
+      leave();
+      if (isWatched()) return;
+      cancelNext();
+      onEmpty();
+    };
   }
 
   return {
-    join(id, subscriber) {
-      const subscribers = subscribersById.get(id) ?? new Set();
-      subscribersById.set(id, subscribers.add(subscriber));
-      return () => {
-        subscribers.delete(subscriber);
-        if (subscribers.size > 0 || !subscribersById.delete(id) || subscribersById.size > 0) return;
-        cancelNext();
-        onEmpty();
-      };
+    watch(ids, watcher) {
+      const key = ids.join(',');
+      const watchers = groups.get(key) ?? new Watchers();
+      groups.set(key, watchers);
+      watchers.add(watcher);
+      return leaving(() => leaveGroup(key, watcher));
+    },
+
+    watchList(watcher) {
+      list.add(watcher);
+      return leaving(() => list.delete(watcher));
     },
   };
 }
 
-function sending(subscriber: Subscriber, snapshot: BackfillSnapshot): () => void {
-  return () => {
-    subscriber.last = snapshot;
-    subscriber.send(snapshot);
-  };
-}
-
-function differs(a: BackfillSnapshot, b: BackfillSnapshot): boolean {
-  return a.isStale !== b.isStale || !isDeepStrictEqual(a.record, b.record);
-}
-
-/** A refusal ends a stream at once: its caller may not see the last snapshot any longer. */
-function isRefusal({ subject }: UpstreamError): boolean {
-  return subject === 'credential' || subject === 'resource';
+/** Whether the group watches several backfills. */
+function isPage(key: string): boolean {
+  return key.includes(',');
 }

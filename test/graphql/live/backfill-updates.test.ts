@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect, it } from 'vitest';
 import { createBackfillUpdates } from '../../../src/graphql/live/backfill-updates.ts';
+import type { PolledUpstream } from '../../../src/graphql/live/poll.ts';
 import type { ResourceId } from '../../../src/ids.ts';
 import { createMetrics } from '../../../src/metrics.ts';
 import { createShares } from '../../../src/shares.ts';
@@ -45,15 +47,26 @@ const snapshot: BackfillSnapshot = {
 };
 
 /** Backfill updates over a REST API that always gives the same snapshot unless `read` does otherwise. */
-function startUpdates(total: number, read = (): BackfillSnapshot => snapshot) {
+function startUpdates(
+  total: number,
+  read: (id: ResourceId) => BackfillSnapshot = () => snapshot,
+  upstream: Partial<PolledUpstream> = {},
+) {
   const clock = createManualClock();
   const streams = createShares({ total, timesFree: 1 }, () => true);
   const backfills: Backfills = {
-    backfill: () => Promise.resolve(read()),
+    backfill: (_context, _team, id) => Promise.resolve(read(id)),
     latestBackfill: () => Promise.resolve(null),
   };
   const updates = createBackfillUpdates({
-    upstream: { backfills, lastKnown: () => undefined, pollIntervalMs: () => 2_000 },
+    upstream: {
+      backfills,
+      incompleteBackfills: () => Promise.reject(new Error('unused')),
+      lastKnown: () => undefined,
+      newest: () => undefined,
+      pollIntervalMs: () => 2_000,
+      ...upstream,
+    },
     clock,
     metrics: createMetrics(),
     staleMs: 10_000,
@@ -109,4 +122,102 @@ it('a change is sent to many subscribers over several turns of the event loop', 
   }
   expect(new Set([0, ...seen])).toEqual(new Set(Array.from({ length: 23 }, (_, n) => 10 * n)));
   expect(clock.waiting).toBe(1);
+});
+
+/** The record, which counts how often it is compared with another. */
+function countingComparisons(record: BackfillSnapshot['record'], onCompared: () => void): typeof record {
+  return new Proxy(record, {
+    ownKeys(target) {
+      onCompared();
+      return Reflect.ownKeys(target);
+    },
+  });
+}
+
+it('a poll compares each backfill once, however many streams have a page of them', async () => {
+  let compared = 0;
+  let runs = 3;
+  const ids = Array.from({ length: 100 }, (_, n) => String(1_000 + n) as ResourceId);
+  const readAll = (): Map<ResourceId, BackfillSnapshot> =>
+    new Map(
+      ids.map((id) => {
+        const record = { ...snapshot.record, transfer_backfill_id: id, transfer_runs_completed: runs };
+        return [id, { ...snapshot, id, record: countingComparisons(record, () => compared++) }];
+      }),
+    );
+  let all = readAll();
+  const { clock, updates } = startUpdates(10_000, (id) => all.get(id) ?? snapshot);
+  let events = 0;
+  for (let n = 0; n < 2_000; n++) {
+    // Each has read the same at a moment of its own.
+    if (n % 100 === 0) all = readAll();
+    const stream = await updates.openMany(reader, TEAM, ids);
+    const iterator = stream[Symbol.asyncIterator]();
+    await iterator.next();
+    const follow = (): unknown => iterator.next().then(() => (events++, follow()));
+    follow();
+  }
+  const poll = async (): Promise<number> => {
+    compared = 0;
+    all = readAll();
+    clock.advance(2_000);
+    await expect.poll(() => clock.waiting, { timeout: 20_000 }).toBe(1);
+    return compared;
+  };
+  const [one] = [...all.values()];
+  compared = 0;
+  isDeepStrictEqual(one?.record, { ...snapshot.record, transfer_backfill_id: one?.id });
+  const perBackfill = 2 * compared;
+  // Once there are the states of twenty moments to compare with, and of one from then on.
+  expect(await poll()).toBe(20 * ids.length * perBackfill);
+  expect(events).toBe(0);
+  runs = 4;
+  expect(await poll()).toBeLessThanOrEqual(ids.length * perBackfill);
+  await expect.poll(() => events).toBe(2_000);
+});
+
+const withRuns = (runs: number, id = ID): BackfillSnapshot => ({
+  ...snapshot,
+  id,
+  record: { ...snapshot.record, transfer_backfill_id: id, transfer_runs_completed: runs },
+});
+
+it('a reader who asks late is shown what others have been shown meanwhile', async () => {
+  let current = withRuns(3);
+  const shown: { newest?: BackfillSnapshot } = {};
+  const { clock, updates } = startUpdates(10, () => current, { newest: () => shown.newest });
+  const opened = [
+    await updates.open(reader, TEAM, ID),
+    await updates.openMany(reader, TEAM, [ID, '13' as ResourceId]),
+  ];
+  const iterators = opened.map((stream): AsyncIterator<unknown> => stream[Symbol.asyncIterator]());
+  for (const iterator of iterators) await iterator.next();
+  current = withRuns(4);
+  clock.advance(2_000);
+  await expect.poll(() => clock.waiting).toBe(1);
+  shown.newest = withRuns(5);
+  const [alone, page] = await Promise.all(iterators.map((iterator) => iterator.next()));
+  expect(alone?.value).toBe(shown.newest);
+  expect(page?.value).toEqual([shown.newest, shown.newest]);
+});
+
+it('an event of a list has at most 200 backfills, and the next one the others', async () => {
+  const listed = (count: number): BackfillSnapshot[] =>
+    Array.from({ length: count }, (_, n) => withRuns(3, String(1_000 + n) as ResourceId));
+  let items = listed(1);
+  const { clock, updates } = startUpdates(10, undefined, {
+    incompleteBackfills: () =>
+      Promise.resolve({ items, isPartial: false, fetchedAt: snapshot.fetchedAt, isStale: false }),
+  });
+  const iterator = (await updates.openIncomplete(reader, TEAM))[Symbol.asyncIterator]();
+  const next = async (): Promise<readonly string[]> => {
+    const { value } = (await iterator.next()) as IteratorYieldResult<readonly BackfillSnapshot[]>;
+    return value.map(({ id }) => id);
+  };
+  expect(await next()).toEqual(['1000']);
+  items = listed(301);
+  clock.advance(2_000);
+  const [first, second] = [await next(), await next()];
+  expect([first.length, second.length]).toEqual([200, 100]);
+  expect([...first, ...second]).toEqual(items.slice(1).map(({ id }) => id));
 });

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createBackfillUpdates } from '../../../src/graphql/live/backfill-updates.ts';
+import { FailedRow } from '../../../src/graphql/live/rows.ts';
+import type { ResourceId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { createMetrics } from '../../../src/metrics.ts';
 import { createShares } from '../../../src/shares.ts';
@@ -11,7 +13,7 @@ import type { Backfills } from '../../../src/upstream/reads/backfills.ts';
 import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import type { ReadContext, ReadMode } from '../../../src/upstream/reads/read.ts';
 import type { HttpResponse, WriteOptions } from '../../../src/upstream/transport/http.ts';
-import { createUpstream } from '../../../src/upstream/upstream.ts';
+import { createUpstream, type Upstream } from '../../../src/upstream/upstream.ts';
 import { id, RECORD } from '../../support/records.ts';
 import { type Exchange, lateUpstream, startTimeline } from './late-upstream.ts';
 
@@ -114,9 +116,12 @@ type Step =
   | { readonly kind: 'age'; readonly who: number; readonly which: number }
   | { readonly kind: 'page'; readonly who: number; readonly which: readonly number[]; readonly mode: Mode }
   | { readonly kind: 'latest'; readonly who: number; readonly which: readonly number[]; readonly mode: Mode }
+  | { readonly kind: 'list'; readonly who: number; readonly mode: Mode }
   | { readonly kind: 'stream'; readonly who: number; readonly which: number }
   | { readonly kind: 'createBackfill'; readonly who: number; readonly transfer: number }
-  | { readonly kind: 'cancelBackfill'; readonly who: number; readonly which: number };
+  | { readonly kind: 'cancelBackfill'; readonly who: number; readonly which: number }
+  | { readonly kind: 'pageStream'; readonly who: number; readonly which: readonly number[] }
+  | { readonly kind: 'listStream'; readonly who: number };
 
 // Crowded, so that reads of one team meet.
 const who = fc.oneof(
@@ -156,12 +161,22 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       mode,
     }),
   },
+  { weight: 2, arbitrary: fc.record({ kind: one('list'), who, mode }) },
   { weight: 1, arbitrary: fc.record({ kind: one('stream'), who, which }) },
   {
     weight: 2,
     arbitrary: fc.record({ kind: one('createBackfill'), who, transfer: fc.nat(TRANSFERS - 1) }),
   },
   { weight: 2, arbitrary: fc.record({ kind: one('cancelBackfill'), who, which }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: one('pageStream'),
+      who,
+      which: fc.uniqueArray(which, { minLength: 1, maxLength: 4 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: one('listStream'), who }) },
 );
 const exchanges: fc.Arbitrary<Exchange> = fc.record({
   delayMs: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 990 })),
@@ -271,6 +286,12 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
           .latestBackfill(context, team, id(n))
           .then((snapshot) => witness.seeLatest(n, snapshot, asked, how), ignoreFailures);
       }
+    } else if (each.kind === 'list') {
+      const asked = witness.ask();
+      const how = `${each.mode} list at ${clock.monotonic()}`;
+      upstream.incompleteBackfills(contextOf(each.who, each.mode), team).then(({ items }) => {
+        for (const item of items) witness.seeBackfill(item, asked, how);
+      }, ignoreFailures);
     } else if (each.kind === 'createBackfill') {
       const asked = witness.ask();
       const transfer = id(String(each.transfer + 1));
@@ -284,40 +305,68 @@ async function play(script: readonly Step[], plan: readonly Exchange[]): Promise
         .cancelBackfill(contextOf(each.who, 'fresh'), team, id(String(each.which + 1)))
         .then(({ snapshot }) => witness.seeBackfill(snapshot, asked, how), ignoreFailures);
     } else {
-      follow(each.who, String(each.which + 1)).catch(ignoreFailures);
+      const { who: n } = each;
+      const context = contextOf(n, 'fresh');
+      const idOf = (number: number): ResourceId => id(String(number + 1));
+      if (each.kind === 'stream') {
+        const stream = updates.open(context, team, idOf(each.which));
+        follow(n, stream, (snapshot) => [snapshot]).catch(ignoreFailures);
+      } else if (each.kind === 'pageStream') {
+        const stream = updates.openMany(context, team, each.which.map(idOf));
+        follow(n, stream, (rows) => rows.flatMap((row) => (row instanceof FailedRow ? [] : [row]))).catch(
+          ignoreFailures,
+        );
+      } else {
+        follow(n, updates.openIncomplete(context, team), (rows) => rows, 'list').catch(ignoreFailures);
+      }
     }
   }
 
   const polls = new Map<string, Shown>();
-  const backfills: Pick<Backfills, 'backfill' | 'latestBackfill'> = {
+  const readerOf = (context: ReadContext, team: ResourceId): number =>
+    READERS.findIndex(
+      (each) => each.team === team && `Bearer ${each.token}` === context.caller.credential.authorization,
+    );
+  const backfills: Backfills = {
     ...upstream.backfills,
     backfill(context, team, backfill) {
-      const n = READERS.findIndex(
-        (each) => each.team === team && `Bearer ${each.token}` === context.caller.credential.authorization,
-      );
+      const n = readerOf(context, team);
       polls.set(`${n}/${backfill}`, witnesses[n]?.ask() ?? new Map<string, number>());
       return upstream.backfills.backfill(context, team, backfill);
     },
   };
+  const incompleteBackfills: Upstream['incompleteBackfills'] = (context, team) => {
+    const n = readerOf(context, team);
+    polls.set(`${n}/list`, witnesses[n]?.ask() ?? new Map<string, number>());
+    return upstream.incompleteBackfills(context, team);
+  };
   const updates = createBackfillUpdates({
-    upstream: { backfills, lastKnown: upstream.lastKnown, pollIntervalMs: upstream.pollIntervalMs },
+    upstream: { ...upstream, backfills, incompleteBackfills },
     clock,
     metrics,
     staleMs: SETTINGS.staleMs,
     streams: createShares({ total: 1_000, timesFree: 1 }, () => true),
     onStale: () => undefined,
   });
-  const iterators: AsyncIterator<BackfillSnapshot>[] = [];
+  const iterators: AsyncIterator<unknown>[] = [];
 
-  async function follow(n: number, backfill: string): Promise<void> {
+  /** @param asked what the reads of polls are named by; the id of each backfill where there is none */
+  async function follow<Event>(
+    n: number,
+    opening: Promise<AsyncIterable<Event>>,
+    snapshotsIn: (event: Event) => readonly BackfillSnapshot[],
+    asked?: string,
+  ): Promise<void> {
     const witness = witnesses[n] ?? createWitness();
-    const stream = await updates.open(contextOf(n, 'fresh'), READERS[n]?.team ?? id('1'), id(backfill));
-    const iterator = stream[Symbol.asyncIterator]();
+    const iterator = (await opening)[Symbol.asyncIterator]();
     iterators.push(iterator);
     for (;;) {
       const event = await iterator.next();
       if (event.done === true) return;
-      witness.seeBackfill(event.value, polls.get(`${n}/${backfill}`) ?? new Map<string, number>(), 'stream');
+      for (const snapshot of snapshotsIn(event.value)) {
+        const before = polls.get(`${n}/${asked ?? snapshot.id}`) ?? new Map<string, number>();
+        witness.seeBackfill(snapshot, before, 'stream');
+      }
     }
   }
 

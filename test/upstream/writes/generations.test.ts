@@ -119,6 +119,30 @@ describe('a read that began before a write shows nothing that is older', () => {
     }
   });
 
+  it('as the list, which has what was created and not what was cancelled meanwhile', async () => {
+    const { stack, five, six } = await twoKnown();
+    for (const transfer of ['7', '8']) stack.world.addTransfer('1', transfer);
+    const ids = ({ data }: Result): readonly string[] =>
+      (data as { incompleteBackfills: { items: { id: string }[] } }).incompleteBackfills.items.map(
+        ({ id }) => id,
+      );
+    const LIST = '{ incompleteBackfills { items { id } } }';
+    expect(ids(await stack.query(LIST)).toSorted()).toEqual([five, six]);
+    const first = await create(stack, '7');
+    const calls = stack.sandbox.calls.count();
+    expect(ids(await stack.query(LIST))[0]).toBe(first);
+    expect(stack.sandbox.calls.count()).toBe(calls);
+
+    stack.clock.advance(5_000);
+    const held = await hold(stack, { operation: 'listIncompleteBackfills' }, () => stack.query(LIST));
+    const second = await create(stack, '8');
+    await cancel(stack, six);
+    held.release();
+    const expected = [second, first, five];
+    expect(ids(await held.begun)).toEqual(expected);
+    expect(ids(await stack.query(LIST))).toEqual(expected);
+  });
+
   it('and is not joined after it, where nothing is kept', async () => {
     // No second try of the read that is held helps those who joined it.
     const stack = await startStack({ CACHE_TTL_MS: '0', UPSTREAM_TIMEOUT_MS: '600000' });

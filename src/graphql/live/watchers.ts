@@ -1,0 +1,78 @@
+import type { TickLimiter } from '../tick-limiter.ts';
+import type { RowsStep } from './row-steps.ts';
+import { areSame, isSettled, type Rows } from './rows.ts';
+import type { ResourceId } from '../../ids.ts';
+
+/** One stream. */
+export interface Watcher {
+  /** What was read last for it, sent or not. */
+  rows: Rows;
+  /** Tells it what a poll has changed. */
+  receive(step: RowsStep): void;
+  end(error: Error): void;
+}
+
+/**
+ * Streams that watch the same rows. What a poll changes is worked out once for all of them whose rows were the same, and
+ * these become one object as soon as a poll has told them the same.
+ */
+export class Watchers {
+  readonly #all = new Set<Watcher>();
+  #rows: Rows | undefined;
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  add(watcher: Watcher): void {
+    this.#all.add(watcher);
+    watcher.rows = this.#shared(watcher.rows);
+  }
+
+  delete(watcher: Watcher): void {
+    this.#all.delete(watcher);
+  }
+
+  /** The ids of rows of which more may be said. */
+  unsettled(): ReadonlySet<ResourceId> {
+    const ids = new Set<ResourceId>();
+    for (const rows of new Set([...this.#all].map((watcher) => watcher.rows))) {
+      for (const [id, row] of rows) if (!isSettled(row)) ids.add(id);
+    }
+    return ids;
+  }
+
+  /**
+   * @param step what a poll makes of rows; an error ends their streams
+   * @param tickLimiter awaited before each event, because an event has its operation executed
+   */
+  async tell(step: (last: Rows) => RowsStep | Error, tickLimiter: TickLimiter): Promise<void> {
+    const steps = new Map<Rows, RowsStep | Error>();
+    for (const watcher of [...this.#all]) {
+      const last = watcher.rows;
+      let next = steps.get(last);
+      if (next === undefined) {
+        next = step(last);
+        if (!(next instanceof Error)) next = { ...next, rows: this.#shared(next.rows) };
+        steps.set(last, next);
+      }
+      if (next instanceof Error) {
+        await tickLimiter();
+        watcher.end(next);
+      } else if (next.changed.size === 0 && !next.isOver) {
+        watcher.rows = next.rows;
+      } else {
+        await tickLimiter();
+        // It may have left meanwhile. Its stream is over then and ignores this.
+        watcher.rows = next.rows;
+        watcher.receive(next);
+      }
+    }
+  }
+
+  /** The object that others share, where the rows are the same. */
+  #shared(rows: Rows): Rows {
+    if (this.#rows === undefined || !areSame(this.#rows, rows)) this.#rows = rows;
+    return this.#rows;
+  }
+}
