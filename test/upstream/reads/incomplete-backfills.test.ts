@@ -188,6 +188,38 @@ describe('the list of incomplete backfills', () => {
   });
 });
 
+describe('a list that is kept', () => {
+  it('is shown for no longer than the REST API has accepted the credential for', async () => {
+    const stack = await startStack({ CACHE_TTL_MS: '300000' });
+    stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    await stack.query(LIST);
+    stack.clock.advance(59_999);
+    await stack.query(LIST);
+    expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
+    stack.clock.advance(2);
+    await stack.query(LIST);
+    expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
+  });
+
+  it('is read again where one of its backfills is not kept any more', async () => {
+    const stack = await startStack({ CACHE_MAX_BYTES: '1048576' });
+    const running = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    await stack.query(LIST);
+    const large = Array.from({ length: 12 }, (_, n) => {
+      const id = stack.world.addBackfill({ transferId: String(n + 6), status: 'COMPLETED' });
+      const error = 'x'.repeat(1_000);
+      stack.world.set(id, {
+        error_report: Array.from({ length: 100 }, () => ({ transfer_run_date: '2026-01-01', error })),
+      });
+      return id;
+    });
+    for (const id of large) await stack.query(`{ backfill(id: "${id}") { id } }`);
+    callsOf(stack);
+    expect(idsIn(await stack.query(LIST))).toEqual([running]);
+    expect(callsOf(stack)).toEqual({ listIncompleteBackfills: 1 });
+  });
+});
+
 describe('a list that cannot be had', () => {
   it('is stale while the upstream fails, with its backfills marked, and an error once it is too old', async () => {
     const stack = await startStack({ CACHE_STALE_MS: '60000' });

@@ -229,6 +229,21 @@ describe('after a create of unknown outcome', () => {
     });
   });
 
+  it.each([
+    ['a query', {}],
+    ['one that wants no cached value', NO_CACHE],
+  ])('the list is asked for again, by %s', async (_name, options) => {
+    const { stack, five } = await twoKnown();
+    const LIST = '{ incompleteBackfills { items { id } } }';
+    await stack.query(LIST);
+    stack.clock.advance(1);
+    await lost(stack);
+    const { data } = await stack.query(LIST, options);
+    const { items } = (data as { incompleteBackfills: { items: { id: string }[] } }).incompleteBackfills;
+    expect(items).toHaveLength(3);
+    expect(items[0]?.id).not.toBe(five);
+  });
+
   it('the last known value stands in, marked as stale, where the REST API cannot be asked', async () => {
     const { stack, five } = await twoKnown();
     await lost(stack);
