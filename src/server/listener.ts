@@ -56,8 +56,11 @@ const LIMITS: ListenerLimits = {
 /** The share of the grace period for requests that clients send on idle connections before they know of its end. */
 const IDLE_SHARE = 1 / 20;
 
-/** Connections that may wait to be accepted, enough for a fleet of clients that reconnects all at once. */
-const BACKLOG = 4_096;
+/**
+ * Connections that may wait to be accepted: enough for a fleet of clients that reconnects all at once, and no more than are
+ * accepted in the ten seconds for which clients wait. Beyond that a busy gateway would accept only those who have gone.
+ */
+const BACKLOG = 2_048;
 
 /** @throws the system's error, such as `EADDRINUSE`, when it cannot listen */
 export async function listen(
