@@ -5,6 +5,8 @@ import type { BackfillRecord } from '../rest/records.ts';
 import { factsOf } from '../rest/statuses.ts';
 import { formatUtc } from '../rest/timestamps.ts';
 import { createChanges } from './changes.ts';
+import { Authority } from './authority.ts';
+import { joined, TeamEntries } from './entries.ts';
 import type { Freshness, FreshnessOf } from './freshness.ts';
 import type { Kept, KeptBackfill, KeptLatest } from './kept.ts';
 import type { Partition } from './partition.ts';
@@ -24,9 +26,8 @@ import { confirmation, dueAt, type KnownList, knownList, newestOf, type TeamList
  * What one credential may see of one team, and when. Two rules hold for everything that is kept:
  *
  * **Authority is not data.** What is fresh is given out only while the REST API has lately accepted a read of the
- * credential in the team: a 2xx, the list's included. A 404 proves nothing but itself. After a 403 nothing is given out
- * until a read is accepted that was sent later. Where the REST API cannot be asked, `CACHE_STALE_MS` takes the place of
- * {@link AUTHORITY_MS}.
+ * credential in the team; see {@link Authority}. Where the REST API cannot be asked, `CACHE_STALE_MS` takes the place of
+ * its minute.
  *
  * **Order.** Answers overtake each other on their way. Where the calls of two answers did not overlap, the later call
  * gave the later state. Where they did, the state that is further on counts. All readers get what is kept then, whichever
@@ -100,68 +101,21 @@ export interface StoreDeps {
   readonly staleMs: number;
 }
 
-/** How long an accepted read allows to show what is kept of its team. */
-export const AUTHORITY_MS = 60_000;
-
 export function createTeamStore<Team extends object>(
   partitions: Pick<Partitions<Team>, 'accept'>,
   partition: Partition<Team>,
   teamId: ResourceId,
   { freshness, clock, staleMs }: StoreDeps,
 ): TeamStore {
-  /** When the last accepted read was sent. */
-  let acceptedAt = -Infinity;
-  /** When the last 404 came. */
-  let notFoundAt = -Infinity;
-  /** When the last 403 came, and whether no read has been accepted since. */
-  let refusedAt = -Infinity;
-  let isRefused = false;
+  const entries = new TeamEntries(partition, teamId);
+  const authority = new Authority(clock);
   const changes = createChanges();
 
-  // A team and the ids in it hold only digits, so no two resources share a key.
-  const backfillKey = (id: ResourceId): string => `${teamId}/backfill/${id}`;
-  const latestKey = (id: ResourceId): string => `${teamId}/latest/${id}`;
-  const listKey = `${teamId}/list`;
-
-  function backfill(id: ResourceId): KeptBackfill | undefined {
-    const kept = partition.get(backfillKey(id));
-    return kept?.kind === 'backfill' ? kept : undefined;
-  }
-
-  function latest(transferId: ResourceId): KeptLatest | undefined {
-    const kept = partition.get(latestKey(transferId));
-    return kept?.kind === 'latest' ? kept : undefined;
-  }
-
-  function list(): TeamList | undefined {
-    const kept = partition.get(listKey);
-    return kept?.kind === 'list' ? kept : undefined;
-  }
-
-  /** What is kept of the backfills of a list. */
-  function rowsOf({ ids }: TeamList): ReadonlyMap<ResourceId, Known['outcome']> {
-    const rows = new Map<ResourceId, Known['outcome']>();
-    for (const id of ids) {
-      const kept = backfill(id);
-      if (kept !== undefined) rows.set(id, kept.outcome);
-    }
-    return rows;
-  }
-
-  /** What is kept of the resource, whether or not it may be shown. */
-  function keptOf({ kind, id }: Resource): Known | undefined {
-    if (kind === 'backfill') return backfill(id);
-    const pointer = latest(id);
-    if (pointer === undefined) return undefined;
-    if (pointer.backfill instanceof UpstreamError) return { ...pointer, outcome: pointer.backfill };
-    const target = backfill(pointer.backfill);
-    return target && joined(pointer, target);
-  }
-
   /** Whether a list that was sent at the moment says of the resource what was before a write. */
-  function isBeforeChange({ kind, id }: Resource, { outcome }: Known, sentAt: number): boolean {
-    if (sentAt < changes.at(kind === 'latest' ? latestKey(id) : backfillKey(id))) return true;
-    return kind === 'latest' && 'record' in outcome && sentAt < changes.at(backfillKey(outcome.id));
+  function isBeforeChange(resource: Resource, { outcome }: Known, sentAt: number): boolean {
+    if (sentAt < changes.at(entries.keyOf(resource))) return true;
+    const { kind } = resource;
+    return kind === 'latest' && 'record' in outcome && sentAt < changes.at(entries.backfillKey(outcome.id));
   }
 
   /** The ids of a list with the backfills that were written after it was sent. */
@@ -169,7 +123,7 @@ export function createTeamStore<Team extends object>(
     const begun: ResourceId[] = [];
     const rest = new Set(ids);
     for (const written of changes.writtenSince(sentAt)) {
-      const known = backfill(written);
+      const known = entries.backfill(written);
       if (known === undefined || !('record' in known.outcome)) continue;
       const { id, record } = known.outcome;
       const listed = factsOf(record.status)?.listed;
@@ -179,25 +133,17 @@ export function createTeamStore<Team extends object>(
     return begun.length === 0 ? rest : new Set([...begun, ...rest]);
   }
 
-  function authorityUntil({ outcome, verifiedAt }: Known): number {
-    return (outcome instanceof UpstreamError ? Math.max(acceptedAt, verifiedAt) : acceptedAt) + AUTHORITY_MS;
-  }
-
   function withAuthority(kept: Known): Known {
-    const until = authorityUntil(kept);
+    const until = authority.until(kept.outcome instanceof UpstreamError ? kept.verifiedAt : undefined);
     return kept.freshUntil <= until ? kept : { ...kept, freshUntil: until };
   }
 
   function accept(sentAt: number): void {
-    if (sentAt < refusedAt) return;
-    isRefused = false;
-    acceptedAt = Math.max(acceptedAt, sentAt);
-    partitions.accept(partition);
+    if (authority.accept(sentAt)) partitions.accept(partition);
   }
 
-  /** What was sent before a refusal came is as good as dropped with the rest. */
   function mayKeep(sentAt: number, { confirmedAt, freshUntil }: Moments): boolean {
-    return sentAt >= refusedAt && freshUntil > confirmedAt;
+    return authority.covers(sentAt) && freshUntil > confirmedAt;
   }
 
   function snapshotOf(record: BackfillRecord, known: KeptBackfill | undefined): BackfillSnapshot {
@@ -216,10 +162,10 @@ export function createTeamStore<Team extends object>(
 
   function keepBackfill(record: BackfillRecord, sentAt: number, lifetimeMs: number): KeptBackfill {
     const id = record.transfer_backfill_id;
-    const kept = backfill(id);
+    const kept = entries.backfill(id);
     const given = snapshotOf(record, kept);
     const before = kept === undefined || kept.outcome instanceof UpstreamError ? undefined : kept.outcome;
-    const at = changes.at(backfillKey(id));
+    const at = changes.at(entries.backfillKey(id));
     const isKnownSince = before !== undefined && kept !== undefined && kept.verifiedAt >= at;
     if (sentAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
     const isOvertaken =
@@ -229,7 +175,7 @@ export function createTeamStore<Team extends object>(
       outcome: isOvertaken ? before : given,
       ...momentsFromNow(lifetimeMs),
     };
-    return keep(backfillKey(id), entry, sentAt, sentAt < at && !isKnownSince);
+    return keep(entries.backfillKey(id), entry, sentAt, sentAt < at && !isKnownSince);
   }
 
   /** Keeps an entry, where that may be. Returns it. */
@@ -241,7 +187,7 @@ export function createTeamStore<Team extends object>(
   ): Entry {
     const isKept = mayKeep(sentAt, entry);
     const told = isDoubted ? doubted(entry) : entry;
-    if (isKept) partition.set(key, told);
+    if (isKept) entries.set(key, told);
     return told;
   }
 
@@ -257,10 +203,10 @@ export function createTeamStore<Team extends object>(
     moments: Moments,
     askedAt = sentAt,
   ): Known {
-    const pointer = latest(transferId);
-    const kept = keptOf({ kind: 'latest', teamId, id: transferId });
+    const pointer = entries.latest(transferId);
+    const kept = entries.known({ kind: 'latest', id: transferId });
     const isOvertaken =
-      !isRefused &&
+      !authority.isRefused &&
       pointer !== undefined &&
       kept !== undefined &&
       pointer.namedAt > sentAt &&
@@ -269,10 +215,10 @@ export function createTeamStore<Team extends object>(
     if (isOvertaken) return kept;
     const backfillId = 'record' in target.outcome ? target.outcome.id : target.outcome;
     const namedAt = clock.monotonic();
-    const at = changes.at(latestKey(transferId));
+    const at = changes.at(entries.latestKey(transferId));
     const isKnownSince = pointer !== undefined && kept !== undefined && pointer.verifiedAt >= at;
     const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
-    return joined(keep(latestKey(transferId), entry, sentAt, askedAt < at && !isKnownSince), target);
+    return joined(keep(entries.latestKey(transferId), entry, sentAt, askedAt < at && !isKnownSince), target);
   }
 
   function momentsFromNow(lifetimeMs: number): Moments {
@@ -289,7 +235,7 @@ export function createTeamStore<Team extends object>(
     const snapshots = [...rows.values()].flatMap(({ outcome }) => ('record' in outcome ? [outcome] : []));
     for (const [transferId, newest] of newestOf(snapshots)) {
       const resource = { kind: 'latest', teamId, id: transferId } as const;
-      const known = keptOf(resource);
+      const known = entries.known(resource);
       const row = rows.get(newest.id);
       if (known === undefined || row === undefined) continue;
       const due = dueAt(resource, known, lifetimes());
@@ -306,40 +252,40 @@ export function createTeamStore<Team extends object>(
 
   return {
     known(resource) {
-      const kept = isRefused ? undefined : keptOf(resource);
+      const kept = authority.isRefused ? undefined : entries.known(resource);
       return kept && withAuthority(kept);
     },
 
     isAccepted: () => partition.isAccepted,
 
-    isProven: () => !isRefused && clock.monotonic() <= Math.max(acceptedAt, notFoundAt) + AUTHORITY_MS,
+    isProven: () => authority.isProven(),
 
-    hasAuthority: () => !isRefused && clock.monotonic() <= acceptedAt + AUTHORITY_MS,
+    hasAuthority: () => authority.isHeld(),
 
     staleValue(resource) {
-      const kept = staleMs === 0 || isRefused ? undefined : keptOf(resource);
+      const kept = staleMs === 0 || authority.isRefused ? undefined : entries.known(resource);
       if (kept === undefined || kept.outcome instanceof UpstreamError) return undefined;
       const oldest = clock.monotonic() - staleMs;
-      if (kept.confirmedAt < oldest || acceptedAt < oldest) return undefined;
+      if (kept.confirmedAt < oldest || !authority.hasSince(oldest)) return undefined;
       return { ...kept, outcome: { ...kept.outcome, isStale: true } };
     },
 
-    list: () => (isRefused ? undefined : list()),
+    list: () => (authority.isRefused ? undefined : entries.list()),
 
     knownList() {
-      const kept = isRefused ? undefined : list();
+      const kept = authority.isRefused ? undefined : entries.list();
       if (kept === undefined) return undefined;
-      const rows = rowsOf(kept);
+      const rows = entries.rowsOf(kept);
       if (rows.size < kept.ids.size) return undefined;
-      const freshUntil = Math.min(kept.freshUntil, acceptedAt + AUTHORITY_MS);
+      const freshUntil = Math.min(kept.freshUntil, authority.until());
       return knownList({ ...kept, freshUntil }, (id) => rows.get(id));
     },
 
     staleList() {
-      const kept = staleMs === 0 || isRefused ? undefined : list();
+      const kept = staleMs === 0 || authority.isRefused ? undefined : entries.list();
       const oldest = clock.monotonic() - staleMs;
-      if (kept === undefined || kept.readAt < oldest || acceptedAt < oldest) return undefined;
-      const rows = rowsOf(kept);
+      if (kept === undefined || kept.readAt < oldest || !authority.hasSince(oldest)) return undefined;
+      const rows = entries.rowsOf(kept);
       const stale = knownList(kept, (id) => {
         const outcome = rows.get(id);
         return outcome === undefined || outcome instanceof UpstreamError
@@ -361,16 +307,16 @@ export function createTeamStore<Team extends object>(
     keepNotFound({ kind, id }, error, sentAt) {
       // Whoever gets another answer than a 401 is no newcomer, whatever he may read.
       partitions.accept(partition);
-      notFoundAt = clock.monotonic();
+      authority.noteNotFound();
       const moments = momentsFromNow(lifetimes().changingMs);
       const entry: KeptBackfill = { kind: 'backfill', outcome: error, ...moments };
       if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments));
-      const kept = isRefused ? undefined : backfill(id);
+      const kept = authority.isRefused ? undefined : entries.backfill(id);
       // It was found meanwhile, and the REST API deletes no backfill, so the 404 is from before it was there.
       if (kept !== undefined && kept.verifiedAt > sentAt && 'record' in kept.outcome)
         return withAuthority(kept);
-      if (!mayKeep(sentAt, entry)) partition.delete(backfillKey(id));
-      return keep(backfillKey(id), entry, sentAt, sentAt < changes.at(backfillKey(id)));
+      if (!mayKeep(sentAt, entry)) entries.delete(entries.backfillKey(id));
+      return keep(entries.backfillKey(id), entry, sentAt, sentAt < changes.at(entries.backfillKey(id)));
     },
 
     keepList(records, isWhole, sentAt) {
@@ -390,27 +336,27 @@ export function createTeamStore<Team extends object>(
         freshUntil,
         ids: withWritten(new Set(rows.keys()), sentAt),
         isWhole,
-        isDoubted: sentAt < changes.at(listKey),
+        isDoubted: sentAt < changes.at(entries.listKey),
       } as const;
-      if (sentAt >= refusedAt) partition.set(listKey, reading);
+      if (authority.covers(sentAt)) entries.set(entries.listKey, reading);
       followNewest(rows, sentAt, freshUntil);
       return { list: reading, rows };
     },
 
     confirmByList(resource, read) {
-      const known = isRefused ? undefined : keptOf(resource);
+      const known = authority.isRefused ? undefined : entries.known(resource);
       if (known === undefined || isBeforeChange(resource, known, read.sentAt)) return undefined;
       const moments = confirmation(read, resource, known, clock.monotonic(), lifetimes());
       if (moments === undefined) return undefined;
       const confirmed = { ...moments, isDoubted: false };
       if (resource.kind === 'latest') {
-        const pointer = latest(resource.id);
-        if (pointer !== undefined) partition.set(latestKey(resource.id), { ...pointer, ...confirmed });
+        const pointer = entries.latest(resource.id);
+        if (pointer !== undefined) entries.set(entries.latestKey(resource.id), { ...pointer, ...confirmed });
       }
       const id = 'record' in known.outcome ? known.outcome.id : resource.id;
-      const target = backfill(id);
+      const target = entries.backfill(id);
       if (target !== undefined && target.freshUntil < confirmed.freshUntil) {
-        partition.set(backfillKey(id), { ...target, ...confirmed });
+        entries.set(entries.backfillKey(id), { ...target, ...confirmed });
       }
       return withAuthority({ ...known, ...confirmed });
     },
@@ -424,22 +370,22 @@ export function createTeamStore<Team extends object>(
       const entry = keepBackfill(record, sentAt, isFinal ? finalMs : changingMs);
       if (write === 'create') {
         keepLatest(transferId, entry, sentAt, momentsFromNow(changingMs));
-        changes.note(latestKey(transferId), at);
+        changes.note(entries.latestKey(transferId), at);
       }
-      changes.note(backfillKey(id), at, id);
-      const known = list();
+      changes.note(entries.backfillKey(id), at, id);
+      const known = entries.list();
       if (known !== undefined) {
-        partition.set(listKey, { ...known, ids: withWritten(known.ids, known.sentAt) });
+        entries.set(entries.listKey, { ...known, ids: withWritten(known.ids, known.sentAt) });
       }
       return entry;
     },
 
-    doubt({ kind, id }) {
+    doubt(resource) {
       const at = clock.monotonic();
-      for (const key of [kind === 'latest' ? latestKey(id) : backfillKey(id), listKey]) {
+      for (const key of [entries.keyOf(resource), entries.listKey]) {
         changes.note(key, at);
-        const kept = partition.get(key);
-        if (kept !== undefined) partition.set(key, doubted(kept));
+        const kept = entries.get(key);
+        if (kept !== undefined) entries.set(key, doubted(kept));
       }
     },
 
@@ -447,15 +393,15 @@ export function createTeamStore<Team extends object>(
 
     refuse(resource) {
       partitions.accept(partition);
-      const kept = keptOf(resource);
-      if (kept !== undefined && 'record' in kept.outcome) partition.delete(backfillKey(kept.outcome.id));
-      partition.delete(resource.kind === 'latest' ? latestKey(resource.id) : backfillKey(resource.id));
-      refusedAt = clock.monotonic();
-      isRefused = true;
+      const kept = entries.known(resource);
+      if (kept !== undefined && 'record' in kept.outcome)
+        entries.delete(entries.backfillKey(kept.outcome.id));
+      entries.delete(entries.keyOf(resource));
+      authority.refuse();
     },
 
     dropList() {
-      partition.delete(listKey);
+      entries.delete(entries.listKey);
     },
   };
 }
@@ -463,15 +409,4 @@ export function createTeamStore<Team extends object>(
 /** The entry as one that is to be asked for again. */
 function doubted<Entry extends Kept>(entry: Entry): Entry {
   return { ...entry, isDoubted: true, freshUntil: -Infinity };
-}
-
-/** A latest backfill is as fresh as both what it is and which one it is. */
-function joined(pointer: Moments, target: KeptBackfill): Known {
-  return {
-    outcome: target.outcome,
-    verifiedAt: pointer.verifiedAt,
-    confirmedAt: Math.min(pointer.confirmedAt, target.confirmedAt),
-    freshUntil: Math.min(pointer.freshUntil, target.freshUntil),
-    isDoubted: pointer.isDoubted === true || target.isDoubted === true,
-  };
 }
