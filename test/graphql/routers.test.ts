@@ -1,14 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { rowState } from '../client/row-state.ts';
-import { codesOf } from '../harness.ts';
 import { watchContactedHosts } from '../support/contacted-hosts.ts';
-import { nextPoll, overSse } from '../support/streams.ts';
-import {
-  startApolloGateway,
-  startHiveGateway,
-  startHiveGatewayOverWebSocket,
-  type StartRouter,
-} from '../support/routers.ts';
+import { startApolloGateway, startHiveGateway, type StartRouter } from '../support/routers.ts';
 import { startSupergraph, type Supergraph } from '../support/supergraph.ts';
 import { OWNER_BY_ID } from '../support/transfers-subgraph.ts';
 
@@ -64,65 +57,6 @@ const listed = (id: string) => ({
   name: nameOf(id),
   latestBackfill: { status: 'RUNNING', progress: Number(id) / 200 },
 });
-
-/** Transfers 5 and 6 get a running backfill each, of which one run is done. Gives the ids. */
-function addRunning({ stack: { world } }: Supergraph): readonly string[] {
-  return ['5', '6'].map((transferId) => {
-    const id = world.addBackfill({ transferId, status: 'RUNNING' });
-    world.set(id, { transfer_runs_completed: 1 });
-    return id;
-  });
-}
-
-/** An operation on the backfills of {@link addRunning}, and its `data`. */
-interface Carried {
-  readonly name: string;
-  readonly operation: (ids: readonly string[]) => string;
-  readonly data: (ids: readonly string[]) => unknown;
-}
-
-const OPERATIONS: readonly Carried[] = [
-  {
-    name: 'backfill',
-    operation: ([id = '']) => `{ backfill(id: "${id}") { id transfer { name } } }`,
-    data: ([id]) => ({ backfill: { id, transfer: { name: nameOf('5') } } }),
-  },
-  {
-    name: 'transfers',
-    operation: () => '{ transfers(ids: ["5", "6"]) { name latestBackfill { id } } }',
-    data: (ids) => ({
-      transfers: ids.map((id, n) => ({ name: nameOf(String(n + 5)), latestBackfill: { id } })),
-    }),
-  },
-];
-
-/** A subscription to them: its events while one run more of the first is done, and when both complete. */
-interface CarriedStream {
-  readonly name: string;
-  readonly operation: (ids: readonly string[]) => string;
-  readonly events: (ids: readonly string[]) => readonly unknown[];
-  /** Whether the last event is its end. */
-  readonly completes: boolean;
-}
-
-const updatesOf = (id = ''): string =>
-  `subscription { backfillUpdated(id: "${id}") { transferRunsCompleted status transfer { name latestBackfill { id } } } }`;
-
-const STREAMS: readonly CarriedStream[] = [
-  {
-    name: 'backfillUpdated',
-    operation: ([id]) => updatesOf(id),
-    events: ([id]) => {
-      const transfer = { name: nameOf('5'), latestBackfill: { id } };
-      return [
-        { backfillUpdated: { transferRunsCompleted: 1, status: 'RUNNING', transfer } },
-        { backfillUpdated: { transferRunsCompleted: 2, status: 'RUNNING', transfer } },
-        { backfillUpdated: { transferRunsCompleted: 3, status: 'COMPLETED', transfer } },
-      ];
-    },
-    completes: true,
-  },
-];
 
 describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %s', (_name, router) => {
   it.each([50, 100])(
@@ -328,18 +262,6 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     });
   });
 
-  it.each(OPERATIONS)(
-    'carries $name, and asks the owner of transfers for its fields',
-    async ({ operation, data }) => {
-      const supergraph = await startSupergraph(router.start, owned(['5', '6']));
-      const ids = addRunning(supergraph);
-      const answer = await supergraph.query(operation(ids));
-      expect(answer.errors).toBeUndefined();
-      expect(answer.data).toEqual(data(ids));
-      expect(supergraph.backfills.requests.length).toBeGreaterThan(0);
-    },
-  );
-
   it('the result may be cached no longer than any of its parts', async () => {
     const supergraph = await startSupergraph(router.start, owned(['1']));
     const { stack, query } = supergraph;
@@ -360,69 +282,6 @@ describe.each(ROUTERS.map((router) => [router.name, router] as const))('behind %
     onTestFinished(() => expect(contactedHosts()).toEqual(['127.0.0.1']));
     const { query } = await startSupergraph(router.start, owned(['1']));
     expect((await query(LIST)).errors).toBeUndefined();
-  });
-});
-
-describe.each([
-  ['SSE', startHiveGateway],
-  ['WebSocket', startHiveGatewayOverWebSocket],
-] as const)('Hive Gateway over %s', (name, start) => {
-  it.each(STREAMS)(
-    'carries each event of $name, and asks the owner of transfers for each',
-    async ({ operation, events, completes }) => {
-      const supergraph = await startSupergraph(start, owned(['5', '6']));
-      const { stack, backfills, owner, origin } = supergraph;
-      const ids = addRunning(supergraph);
-      const [id = ''] = ids;
-      const asked = owner.requests.length;
-      const stream = overSse(origin, operation(ids), { headers: { 'x-request-id': 'from-the-client' } });
-      await expect.poll(() => stream.events).toHaveLength(1);
-      stack.world.set(id, { transfer_runs_completed: 2 });
-      await nextPoll(stack);
-      await expect.poll(() => stream.events).toHaveLength(2);
-      for (const each of ids) stack.world.set(each, { transfer_runs_completed: 3, status: 'COMPLETED' });
-      stack.clock.advance(2_000);
-      await (completes ? stream.completed : expect.poll(() => stream.events).toHaveLength(3));
-
-      expect(stream.events).toEqual(events(ids).map((data) => ({ data })));
-      expect(owner.requests).toHaveLength(asked + 3);
-      expect(backfills.sockets).toBe(name === 'WebSocket' ? 1 : 0);
-      const opened = stack.logLines.find(({ operation: kind }) => kind === 'subscription');
-      expect(opened).toMatchObject({ method: name === 'WebSocket' ? 'WS' : 'GET' });
-    },
-  );
-
-  it('carries the error that ends a stream, and stops polling when its client leaves', async () => {
-    const supergraph = await startSupergraph(start, owned(['5']));
-    const { stack, origin } = supergraph;
-    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const stream = overSse(origin, updatesOf(id));
-    await expect.poll(() => stack.clock.waiting).toBe(1);
-    stack.sandbox.faults.add({ when: { id }, answer: { kind: 'status', status: 403 } });
-    stack.clock.advance(2_000);
-    await stream.completed;
-    expect(stream.events.map(codesOf)).toEqual([[], ['FORBIDDEN']]);
-
-    const refused = overSse(origin, updatesOf('404'));
-    await refused.completed;
-    expect(refused.events.map(codesOf)).toEqual([['NOT_FOUND']]);
-
-    const left = overSse(origin, updatesOf(id));
-    await expect.poll(() => left.events).toHaveLength(1);
-    await expect.poll(() => stack.clock.waiting).toBe(1);
-    left.leave();
-    await expect.poll(() => stack.clock.waiting).toBe(0);
-  });
-});
-
-describe('Apollo Gateway', () => {
-  it('carries no subscription, and says so', async () => {
-    const supergraph = await startSupergraph(startApolloGateway, owned(['5', '6']));
-    const [id] = addRunning(supergraph);
-    const { data, errors } = await supergraph.query(updatesOf(id));
-    expect(data).toBeUndefined();
-    expect(errors).toMatchObject([{ message: 'Execution of subscriptions not supported by gateway' }]);
-    expect(supergraph.backfills.requests).toHaveLength(0);
   });
 });
 

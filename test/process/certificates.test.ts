@@ -1,18 +1,14 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { hasOpenssl, makeCertificate } from '../support/certificate.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { DATA, ID, UNAVAILABLE } from '../support/odd-upstream.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-if (!hasOpenssl) console.warn('No certificate can be made without openssl: apt-get install openssl');
 
 interface Authority {
   /** Path of the certificate that nobody but the test trusts. */
@@ -22,37 +18,13 @@ interface Authority {
 
 /** An https upstream on `localhost` with one backfill, and a certificate that it signed itself. */
 async function startHttpsUpstream(): Promise<Authority> {
-  const folder = mkdtempSync(join(tmpdir(), 'certificates-'));
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-days',
-      '2',
-      '-keyout',
-      key,
-      '-out',
-      certificate,
-      ...subject,
-    ],
-    { stdio: 'pipe' },
-  );
-  const server = createServer(
-    { key: readFileSync(key), cert: readFileSync(certificate) },
-    (_request, response) => void response.end(DATA),
-  );
+  const { path: certificate, key, cert } = makeCertificate();
+  const server = createServer({ key, cert }, (_request, response) => void response.end(DATA));
   server.on('tlsClientError', () => undefined).listen(0, 'localhost');
   await once(server, 'listening');
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
-    rmSync(folder, { recursive: true });
   });
   return { certificate, port: (server.address() as AddressInfo).port };
 }

@@ -81,9 +81,15 @@ type Follow = (
 interface Event {
   readonly data?: unknown;
 }
-const runsOf = ({ data }: Event): unknown =>
-  (data as { backfillUpdated: { transferRunsCompleted: unknown } } | null | undefined)?.backfillUpdated
-    .transferRunsCompleted;
+interface Row {
+  readonly transferRunsCompleted: unknown;
+}
+
+/** A list of them where the event is one. */
+function runsOf({ data }: Event): unknown {
+  const [rows] = Object.values((data ?? {}) as Readonly<Record<string, Row | readonly Row[]>>);
+  return rows instanceof Array ? rows.map((row) => row.transferRunsCompleted) : rows?.transferRunsCompleted;
+}
 
 /** As the README says. */
 const overGraphqlWs: Follow = (url, query, seen, over) => {
@@ -203,6 +209,43 @@ describe.each<[name: string, follow: Follow]>([
     done(3);
     await expect.poll(() => [seen.at(-1), over], { timeout: 5_000 }).toEqual([3, []]);
   }, 60_000);
+});
+
+describe.each<[name: string, follow: Follow]>([
+  ['graphql-ws', overGraphqlWs],
+  ['graphql-sse', overGraphqlSse],
+])('a live list of %s', (_name, follow) => {
+  it.each([
+    ['backfillsUpdated', (ids: readonly string[]) => `backfillsUpdated(ids: [${ids.join(' ')}])`],
+    ['incompleteBackfillsUpdated', () => 'incompleteBackfillsUpdated'],
+  ])(
+    '%s has all again after the gateway was stopped and started again, and goes on',
+    async (_field, field) => {
+      const { world, id, done, start } = await restarts();
+      const createdAt = Date.now() - 3_600_000;
+      const older = world.addBackfill({ transferId: '6', status: 'RUNNING', createdAt });
+      world.set(older, { transfer_runs_completed: 0 });
+      done(1);
+      const first = await start();
+      const seen: unknown[] = [];
+      const over: unknown[] = [];
+      follow(
+        `${first.origin}/graphql`,
+        `subscription { ${field([id, older])} { transferRunsCompleted } }`,
+        (runs) => seen.push(runs),
+        (why) => over.push(why),
+      );
+      await expect.poll(() => seen, { timeout: 10_000 }).toEqual([[1, 0]]);
+
+      await stop(first);
+      done(2);
+      await start();
+      await expect.poll(() => [seen.at(-1), over], { timeout: 15_000 }).toEqual([[2, 0], []]);
+      done(3);
+      await expect.poll(() => [seen.at(-1), over], { timeout: 5_000 }).toEqual([[3], []]);
+    },
+    60_000,
+  );
 });
 
 const QUERY = JSON.stringify({ query: '{ __typename }' });

@@ -73,6 +73,16 @@ describe('the five operations', () => {
     expect(many).toHaveLength(100);
   });
 
+  test('the team list has a backfill of a status that the API does not have, and it can be cancelled', async () => {
+    const sandbox = await start();
+    const id = sandbox.world.addBackfill({ transferId: '10', status: 'COMPLETED' });
+    sandbox.world.set(id, { status: 'PAUSED' });
+    expect((await ask(sandbox, 'GET /teams/1/backfills')).list).toMatchObject([{ status: 'PAUSED' }]);
+
+    await ask(sandbox, `PATCH /teams/1/backfills/${id}`, { body: CANCEL });
+    expect((await ask(sandbox, 'GET /teams/1/backfills')).list).toEqual([]);
+  });
+
   test('the team list of another team is refused', async () => {
     expect(await ask(await start(), 'GET /teams/2/backfills')).toMatchObject({
       status: 403,

@@ -2,7 +2,6 @@ import { ApolloGateway, RemoteGraphQLDataSource } from '@apollo/gateway';
 import { ApolloServer } from '@apollo/server';
 import { startStandaloneServer } from '@apollo/server/standalone';
 import { createGatewayRuntime } from '@graphql-hive/gateway-runtime';
-import { OperationTypeNode } from 'graphql';
 import { onTestFinished } from 'vitest';
 import { serve } from './serve.ts';
 
@@ -38,15 +37,6 @@ const startHive = async (
   const origin = await serve((request, response) => void gateway(request, response));
   return `${origin}/graphql`;
 };
-
-/** What the README tells operators who want retries. */
-export const startHiveGatewayWithRetries: StartRouter = (supergraph) =>
-  startHive(supergraph, {
-    upstreamRetry: ({ executionRequest }) =>
-      executionRequest.operationType === OperationTypeNode.MUTATION
-        ? undefined
-        : { maxRetries: 3, retryDelay: 1 },
-  });
 
 /** Subscriptions go over SSE unless told otherwise. */
 export const startHiveGateway: StartRouter = (supergraph) => startHive(supergraph);

@@ -47,13 +47,14 @@ export interface World {
   cancelBackfill(teamId: string, id: string, userId?: string): CancelResult;
   getBackfill(teamId: string, id: string): WireBackfill | undefined;
   latest(teamId: string, transferId: string): WireBackfill | undefined;
+  /** All that are not final, also those with a status that only `set` has given them; newest first, at most 100. */
   incomplete(teamId: string): readonly WireBackfill[];
   /** Number of backfills in memory; those of series are not. */
   readonly stored: number;
 }
 
 const LIST_LIMIT = 100;
-const INCOMPLETE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING', 'FAILED']);
+const FINAL: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED']);
 const ACTIVE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING']);
 
 /** A world without teams and transfers, and with the demo's tokens, which may act for every team added later. */
@@ -125,7 +126,7 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
       const before = getBackfill(teamId, id);
       const plan = store.find(id);
       if (before === undefined || plan === undefined) return { kind: 'no-such-backfill' };
-      if (!INCOMPLETE.has(before.status)) return { kind: 'final', status: before.status };
+      if (FINAL.has(before.status)) return { kind: 'final', status: before.status };
       cancellations.set(id, { at: now(), userId });
       const kept = overrides.get(id);
       if (kept !== undefined) overrides.set(id, withoutOutcome(kept));
@@ -145,10 +146,10 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
       return store
         .transfers(teamId)
         .flatMap(store.recent)
-        .filter((plan) => overrides.has(plan.id) || INCOMPLETE.has(stateAt(actual(plan), now()).status))
+        .filter((plan) => overrides.has(plan.id) || !FINAL.has(stateAt(actual(plan), now()).status))
         .sort(newestFirst)
         .map(show)
-        .filter((row) => INCOMPLETE.has(row.status))
+        .filter((row) => !FINAL.has(row.status))
         .slice(0, LIST_LIMIT);
     },
 

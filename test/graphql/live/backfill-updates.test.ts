@@ -201,6 +201,25 @@ it('a reader who asks late is shown what others have been shown meanwhile', asyn
   expect(page?.value).toEqual([shown.newest, shown.newest]);
 });
 
+it('nobody is polled for, and no place is taken, after the end of streams whose readers have not asked for it yet', async () => {
+  let current = snapshot;
+  const { clock, updates, streams } = startUpdates(10, () => current);
+  const opened = [await updates.open(reader, TEAM, ID), await updates.openMany(reader, TEAM, [ID])];
+  const iterators = opened.map((stream): AsyncIterator<unknown> => stream[Symbol.asyncIterator]());
+  for (const iterator of iterators) await iterator.next();
+  expect([clock.waiting, streams.held]).toEqual([1, 2]);
+  current = { ...snapshot, record: { ...snapshot.record, status: 'COMPLETED' } };
+  clock.advance(2_000);
+  await expect.poll(() => streams.held).toBe(0);
+  // By the next turn of the event loop the poll is over, and would have scheduled another.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(clock.waiting).toBe(0);
+  for (const [n, iterator] of iterators.entries()) {
+    expect((await iterator.next()).value).toEqual(n === 0 ? current : [current]);
+    expect((await iterator.next()).done).toBe(true);
+  }
+});
+
 it('an event of a list has at most 200 backfills, and the next one the others', async () => {
   const listed = (count: number): BackfillSnapshot[] =>
     Array.from({ length: count }, (_, n) => withRuns(3, String(1_000 + n) as ResourceId));

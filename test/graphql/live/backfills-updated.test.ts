@@ -361,6 +361,22 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     expect(stream.events.length).toBeLessThan(polls);
   });
 
+  it('is polled until its last client leaves', async () => {
+    const stack = await startStack();
+    const { origin, sandbox, clock, logLines } = stack;
+    addRunning(stack, 2);
+    const streams = [of('11', '12'), of('11', '12'), of('12')].map((ids) => subscribe(origin, PAGE, ids));
+    await expect.poll(() => streams.map(({ events }) => events.length)).toEqual([1, 1, 1]);
+    for (const [n, stream] of streams.entries()) {
+      sandbox.calls.reset();
+      await nextCallingPoll(stack);
+      expect(sandbox.calls.count()).toBe(1);
+      stream.leave();
+      await expect.poll(() => logLines.filter(({ reason }) => reason === 'left')).toHaveLength(n + 1);
+    }
+    expect(clock.waiting).toBe(0);
+  });
+
   it('has its lines in the log, and its place in the metrics', async () => {
     const stack = await startStack();
     const { world, origin, clock, logLines } = stack;
@@ -377,16 +393,6 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
       { msg: 'request', operation: 'subscription', upstreamCalls: 1, cacheHits: 1 },
       { msg: 'subscription ended', events: 2, reason: 'completed', durationMs: 4_000 },
     ]);
-  });
-
-  it('has no cost that could be estimated', async () => {
-    const { origin, sandbox } = await startStack();
-    const headers = { 'x-explain-cost': 'estimate' };
-    if (subscribe === overWebSocket) return;
-    const stream = subscribe(origin, PAGE, { ...of('11'), headers });
-    await stream.completed;
-    expect(stream.events.map(codesOf)).toEqual([['BAD_USER_INPUT']]);
-    expect(sandbox.calls.count()).toBe(0);
   });
 
   it('refuses an event that its error reports would make too large, and stays open', async () => {
@@ -411,8 +417,28 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
   });
 });
 
+describe('X-Explain-Cost: estimate', () => {
+  const headers = { 'x-explain-cost': 'estimate' };
+
+  it('is refused for a live list over SSE, which has no cost of its own', async () => {
+    const { origin, sandbox } = await startStack();
+    const stream = overSse(origin, PAGE, { ...of('11'), headers });
+    await stream.completed;
+    expect(stream.events.map(codesOf)).toEqual([['BAD_USER_INPUT']]);
+    expect(sandbox.calls.count()).toBe(0);
+  });
+
+  it('of an upgrade is not about the operations of the socket, and the live list is live', async () => {
+    const stack = await startStack();
+    addRunning(stack, 1);
+    const stream = overWebSocket(stack.origin, PAGE, { ...of('11'), headers });
+    await expect.poll(() => eventsOf(stream)).toEqual([['11 RUNNING 0']]);
+    expect(stack.sandbox.calls.count()).toBe(1);
+  });
+});
+
 describe('a page of 100 running backfills', () => {
-  it('costs ten browsers one upstream call in each interval in all, and six of them leave room for queries', async () => {
+  it('costs ten clients of both transports one upstream call in each interval in all, and a query beside them none', async () => {
     const stack = await startStack();
     const { world, origin, sandbox, query } = stack;
     const ids = addRunning(stack, 100);
@@ -501,4 +527,41 @@ describe('a page of 100 running backfills', () => {
     await expect.poll(() => stream.events.map(rowsOf)[2]).toEqual(['12 RUNNING 1']);
     restore();
   });
+
+  it.each([
+    ['500', { kind: 'status', status: 500 }, [['11 RUNNING 2']]],
+    [
+      'nonsense',
+      { kind: 'status', status: 200, body: 'not JSON' },
+      [['11 RUNNING 2 stale'], ['11 RUNNING 2']],
+    ],
+  ] as const)(
+    'is told the last state that a query was shown, where its own read of that row was answered %s before',
+    async (_what, answer, told) => {
+      const stack = await startStack();
+      const { world, origin, sandbox, clock, query } = stack;
+      addRunning(stack, 2);
+      const restore = withoutList(stack);
+      const stream = overSse(origin, PAGE, of('11', '12'));
+      await expect.poll(() => clock.waiting).toBe(1);
+      const latch = createLatch();
+      sandbox.faults.add({ when: { id: '11' }, answer });
+      sandbox.faults.add({ when: { id: '12' }, answer: { kind: 'hold', until: latch.opened } });
+      sandbox.calls.reset();
+      clock.advance(2_000);
+      await expect.poll(() => [sandbox.calls.count(), sandbox.calls.inFlight]).toEqual([2, 1]);
+      world.set('11', { transfer_runs_completed: 2 });
+      clock.advance(2_500);
+      await query('{ backfill(id: "11") { id } }', { headers: { 'cache-control': 'no-cache' } });
+      latch.open();
+      await expect.poll(() => stream.events.map(rowsOf)[1]).toEqual(told[0]);
+      await nextCallingPoll(stack);
+      world.set('12', { transfer_runs_completed: 1 });
+      await nextCallingPoll(stack);
+      await expect
+        .poll(() => eventsOf(stream))
+        .toEqual([['11 RUNNING 0', '12 RUNNING 0'], ...told, ['12 RUNNING 1']]);
+      restore();
+    },
+  );
 });

@@ -69,13 +69,13 @@ describe.each(TRANSPORTS)('the live list of incomplete backfills over %s', (_nam
       .toEqual([
         ['13 RUNNING 0', '12 RUNNING 0', '11 RUNNING 0'],
         ['14 RUNNING 0', '11 RUNNING 1', '12 COMPLETED 9'],
-        ['11 FAILED 1', '14 UNKNOWN 0', '13 CANCELLED 0'],
-        ['11 CANCELLED 1', '14 COMPLETED 0'],
+        ['14 UNKNOWN 0', '11 FAILED 1', '13 CANCELLED 0'],
+        ['14 COMPLETED 0', '11 CANCELLED 1'],
         ['15 RUNNING 0'],
       ]);
     expect(sandbox.calls.count('listIncompleteBackfills')).toBe(8);
-    // One for each that has left, and one for that of unknown status, which the list does not have here.
-    expect(sandbox.calls.count()).toBe(8 + 5);
+    // One for each that has left.
+    expect(sandbox.calls.count()).toBe(8 + 4);
   });
 
   it('begins with an empty event where nothing is incomplete', async () => {
@@ -152,6 +152,22 @@ describe.each(TRANSPORTS)('the live list of incomplete backfills over %s', (_nam
       expect(clock.waiting).toBe(0);
     },
   );
+
+  it('is polled until its last client leaves', async () => {
+    const stack = await startStack();
+    const { origin, sandbox, clock, logLines } = stack;
+    addRunning(stack, 2);
+    const streams = [subscribe(origin, LIST), subscribe(origin, LIST)];
+    await expect.poll(() => streams.map(({ events }) => events.length)).toEqual([1, 1]);
+    for (const [n, stream] of streams.entries()) {
+      sandbox.calls.reset();
+      await nextCallingPoll(stack);
+      expect(sandbox.calls.count()).toBe(1);
+      stream.leave();
+      await expect.poll(() => logLines.filter(({ reason }) => reason === 'left')).toHaveLength(n + 1);
+    }
+    expect(clock.waiting).toBe(0);
+  });
 
   it('keeps one that cannot be read after it has left as stale, until it can', async () => {
     const stack = await startStack();

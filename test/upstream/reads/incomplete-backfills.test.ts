@@ -97,8 +97,7 @@ describe('the list of incomplete backfills', () => {
     const stack = await startStack();
     const failed = stack.world.addBackfill({ transferId: '5', status: 'FAILED' });
     const odd = stack.world.addBackfill({ transferId: '6', status: 'RUNNING' });
-    const edit = (json: string): string => json.replace('RUNNING', 'PAUSED');
-    stack.sandbox.faults.add({ answer: { kind: 'edit', edit } });
+    stack.world.set(odd, { status: 'PAUSED' });
     const filtered = await stack.query(
       '{ incompleteBackfills(statuses: [FAILED, UNKNOWN]) { items { id status } } }',
     );
