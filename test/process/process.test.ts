@@ -124,8 +124,9 @@ describe('the process', () => {
     const underWay = Array.from({ length: 200 }, (_, n) =>
       askFor(origin, `{ transfer(id: ${n + 1}) { latestBackfill { id } } }`),
     );
+    // An exposition is up to a second old.
     await expect
-      .poll(async () => (await fetch(`${origin}/metrics`)).text())
+      .poll(async () => (await fetch(`${origin}/metrics`)).text(), { timeout: 5_000 })
       .toContain('backfill_gateway_upstream_calls_waiting 136');
 
     gateway.child.kill('SIGTERM');
