@@ -1,4 +1,3 @@
-import type { ZodError } from 'zod';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
@@ -9,9 +8,10 @@ import { ACCEPTED_ENCODINGS } from '../transport/content-encoding.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import type { ExchangeObserver } from '../transport/request.ts';
 import type { ResilientHttp } from '../transport/resilience.ts';
-import { invalidResponse, readData, readWriteAnswer } from './envelope.ts';
+import { type IncompleteBackfills, readBackfill, readList } from './backfill-data.ts';
+import { readData, readWriteAnswer } from './envelope.ts';
 import { createLargeBodies, LARGE_BODY_CHARACTERS } from './large-bodies.ts';
-import { type BackfillRecord, backfillRecord } from './records.ts';
+import type { BackfillRecord } from './records.ts';
 import { failureOf } from './write-failures.ts';
 
 /** operationIds of the REST API's OpenAPI document. */
@@ -94,13 +94,6 @@ export interface BackfillsClient {
   ): Promise<Written>;
 }
 
-/** The incomplete backfills of a team, newest first. */
-export interface IncompleteBackfills {
-  readonly records: readonly BackfillRecord[];
-  /** Whether the list is complete: the REST API lists at most 100, and rows that make no sense are left out. */
-  readonly isWhole: boolean;
-}
-
 const WRITES = {
   create: { operation: 'createBackfill', method: 'POST' },
   cancel: { operation: 'updateBackfillStatus', method: 'PATCH' },
@@ -114,8 +107,6 @@ const MAX_BODY_BYTES: Readonly<Record<UpstreamOperation, number>> = {
   createBackfill: 4 * 1024 * 1024,
   updateBackfillStatus: 4 * 1024 * 1024,
 };
-/** maxItems of the list in the OpenAPI document. */
-const LIST_LIMIT = 100;
 
 export interface BackfillsClientDeps {
   readonly http: ResilientHttp;
@@ -293,46 +284,6 @@ export function createBackfillsClient({
         (data, ...rest) => readBackfill(data, 'transfer_backfill_id', backfillId, ...rest),
       ),
   };
-}
-
-/** A row that makes no sense costs itself only. Lists have come wrapped once more, as `items`. */
-function readList(
-  data: unknown,
-  response: HttpResponse,
-  secrets: readonly string[],
-): IncompleteBackfills & { readonly faults: string | undefined } {
-  const list: unknown = typeof data === 'object' && data !== null && 'items' in data ? data.items : data;
-  if (!Array.isArray(list)) throw invalidResponse(response, 'not a list of backfills', secrets);
-  const parsed = list.map((item) => backfillRecord.safeParse(item));
-  const records = parsed.flatMap(({ data: record }) => (record === undefined ? [] : [record]));
-  const failed = parsed.find(({ success }) => !success);
-  return {
-    records,
-    isWhole: list.length < LIST_LIMIT && failed === undefined,
-    faults: failed?.error === undefined ? undefined : faultsOf(failed.error),
-  };
-}
-
-/** @throws {UpstreamError} `invalidResponse` when it is no backfill, or not the one that was asked for */
-function readBackfill(
-  data: unknown,
-  key: 'transfer_backfill_id' | 'transfer_id',
-  asked: ResourceId,
-  response: HttpResponse,
-  secrets: readonly string[],
-): BackfillRecord {
-  const parsed = backfillRecord.safeParse(data);
-  if (!parsed.success) {
-    throw invalidResponse(response, `not a backfill: ${faultsOf(parsed.error)}`, secrets);
-  }
-  if (parsed.data[key] !== asked) throw invalidResponse(response, `${key} is not the one asked for`, secrets);
-  return parsed.data;
-}
-
-/** Says where the data is wrong and how, never what stood there. */
-function faultsOf({ issues }: ZodError): string {
-  const faults = issues.map(({ path, code }) => `${path.join('.') || 'data'}: ${code}`);
-  return faults.slice(0, 5).join(', ');
 }
 
 function headersFor({ credential, requestId, traceparent }: Caller): Record<string, string> {

@@ -52,7 +52,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
 
   async function send(request: WriteRequest, givenMs: number): Promise<HttpResponse> {
     const { credentialId, path, headers, method, body, maxBytes, exchanges } = request;
-    const permit = untilProbed(circuits.acquire(request));
+    const permit = untilProbed(circuits.acquire(request), clock);
     counter.callBegan(credentialId);
     exchanges.began();
     const sending = { hasBegun: false };
@@ -109,14 +109,14 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
 }
 
 /** The same permit. Where it is a probe that takes longer than a probe may, others probe meanwhile. */
-function untilProbed(permit: CircuitPermit): CircuitPermit {
+function untilProbed(permit: CircuitPermit, clock: Pick<Clock, 'after'>): CircuitPermit {
   if (!permit.isProbe) return permit;
   let isSettled = false;
   const settle: CircuitPermit['settle'] = (showed) => {
-    clearTimeout(timer);
+    cancel();
     if (!isSettled) permit.settle(showed);
     isSettled = true;
   };
-  const timer = setTimeout(() => settle('trouble'), permit.timeoutMs);
+  const cancel = clock.after(permit.timeoutMs, () => settle('trouble'));
   return { ...permit, settle };
 }
