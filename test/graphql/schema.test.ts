@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ESLint } from 'eslint';
 import { describe, expect, it } from 'vitest';
+import { compileByRelay } from '../support/relay-compiler.ts';
 import { schemaChanges } from '../support/schema-diff.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -96,5 +97,19 @@ describe('the diff of schema.graphql', () => {
     ],
   ])('knows %s', async (_name, place, replacement, expected) => {
     expect(await verdicts(edited(place, replacement))).toEqual(expected);
+  });
+});
+
+describe("Relay's compiler", () => {
+  it.each([
+    [
+      'a query',
+      'query pageQuery { transfers(ids: ["1"]) { id teamId latestBackfill { id teamId status } } }',
+    ],
+    ['a mutation', 'mutation pageMutation { cancelBackfill(id: "1") { id teamId status } }'],
+    ['a subscription', 'subscription pageSubscription { backfillUpdated(id: "1") { id teamId status } }'],
+  ])('compiles %s against schema.graphql as it is', async (_kind, document) => {
+    const [, name = ''] = /(page\w+)/.exec(document) ?? [];
+    expect(await compileByRelay(SCHEMA, document)).toEqual([`${name}.graphql.ts`]);
   });
 });
