@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { GraphQLScalarType, type GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import { createSchema } from 'graphql-yoga';
 import type { GatewayContext } from './context.ts';
 import { FEDERATION_SDL, resolveEntities } from './federation.ts';
@@ -12,9 +12,6 @@ import type { Resolvers } from './types.generated.ts';
 
 const SCHEMA_FILE = new URL('../../schema.graphql', import.meta.url);
 
-/** A scalar without checks: `upstream/rest/records.ts` has brought dates and times to their form. */
-const unchecked = (name: string): GraphQLScalarType => new GraphQLScalarType<string, unknown>({ name });
-
 const resolvers: Resolvers = {
   Query,
   Mutation,
@@ -23,8 +20,6 @@ const resolvers: Resolvers = {
   Backfill,
   BackfillList,
   BackfillRunError,
-  Date: unchecked('Date'),
-  DateTime: unchecked('DateTime'),
 };
 
 /** The schema of schema.graphql as a Federation 2 subgraph; `_service` gives routers its text verbatim. */
