@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint';
 /**
  * Rooms and what each may not import, so that imports run in one direction:
  * main, demo → process, running-gateway → gateway → server → graphql → upstream → leaves (clock, command-line, config, ids, log, log-destination, metrics, settings, shares);
+ * client (what frontends install) → graphql;
  * inside upstream: upstream.ts → writes → reads → cache → quota, rest → transport → errors, credentials.
  * A later entry replaces an earlier one for the files that both name, so each names everything that holds for it.
  */
@@ -19,7 +20,10 @@ const room = (files, forbidden) => ({
 });
 
 const noProcess = [['node:process', 'process'], 'only process.ts touches the process'];
-const noSandbox = [['**/sandbox/**', '**/demo/**'], 'production code never imports the sandbox or the demo'];
+const noSandbox = [
+  ['**/sandbox/**', '**/demo/**', '**/client/**'],
+  'production code never imports the sandbox, the demo or what frontends install',
+];
 const noHttpClients = [['undici', 'ioredis'], 'graphql/ and server/ know nothing of the way to the upstream'];
 const noUpper = [
   ['**/server/**', '**/gateway.ts', '**/running-gateway.ts', '**/config.ts'],
@@ -52,7 +56,7 @@ const upstreamRoom = (name, ...above) =>
   );
 
 export default tseslint.config(
-  { ignores: ['dist/', 'src/graphql/types.generated.ts', 'test/client/generated/', 'test/artifacts/'] },
+  { ignores: ['dist/', '**/*.generated.ts', 'test/client/**/generated/', 'test/artifacts/'] },
   {
     files: ['**/*.{js,ts}'],
     extends: [
@@ -169,6 +173,15 @@ export default tseslint.config(
     files: ['src/process.ts'],
     rules: { 'no-restricted-imports': 'off', 'no-restricted-syntax': 'off' },
   },
+  room(
+    ['src/client/*.ts'],
+    [
+      [
+        ['../*.ts', '**/server/**', '**/upstream/**', '**/sandbox/**', '**/demo/**'],
+        'what frontends install is made of the schema and the codes',
+      ],
+    ],
+  ),
   {
     files: ['src/demo/*.ts'],
     rules: {

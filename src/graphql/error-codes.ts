@@ -1,7 +1,7 @@
 /**
  * The table of error codes: every `errors[].extensions.code` that a client can get, its meaning, and whether sending
  * the same operation again may help. The gateway answers by it, the README is tested against it, and frontends import
- * it as `backfill-gateway/error-codes`. The file imports nothing, so that frontends get nothing of the server.
+ * it from `backfill-gateway-client`. The file imports nothing, so that frontends get nothing of the server.
  */
 export const ERROR_CODES = {
   BAD_USER_INPUT: {

@@ -1,4 +1,4 @@
-// The whole client. In a frontend the import reads 'backfill-gateway/error-codes'.
+// The whole client. In a frontend the import reads 'backfill-gateway-client'.
 import { type GatewayError, isGatewayError } from '../../src/graphql/error-codes.ts';
 import type { TypedDocumentString } from './generated/graphql.ts';
 

@@ -1,4 +1,4 @@
-// What a frontend does about errors, by their code alone. In a frontend the import reads 'backfill-gateway/error-codes'.
+// What a frontend does about errors, by their code alone. In a frontend the import reads 'backfill-gateway-client'.
 import { ERROR_CODES, type ErrorCode, type GatewayError } from '../../src/graphql/error-codes.ts';
 import type { Answer } from './client.ts';
 

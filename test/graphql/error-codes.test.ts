@@ -1,19 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, isErrorCode, isGatewayError } from '../../src/graphql/error-codes.ts';
 import { toPublicError } from '../../src/graphql/errors.ts';
 import { UpstreamError } from '../../src/upstream/errors.ts';
 import { codesOf, startStack } from '../harness.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
 describe('the table of error codes', () => {
   it('is the one in the README: the same codes, retryable alike', () => {
-    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
     const section = /^## Errors$(.*?)^## /ms.exec(readme)?.[1] ?? '';
     const rows = [...section.matchAll(/^\| (`[^|]*`) +\| (yes|no) +\|/gm)].flatMap(
       ([, codes = '', retryable = '']) =>
@@ -67,59 +61,4 @@ describe('an UpstreamError of any kind', () => {
       );
     }
   });
-});
-
-/** A frontend's folder with the built package installed, and the files that the package has. */
-function frontendWithPackage(): { readonly frontend: string; readonly packed: readonly string[] } {
-  const folder = mkdtempSync(join(tmpdir(), 'backfill-gateway-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const [gateway, frontend] = [join(folder, 'gateway'), join(folder, 'frontend')];
-  for (const name of ['package.json', 'tsconfig.json', 'schema.graphql', 'src']) {
-    cpSync(join(ROOT, name), join(gateway, name), { recursive: true });
-  }
-  symlinkSync(join(ROOT, 'node_modules'), join(gateway, 'node_modules'));
-  npm(gateway, 'run', 'build');
-  const [{ files }] = JSON.parse(npm(gateway, 'pack', '--dry-run', '--json')) as [
-    { files: { path: string }[] },
-  ];
-  mkdirSync(join(frontend, 'node_modules'), { recursive: true });
-  symlinkSync(gateway, join(frontend, 'node_modules/backfill-gateway'));
-  return { frontend, packed: files.map(({ path }) => path) };
-}
-
-function npm(cwd: string, ...args: readonly string[]): string {
-  return execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-describe('the package', () => {
-  it('gives frontends the schema, the codes and their types without the server', () => {
-    const { frontend, packed } = frontendWithPackage();
-    expect(packed).toEqual(
-      expect.arrayContaining([
-        'schema.graphql',
-        'dist/main.js',
-        'dist/graphql/error-codes.js',
-        'dist/graphql/error-codes.d.ts',
-      ]),
-    );
-    expect(
-      packed.filter((path) => !/^(dist\/|package\.json$|schema\.graphql$|README|LICENSE)/.test(path)),
-    ).toEqual([]);
-
-    writeFileSync(
-      join(frontend, 'code.mts'),
-      `import { ERROR_CODES, type ErrorCode, isErrorCode } from 'backfill-gateway/error-codes';
-       const busy: ErrorCode = 'RATE_LIMITED';
-       const yes: true = ERROR_CODES[busy].retryable;
-       // @ts-expect-error there is no such code
-       const no: ErrorCode = 'TEAPOT';
-       console.log(yes, isErrorCode(no));`,
-    );
-    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const flags = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--lib', 'ES2022,DOM'];
-    execFileSync(process.execPath, [tsc, ...flags, 'code.mts'], { cwd: frontend, encoding: 'utf8' });
-    expect(execFileSync(process.execPath, ['code.mjs'], { cwd: frontend, encoding: 'utf8' })).toBe(
-      'true false\n',
-    );
-  }, 120_000);
 });
