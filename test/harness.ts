@@ -3,7 +3,7 @@ import { loadConfig } from '../src/config.ts';
 import type { ServerLimits } from '../src/gateway.ts';
 import { type GatewayErrorExtensions, isErrorCode } from '../src/graphql/error-codes.ts';
 import { createLog } from '../src/log.ts';
-import { startGateway } from '../src/running-gateway.ts';
+import { type RunningGateway, startGateway } from '../src/running-gateway.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { createWorld, type World } from '../src/sandbox/world/world.ts';
 import { createManualClock, type ManualClock } from './support/manual-clock.ts';
@@ -47,6 +47,11 @@ export interface Stack {
   /** Every line logged so far, parsed. */
   readonly logLines: readonly Readonly<Record<string, unknown>>[];
   query(query: string, options?: QueryOptions): Promise<Result>;
+  /**
+   * Ends the gateway as SIGTERM does, and starts another on the same port, which knows nothing.
+   * @param whileAway runs between the two
+   */
+  restart(whileAway?: () => Promise<void>): Promise<void>;
 }
 
 /**
@@ -65,13 +70,11 @@ export async function startStack(
   const log = createLog('debug', {
     write: (line) => void logLines.push(JSON.parse(line) as Record<string, unknown>),
   });
-  const gateway = await startGateway({
-    config: { ...config, SHUTDOWN_GRACE_MS: 1_000 },
-    log,
-    clock,
-    limits,
-  });
-  const origin = `http://127.0.0.1:${gateway.port}`;
+  const start = (port: number): Promise<RunningGateway> =>
+    startGateway({ config: { ...config, PORT: port, SHUTDOWN_GRACE_MS: 1_000 }, log, clock, limits });
+  let gateway = await start(config.PORT);
+  const { port } = gateway;
+  const origin = `http://127.0.0.1:${port}`;
 
   onTestFinished(async () => {
     await gateway.stop();
@@ -86,6 +89,11 @@ export async function startStack(
     clock,
     logLines,
     query: (query, options = {}) => post(origin, query, options),
+    async restart(whileAway) {
+      await gateway.stop();
+      await whileAway?.();
+      gateway = await start(port);
+    },
   };
 }
 

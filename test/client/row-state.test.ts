@@ -107,8 +107,8 @@ describe('the state of a row', () => {
     const answer: Answer<DashboardQuery> = {
       data: {
         transfers: [
-          { id: '5', latestBackfill: null },
-          { id: '6', latestBackfill: null },
+          { id: '5', teamId: TEAM, latestBackfill: null },
+          { id: '6', teamId: TEAM, latestBackfill: null },
         ],
       },
       errors: [

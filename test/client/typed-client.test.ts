@@ -39,9 +39,17 @@ describe('the typed client', () => {
       transfers: [
         {
           id: '5',
-          latestBackfill: { id, status: 'COMPLETED', progress: 1, estimatedEndTime: null, isStale: false },
+          teamId: TEAM,
+          latestBackfill: {
+            id,
+            teamId: TEAM,
+            status: 'COMPLETED',
+            progress: 1,
+            estimatedEndTime: null,
+            isStale: false,
+          },
         },
-        { id: '6', latestBackfill: null },
+        { id: '6', teamId: TEAM, latestBackfill: null },
       ],
     });
   });

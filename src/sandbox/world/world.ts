@@ -30,6 +30,8 @@ export type CancelResult =
 export interface World {
   now(): number;
   addToken(token: string, grant: TokenGrant): void;
+  /** From then on every call with the token is refused with 401. */
+  removeToken(token: string): void;
   grantOf(token: string): TokenGrant | undefined;
   /** Whether the world has the team and the token may act for it. */
   hasTeam(grant: TokenGrant, teamId: string): boolean;
@@ -82,6 +84,7 @@ export function createWorld({ now = Date.now }: { readonly now?: () => number } 
   return {
     now,
     addToken: (token, grant) => void tokens.set(token, grant),
+    removeToken: (token) => void tokens.delete(token),
     grantOf: (token) => tokens.get(token),
     hasTeam: (grant, teamId) =>
       store.hasTeam(teamId) && (grant.teams === 'all' || grant.teams.includes(teamId)),

@@ -1,0 +1,187 @@
+import type { Browser } from 'playwright-core';
+import { beforeAll, expect, it } from 'vitest';
+import { type Stack, startStack } from '../harness.ts';
+import type { Rows } from './frontend.ts';
+import { bundle, openRecipePage, type RecipePage } from './recipe-page.ts';
+import { launchChromium } from './chromium.ts';
+
+const FIRST_TOKEN = 'first-token';
+const NEXT_TOKEN = 'next-token';
+
+export interface RecipeWorld extends Stack {
+  /** Sets how many of 100 runs are done. */
+  done(id: string, runs: number): void;
+  open(pages: readonly Rows[]): Promise<RecipePage>;
+}
+
+/** Starts a gateway and a sandbox, and opens pages of the recipe, in one browser for all tests of the file. */
+export function recipeWorlds(name: string): () => Promise<RecipeWorld> {
+  let browser: Browser;
+  let script: string;
+  beforeAll(async () => {
+    [browser, script] = await Promise.all([launchChromium(), bundle(name)]);
+    return () => browser.close();
+  }, 60_000);
+
+  return async () => {
+    const stack = await startStack({ CORS_ORIGINS: 'http://localhost:*' });
+    for (const token of [FIRST_TOKEN, NEXT_TOKEN]) {
+      stack.world.addToken(token, { teams: 'all', permissions: 'edit' });
+    }
+    return {
+      ...stack,
+      done: (id, runs) =>
+        stack.world.set(id, { transfer_runs_total: 100, transfer_runs_completed: runs, status: 'RUNNING' }),
+      open: (pages) => openRecipePage(browser, stack, { script, token: FIRST_TOKEN, pages }),
+    };
+  };
+}
+
+/** What every recipe does. Its page shows each transfer's latest backfill and moves it by events. */
+export function itGoesOn(start: () => Promise<RecipeWorld>): void {
+  it('shows each state of a row: known, failed with its code, never run, COMPLETED, CANCELLED, stale', async () => {
+    const { world, sandbox, done, open } = await start();
+    const running = world.addBackfill({ transferId: '1', status: 'RUNNING' });
+    done(running, 15);
+    world.addBackfill({ transferId: '2', status: 'COMPLETED' });
+    world.addBackfill({ transferId: '3', status: 'CANCELLED' });
+    world.addBackfill({ transferId: '4', status: 'RUNNING' });
+    const allow = sandbox.faults.add({
+      when: { operation: 'getLatestBackfill', id: '4' },
+      times: Infinity,
+      answer: { kind: 'status', status: 403 },
+    });
+    const page = await open([{ teamId: '1', transferIds: ['1', '2', '3', '4', '5'] }]);
+    await page.untilShown('1/1', 'RUNNING 15 %');
+    expect(['1', '2', '3', '4', '5'].map((id) => page.shown(`1/${id}`))).toEqual([
+      'RUNNING 15 %',
+      'COMPLETED 100 %',
+      expect.stringMatching(/^CANCELLED/),
+      'failed: FORBIDDEN',
+      'never run',
+    ]);
+    // An event of one row leaves the others as they are.
+    done(running, 20);
+    await page.untilShown('1/1', 'RUNNING 20 %');
+    expect([page.history('1/4'), page.history('1/5')]).toEqual([
+      ['loading', 'failed: FORBIDDEN'],
+      ['loading', 'never run'],
+    ]);
+    allow();
+    await page.untilShown('1/4', 'RUNNING 0 %');
+    const remove = sandbox.faults.add({ times: Infinity, answer: { kind: 'status', status: 503 } });
+    await page.untilShown('1/1', 'stale: RUNNING 20 %');
+    remove();
+  });
+
+  it('goes on by itself after a restart of the gateway', async () => {
+    const { world, done, open, restart } = await start();
+    const id = world.addBackfill({ transferId: '1', status: 'RUNNING' });
+    done(id, 10);
+    const page = await open([{ teamId: '1', transferIds: ['1'] }]);
+    await page.untilShown('1/1', 'RUNNING 10 %');
+    await restart(async () => {
+      done(id, 20);
+      // Nobody listens for longer than clients wait before they ask again.
+      await page.pass(5);
+      await page.pass(5);
+    });
+    await page.untilShown('1/1', 'RUNNING 20 %');
+    done(id, 30);
+    await page.untilShown('1/1', 'RUNNING 30 %');
+    expect(page.history('1/1')).toEqual(['loading', 'RUNNING 10 %', 'RUNNING 20 %', 'RUNNING 30 %']);
+    expect([page.shown('live 1')]).toEqual([undefined]);
+  });
+
+  it('goes on with a new token when the old one is refused, without showing the refusal', async () => {
+    const { world, sandbox, done, open } = await start();
+    const ids = ['1', '2'].map((teamId) => world.addBackfill({ teamId, transferId: '1', status: 'RUNNING' }));
+    const [first = '', second = ''] = ids;
+    for (const id of ids) done(id, 10);
+    // Two streams share what the recipe shares.
+    const page = await open([
+      { teamId: '1', transferIds: ['1'] },
+      { teamId: '2', transferIds: ['1'] },
+    ]);
+    await page.untilShown('1/1', 'RUNNING 10 %');
+    await page.untilShown('2/1', 'RUNNING 10 %');
+    page.setToken(NEXT_TOKEN);
+    world.removeToken(FIRST_TOKEN);
+    for (const runs of [20, 30]) {
+      done(first, runs);
+      done(second, runs + 1);
+      await page.untilShown('1/1', `RUNNING ${runs} %`);
+      await page.untilShown('2/1', `RUNNING ${runs + 1} %`);
+    }
+    expect(page.history('1/1')).toEqual(['loading', 'RUNNING 10 %', 'RUNNING 20 %', 'RUNNING 30 %']);
+    expect(page.history('2/1')).toEqual(['loading', 'RUNNING 10 %', 'RUNNING 21 %', 'RUNNING 31 %']);
+    expect(sandbox.calls.all.at(-1)?.authorization).toBe(`Bearer ${NEXT_TOKEN}`);
+  });
+
+  it('keeps its rows through an outage of the REST API, marked as stale, and then shows fresh ones', async () => {
+    const { world, sandbox, done, open } = await start();
+    const id = world.addBackfill({ transferId: '1', status: 'RUNNING' });
+    done(id, 10);
+    const page = await open([{ teamId: '1', transferIds: ['1'] }]);
+    await page.untilShown('1/1', 'RUNNING 10 %');
+    const back = sandbox.faults.add({ times: Infinity, answer: { kind: 'reset', at: 'before-headers' } });
+    await page.untilShown('1/1', 'stale: RUNNING 10 %');
+    done(id, 20);
+    for (let seconds = 0; seconds < 10; seconds += 2) await page.pass(2);
+    expect(page.shown('1/1')).toBe('stale: RUNNING 10 %');
+    back();
+    await page.untilShown('1/1', 'RUNNING 20 %');
+    expect(page.history('1/1')).toEqual(['loading', 'RUNNING 10 %', 'stale: RUNNING 10 %', 'RUNNING 20 %']);
+  });
+
+  it('keeps transfers and backfills of one id apart that belong to two teams', async () => {
+    const { world, done, open } = await start();
+    const seventh = world.addBackfill({ teamId: '7', transferId: '500', status: 'RUNNING' });
+    world.addBackfill({ teamId: '8', transferId: '500', status: 'COMPLETED' });
+    world.addTransfer('7', '501');
+    world.addBackfill({ teamId: '8', transferId: '501', status: 'RUNNING' });
+    done(seventh, 10);
+    const transferIds = ['500', '501'];
+    const page = await open([
+      { teamId: '7', transferIds },
+      { teamId: '8', transferIds },
+    ]);
+    await page.untilShown('7/500', 'RUNNING 10 %');
+    await page.untilShown('8/500', 'COMPLETED 100 %');
+    done(seventh, 20);
+    await page.untilShown('7/500', 'RUNNING 20 %');
+    expect(['7/500', '7/501', '8/500', '8/501'].map(page.history)).toEqual([
+      ['loading', 'RUNNING 10 %', 'RUNNING 20 %'],
+      ['loading', 'never run'],
+      ['loading', 'COMPLETED 100 %'],
+      ['loading', 'RUNNING 0 %'],
+    ]);
+  });
+
+  it('shows what its user starts and cancels', async () => {
+    const { world, open } = await start();
+    world.addTransfer('1', '5');
+    const page = await open([{ teamId: '1', transferIds: ['5'] }]);
+    await page.untilShown('1/5', 'never run');
+    const id = await page.act('start', '1', '5');
+    await expect.poll(() => page.shown('1/5')).toMatch(/^(CREATED|SCHEDULED|RUNNING)/);
+    expect(await page.act('start', '1', '5')).toBe('BAD_USER_INPUT');
+    expect(await page.act('cancel', '1', id)).toBe('CANCELLED');
+    await expect.poll(() => page.shown('1/5')).toMatch(/^CANCELLED/);
+    expect(await page.act('cancel', '1', id)).toBe('CONFLICT');
+  });
+
+  it('sends a mutation once, although its answer is lost', async () => {
+    const { world, sandbox, open, restart } = await start();
+    world.addTransfer('1', '5');
+    const page = await open([{ teamId: '1', transferIds: ['5'] }]);
+    await page.untilShown('1/5', 'never run');
+    sandbox.faults.add({ when: { operation: 'createBackfill' }, times: 1, answer: { kind: 'hang' } });
+    const outcome = page.act('start', '1', '5');
+    await expect.poll(() => sandbox.calls.count('createBackfill')).toBe(1);
+    await restart();
+    expect(await outcome).toBe('OUTCOME_UNKNOWN');
+    for (let seconds = 0; seconds < 30; seconds += 5) await page.pass(5);
+    expect(sandbox.calls.count('createBackfill')).toBe(1);
+  });
+}
