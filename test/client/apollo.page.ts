@@ -4,12 +4,12 @@ import { createApolloClient } from './apollo/client.ts';
 import { CancelDocument, DashboardDocument, LiveDocument, StartDocument } from './generated/trees/graphql.ts';
 import { rowState } from './row-state.ts';
 
-const start: PageScript = ({ url, pages, token, show }) => {
+const start: PageScript = ({ url, pages, pollMs, token, show }) => {
   const client = createApolloClient({ url, token });
   for (const { teamId, transferIds } of pages) {
     const variables = { teamId, transferIds };
     // The polls find backfills that have begun; the events move the rows between them.
-    watchAnswer(client, { query: DashboardDocument, variables, pollInterval: 10_000 }).subscribe((answer) => {
+    watchAnswer(client, { query: DashboardDocument, variables, pollInterval: pollMs }).subscribe((answer) => {
       for (const [n, id] of transferIds.entries()) {
         void show(`${teamId}/${id}`, rowText(rowState(answer, ['transfers', n, 'latestBackfill'])));
       }

@@ -12,6 +12,8 @@ export interface Frontend {
   readonly url: string;
   /** The rows to show, each team's by an operation of its own. */
   readonly pages: readonly Rows[];
+  /** Milliseconds between two queries of the same rows. */
+  readonly pollMs: number;
   /** The token at the moment. */
   token(): Promise<string>;
   /** Shows what there is in a place of the page, such as `7/500` for transfer 500 of team 7. */

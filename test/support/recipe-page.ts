@@ -30,6 +30,7 @@ export interface RecipePageOptions {
   readonly script: string;
   readonly token: string;
   readonly pages: readonly Rows[];
+  readonly pollMs: number;
 }
 
 /** The test's functions in the page, and the page's in the test. */
@@ -46,9 +47,8 @@ interface PageGlobals {
 export async function bundle(name: string): Promise<string> {
   const start = `
     import start from ${JSON.stringify(`${ROOT}test/client/${name}.page.ts`)};
-    const { url, pages } = globalThis.settings;
-    const { currentToken: token, showInTest: show } = globalThis;
-    globalThis.recipe = { actions: start({ url, pages, token, show }) };
+    const { settings, currentToken: token, showInTest: show } = globalThis;
+    globalThis.recipe = { actions: start({ ...settings, token, show }) };
   `;
   const entry: Plugin = {
     name: 'recipe-page',
@@ -83,7 +83,7 @@ const OF_CONNECTIONS = /^Failed to load resource|^WebSocket connection to/;
 export async function openRecipePage(
   browser: Browser,
   stack: Stack,
-  { script, token: first, pages }: RecipePageOptions,
+  { script, token: first, pages, pollMs }: RecipePageOptions,
 ): Promise<RecipePage> {
   const origin = await serve((request, response) => {
     const isScript = request.url === '/page.js';
@@ -114,6 +114,7 @@ export async function openRecipePage(
   await page.addInitScript((settings) => Object.assign(globalThis, { settings }), {
     url: `${stack.origin}/graphql`,
     pages,
+    pollMs,
   });
   await page.clock.install();
   await page.goto(origin.replace('127.0.0.1', 'localhost'));
