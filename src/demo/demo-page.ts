@@ -50,7 +50,7 @@ export interface DemoPageOptions {
 /** The demo's page: `/`, and beneath `/demo/` what it loads. It takes nothing from any other host. */
 export async function demoPage({
   sandboxUrl,
-  pollMs = 5_000,
+  pollMs = 3_000,
   lingerMs = 8_000,
 }: DemoPageOptions): Promise<Endpoints> {
   const troubleUrl = new URL('/trouble', sandboxUrl);

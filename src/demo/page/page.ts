@@ -17,6 +17,8 @@ const CANCELLABLE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNI
 const REFUSALS: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'FORBIDDEN']);
 /** A read that takes longer is worth a word. */
 const SLOW_MS = 1_500;
+/** What comes and goes sooner is not announced. */
+const SETTLED_MS = 2_000;
 
 const settings = JSON.parse(byId('settings').textContent) as PageSettings;
 const { transferIds, pollMs } = settings;
@@ -44,8 +46,9 @@ const known: {
 
 /** Number of readings of the transfers so far: of those that overlap the latest counts. */
 let readings = 0;
-/** What was announced last. */
-let lastTitle = '';
+/** The title of the weather on view, and since when. */
+let shownTitle = { text: '', since: 0 };
+let announcedTitle = '';
 
 const startForm = createStartForm(transferIds, settings.startTransferId, start);
 const liveView = new ListView(byId('live-rows'), byId('live-title'), {
@@ -223,7 +226,8 @@ function show(): void {
     ...(known.stream === 'lost' ? [UNREACHABLE] : []),
     ...(known.transfersFailure === undefined ? [] : [known.transfersFailure]),
   ];
-  showWeather(weatherOf(states, failures), now);
+  const isWaiting = known.askingSince !== undefined && now - known.askingSince > SLOW_MS;
+  showWeather(weatherOf(states, failures, isWaiting), now);
 }
 
 function showStream(rows: number, now: number): void {
@@ -263,13 +267,14 @@ function showTransfersState(now: number): void {
 
 function showWeather(weather: Weather, now: number): void {
   const [title, text] = sayWeather(weather, known.gateOpensAt - now);
-  const notice = byId('weather');
-  setAttribute(notice, 'data-kind', weather.kind);
-  setText(byId('weather-title'), title === '' ? 'All is well' : title);
-  setText(byId('weather-text'), text === '' ? 'Every row is fresh.' : text);
-  if (title === lastTitle) return;
-  announce(title === '' ? 'All is well again.' : `${title}. ${text}`);
-  lastTitle = title;
+  setAttribute(byId('weather'), 'data-kind', weather.kind);
+  setText(byId('weather-title'), title);
+  setText(byId('weather-text'), text);
+  if (title !== shownTitle.text) shownTitle = { text: title, since: now };
+  const isNews = title !== announcedTitle && weather.kind !== 'waiting';
+  if (!isNews || now - shownTitle.since < SETTLED_MS) return;
+  if (announcedTitle !== '' || weather.kind !== 'fair') announce(`${title}. ${text}`);
+  announcedTitle = title;
 }
 
 /** Says something to screen readers, when they have time. */

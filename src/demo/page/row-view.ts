@@ -136,7 +136,7 @@ export class RowView {
     const { why, reasons } = this.#parts;
     setHidden(why, transferRunsFailed === 0);
     setText(why, `${count(transferRunsFailed)} failed`);
-    setAttribute(why, 'aria-label', `${counted(transferRunsFailed, 'run')} failed: why`);
+    setAttribute(why, 'aria-label', `${count(transferRunsFailed)} failed: why`);
     if (transferRunsFailed === 0) setHidden(reasons, true);
     const text = errorReport.map(({ transferRunDate, error }) => `${transferRunDate} ${error}`).join('\n');
     if (text === this.#reasonsShown) return;
@@ -169,7 +169,7 @@ export class RowView {
     if (hasLeft) return 'left the list';
     const age = duration(now - Date.parse(backfill.fetchedAt));
     if (backfill.isStale) return `stale, ${age} old`;
-    if (kind === 'live') return 'up to date';
+    if (kind === 'live') return 'live';
     return kind === 'lost' ? 'not live' : `read ${age} ago`;
   }
 
@@ -180,7 +180,7 @@ export class RowView {
     const { nameOf, label, confirm: confirmation } = this.#action;
     const name = nameOf(this.#row);
     setText(act, this.#phase === 'sending' ? 'Sending…' : label);
-    setAttribute(act, 'aria-label', this.#phase === 'sending' ? `${name}: sending` : name);
+    setAttribute(act, 'aria-label', this.#phase === 'sending' ? `Sending… ${name}` : name);
     setAttribute(act, 'aria-disabled', this.#phase === 'sending' ? 'true' : undefined);
     setText(confirm, confirmation ?? '');
     setAttribute(confirm, 'aria-label', `${confirmation ?? ''}: ${name}`);

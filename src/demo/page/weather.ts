@@ -1,6 +1,6 @@
 import type { Failure } from './answers.ts';
 import type { RowState } from './row-state.ts';
-import { count, duration } from './words.ts';
+import { count, counted, duration } from './words.ts';
 
 /** What the page as a whole suffers from, worst first. */
 export type Weather =
@@ -9,6 +9,7 @@ export type Weather =
   | { readonly kind: 'limited'; readonly stale: number }
   | { readonly kind: 'failing'; readonly code: string; readonly failed: number; readonly stale: number }
   | { readonly kind: 'stale'; readonly stale: number }
+  | { readonly kind: 'waiting' }
   | { readonly kind: 'fair' };
 
 const REFUSALS: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'FORBIDDEN']);
@@ -17,8 +18,13 @@ const LIMITS: ReadonlySet<string> = new Set(['RATE_LIMITED', 'QUOTA_EXCEEDED']);
 /**
  * @param states of all rows on view
  * @param failures of the stream and of whole queries
+ * @param isWaiting whether an answer has been awaited for longer than usual
  */
-export function weatherOf(states: readonly RowState[], failures: readonly Failure[]): Weather {
+export function weatherOf(
+  states: readonly RowState[],
+  failures: readonly Failure[],
+  isWaiting: boolean,
+): Weather {
   const failedRows = states.flatMap((state) => (state.kind === 'failed' ? [state.failure] : []));
   const all = [...failures, ...failedRows];
   const stale = states.filter(({ kind }) => kind === 'stale').length;
@@ -29,10 +35,11 @@ export function weatherOf(states: readonly RowState[], failures: readonly Failur
   if (worst(LIMITS) !== undefined) return { kind: 'limited', stale };
   const [first] = all;
   if (first !== undefined) return { kind: 'failing', code: first.code, failed: all.length, stale };
-  return stale > 0 ? { kind: 'stale', stale } : { kind: 'fair' };
+  if (stale > 0) return { kind: 'stale', stale };
+  return { kind: isWaiting ? 'waiting' : 'fair' };
 }
 
-/** A title and a sentence for people. The title changes only with the kind, so that it is announced once. */
+/** A title and a sentence for people. The title changes only with the kind and the code. */
 export function sayWeather(weather: Weather, gateOpensInMs: number): readonly [title: string, text: string] {
   switch (weather.kind) {
     case 'unreachable':
@@ -51,20 +58,25 @@ export function sayWeather(weather: Weather, gateOpensInMs: number): readonly [t
       ];
     case 'failing':
       return [
-        weather.failed > 1 || weather.stale > 0
-          ? `The REST API is in trouble: ${weather.code}`
-          : `One row cannot be read: ${weather.code}`,
+        weather.code === 'UPSTREAM_INVALID_RESPONSE'
+          ? `${counted(weather.failed, 'row')} cannot be read: ${weather.code}`
+          : `The REST API is in trouble: ${weather.code}`,
         weather.stale > 0
           ? `${rows(weather.stale)} the last known state.`
           : 'The other rows are not affected.',
       ];
     case 'stale':
       return [
-        'Stale: the REST API does not answer',
+        'Stale: the REST API does not answer as it should',
         `${rows(weather.stale)} the last known state, and how old it is.`,
       ];
+    case 'waiting':
+      return [
+        'The REST API is slow',
+        'The gateway waits for it, and answers the last known state after 3 s.',
+      ];
     case 'fair':
-      return ['', ''];
+      return ['All is well', 'No row is stale, failed or refused.'];
   }
 }
 
