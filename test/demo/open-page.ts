@@ -1,5 +1,6 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config.ts';
 import { demoPage } from '../../src/demo/demo-page.ts';
 import { createLog } from '../../src/log.ts';
@@ -12,8 +13,8 @@ export interface OpenPage {
   readonly page: Page;
   readonly url: string;
   readonly sandbox: Sandbox;
-  /** Moves the world on. The gateway and the page live in real time. */
-  advance(milliseconds: number): void;
+  /** Moves on the clocks of the world, the gateway and the page. Timers go on in real time. */
+  advance(milliseconds: number): Promise<void>;
   /** Chooses a trouble in the panel, as people do. */
   choose(trouble: TroubleName): Promise<void>;
   liveRow(backfillId: string): Locator;
@@ -62,6 +63,7 @@ export async function openPage({
         SHUTDOWN_GRACE_MS: 500,
       },
       log: createLog('silent'),
+      clock: { ...systemClock, now: () => Date.now() + ahead },
       pages: await demoPage({
         sandboxUrl: sandbox.url,
         ...(quick ? { pollMs: 300, lingerMs: 1_500 } : {}),
@@ -89,6 +91,9 @@ export async function openPage({
     expect(complaints.filter((text) => expected?.test(text) !== true)).toEqual([]);
   });
 
+  await context.addInitScript(
+    `{ const real = Date.now; globalThis.aheadMs = 0; Date.now = () => real() + globalThis.aheadMs; }`,
+  );
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE.timeout);
   await page.goto(url);
@@ -101,8 +106,9 @@ export async function openPage({
     page,
     url,
     sandbox,
-    advance(milliseconds) {
+    async advance(milliseconds) {
       ahead += milliseconds;
+      await page.evaluate(`globalThis.aheadMs = ${ahead}`);
     },
     async choose(trouble) {
       await page.locator(`input[name="trouble"][value="${trouble}"]`).check();

@@ -92,7 +92,7 @@ describe.skipIf(skipsWithoutChromium)("the demo's page", () => {
       await expect.poll(() => weather.innerText(), PATIENCE).toContain('Refused: FORBIDDEN');
       await check();
     },
-    60_000,
+    120_000,
   );
 
   it('can be used by the keyboard alone, which never loses its place', async () => {
@@ -140,7 +140,7 @@ describe.skipIf(skipsWithoutChromium)("the demo's page", () => {
       globalThis.seen = 0;
       (function look() { globalThis.seen += document.getAnimations().length; requestAnimationFrame(look); })();
     `);
-    advance(150_000);
+    await advance(150_000);
     const next = sandbox.world.latest(DEMO_TEAM_ID, livelyTransfer)?.transfer_backfill_id ?? '';
     await expect.poll(() => liveRow(next).count(), PATIENCE).toBe(1);
     if (glides) await expect.poll(() => page.evaluate('seen'), PATIENCE).toBeGreaterThan(0);
@@ -161,7 +161,7 @@ describe.skipIf(skipsWithoutChromium)("the demo's page", () => {
     const spoken = page.locator('#announcer');
     expect(await page.locator('[role="status"], [role="alert"], [aria-live]').count()).toBe(2);
     const before = await liveRow(running).innerText();
-    advance(20_000);
+    await advance(20_000);
     await expect.poll(() => liveRow(running).innerText(), PATIENCE).not.toBe(before);
     expect(await spoken.innerText()).toBe('');
     await choose('failing');

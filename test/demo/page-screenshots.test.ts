@@ -26,7 +26,7 @@ describe.skipIf(skipsWithoutChromium)("screenshots of the demo's page", () => {
 
     const row = liveRow(DEMO_BACKFILL_IDS.running);
     const before = await row.innerText();
-    advance(30 * 60_000);
+    await advance(30 * 60_000);
     await expect.poll(() => row.innerText(), PATIENCE).not.toBe(before);
     await keep('02-running');
 
@@ -46,9 +46,12 @@ describe.skipIf(skipsWithoutChromium)("screenshots of the demo's page", () => {
     ['out-of-quota', '06-out-of-quota', 'No call is made for another'],
     ['forbidden', '07-refused', 'Refused: FORBIDDEN'],
   ] as const)('%s as %s', async (trouble, name, title) => {
-    const { page, choose, weather } = await open();
+    const { page, choose, weather, transferRow } = await open();
     await choose(trouble);
     await expect.poll(() => weather.innerText(), PATIENCE).toContain(title);
+    // What is never told stale says what has happened.
+    const neverRun = transferRow(DEMO_TRANSFER_IDS.neverRun);
+    await expect.poll(() => neverRun.getAttribute('data-kind'), PATIENCE).toBe('failed');
     await page.screenshot({ path: `${FOLDER}/${name}.png` });
   });
 

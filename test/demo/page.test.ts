@@ -27,7 +27,9 @@ describe.skipIf(skipsWithoutChromium)("the demo's page", () => {
       /^Live, \d+ backfills, last event \d+ s ago$/,
     );
 
-    expect(await transferRow(completedTransfer).innerText()).toMatch(/COMPLETED[^]*100 %[^]*read \d+ s ago/);
+    expect(await transferRow(completedTransfer).innerText()).toMatch(
+      /COMPLETED[^]*100 %[^]*ended at [^]*read \d+ s ago/,
+    );
     expect(await transferRow(DEMO_TRANSFER_IDS.neverRun).innerText()).toMatch(
       /Never run[^]*No backfill so far/,
     );
@@ -92,17 +94,17 @@ describe.skipIf(skipsWithoutChromium)("the demo's page", () => {
     const place = await bar.boundingBox();
     const lively = sandbox.world.latest(DEMO_TEAM_ID, livelyTransfer)?.transfer_backfill_id ?? '';
     // It is RUNNING then, and after another minute it is over.
-    advance(60_000);
+    await advance(60_000);
     await expect.poll(() => liveRow(lively).innerText(), PATIENCE).toContain('RUNNING');
     await expect.poll(() => bar.getAttribute('aria-valuetext'), PATIENCE).not.toBe(before);
     expect((await bar.boundingBox())?.x).toBe(place?.x);
     expect((await bar.boundingBox())?.width).toBe(place?.width);
 
-    advance(45_000);
+    await advance(45_000);
     await expect.poll(() => liveRow(lively).innerText(), PATIENCE).toMatch(/COMPLETED[^]*left the list/);
     expect(await liveRow(lively).getByRole('button').count()).toBe(0);
     await expect.poll(() => liveRow(lively).count(), PATIENCE).toBe(0);
-    advance(30_000);
+    await advance(30_000);
     const next = sandbox.world.latest(DEMO_TEAM_ID, livelyTransfer)?.transfer_backfill_id ?? '';
     await expect.poll(() => liveRow(next).count(), PATIENCE).toBe(1);
     await expect.poll(() => transferRow(livelyTransfer).innerText(), PATIENCE).toContain(next);
@@ -204,7 +206,7 @@ describe.skipIf(skipsWithoutChromium)("the demo's page", () => {
       // "No backfill" is never told stale: the row says what became of its read.
       const neverRun = transferRow(DEMO_TRANSFER_IDS.neverRun);
       await expect.poll(() => neverRun.getAttribute('data-kind'), PATIENCE).toBe('failed');
-      advance(60_000);
+      await advance(60_000);
       await choose('well');
       await expect.poll(() => weather.innerText(), PATIENCE).toContain('All is well');
       await expect.poll(() => liveRow(running).innerText(), PATIENCE).toMatch(/\blive$/m);
@@ -226,7 +228,7 @@ describe.skipIf(skipsWithoutChromium)("the demo's page", () => {
     await choose('slow');
     await expect.poll(() => transferRow('456801').innerText(), PATIENCE).toMatch(/stale, \d+ s old/);
     const before = await liveRow(running).innerText();
-    advance(60_000);
+    await advance(60_000);
     await expect.poll(() => liveRow(running).innerText(), PATIENCE).not.toBe(before);
     await choose('well');
     await expect.poll(() => weather.innerText(), PATIENCE).toContain('All is well');

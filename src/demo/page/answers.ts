@@ -14,6 +14,7 @@ export interface Backfill {
   readonly rangeStartDate: string;
   readonly rangeEndDate: string;
   readonly createdTime: string;
+  readonly endTime: string | null;
   readonly transferRunsTotal: number;
   readonly transferRunsCompleted: number;
   readonly transferRunsFailed: number;

@@ -11,6 +11,7 @@ const ROW = `fragment Row on Backfill {
   rangeStartDate
   rangeEndDate
   createdTime
+  endTime
   transferRunsTotal
   transferRunsCompleted
   transferRunsFailed

@@ -98,7 +98,11 @@ function followList(): void {
     failed(failure) {
       known.stream = failure;
       noteGate(failure);
-      if (REFUSALS.has(failure.code)) live.clear();
+      if (REFUSALS.has(failure.code)) {
+        live.clear();
+        // They may not be shown any longer either.
+        void readTransfers();
+      }
       show();
     },
   });

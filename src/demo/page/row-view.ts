@@ -34,6 +34,7 @@ export class RowView {
   readonly #parts = {
     status: part(this.element, 'status'),
     title: part(this.element, 'title'),
+    code: part(this.element, 'code'),
     subtitle: part(this.element, 'subtitle'),
     range: part(this.element, 'range'),
     progress: part(this.element, 'progress'),
@@ -99,7 +100,9 @@ export class RowView {
   }
 
   #showWithout(state: RowState): void {
-    const { subtitle, range, progress, runs, end, why, reasons } = this.#parts;
+    const { code, subtitle, range, progress, runs, end, why, reasons } = this.#parts;
+    setHidden(code, state.kind !== 'failed');
+    setText(code, state.kind === 'failed' ? state.failure.code : '');
     setText(subtitle, state.kind === 'failed' ? state.failure.message : without(state));
     setText(range, '');
     setAttribute(progress, 'data-empty', 'true');
@@ -110,9 +113,10 @@ export class RowView {
   }
 
   #showBackfill(backfill: Backfill, now: number): void {
-    const { subtitle, range, progress, bar, done, failed, runs, end } = this.#parts;
+    const { code, subtitle, range, progress, bar, done, failed, runs, end } = this.#parts;
     const { transferRunsTotal: total, transferRunsCompleted, transferRunsFailed } = backfill;
     const share = percent(backfill.progress);
+    setHidden(code, true);
     setText(subtitle, backfill.id);
     setText(range, `${backfill.rangeStartDate} – ${backfill.rangeEndDate}`);
     setAttribute(progress, 'data-empty', undefined);
@@ -223,7 +227,7 @@ function statusWord(state: RowState): string {
     case 'stale':
       return state.backfill.status;
     case 'failed':
-      return state.failure.code;
+      return 'Read failed';
     case 'never run':
       return 'Never run';
     case 'loading':
@@ -239,7 +243,7 @@ function failedWords(failed: number): string {
   return failed === 0 ? '' : `, ${count(failed)} failed`;
 }
 
-function endWords({ status, estimatedEndTime }: Backfill, now: number): string {
+function endWords({ status, estimatedEndTime, endTime }: Backfill, now: number): string {
   if (estimatedEndTime !== null) {
     const left = Date.parse(estimatedEndTime) - now;
     return left > 0 ? `ends in ${duration(left)}, at ${moment(estimatedEndTime, now)}` : 'ends now';
@@ -251,6 +255,6 @@ function endWords({ status, estimatedEndTime }: Backfill, now: number): string {
     case 'RUNNING':
       return 'no estimate yet';
     default:
-      return '';
+      return endTime === null ? '' : `ended at ${moment(endTime, now)}`;
   }
 }

@@ -34,10 +34,10 @@ export function duration(milliseconds: number): string {
   return `${Math.round(hours / 24)} d`;
 }
 
-/** The time of day, with the day where it is not within the next twenty-four hours. */
+/** The time of day, with the day where it is a day away or more. */
 export function moment(iso: string, now: number): string {
   const at = Date.parse(iso);
-  return (at - now < 86_400_000 ? TIME : DAY).format(at);
+  return (Math.abs(at - now) < 86_400_000 ? TIME : DAY).format(at);
 }
 
 export function exactMoment(iso: string): string {
