@@ -188,6 +188,15 @@ export default tseslint.config(
       'no-restricted-imports': ['error', { patterns: [{ group: noProcess[0], message: noProcess[1] }] }],
     },
   },
+  room(
+    ['src/demo/page/*.ts'],
+    [
+      [
+        ['node:*', '../*.ts', '**/server/**', '**/upstream/**', '**/sandbox/**'],
+        'the page runs in a browser, where nothing of this is',
+      ],
+    ],
+  ),
   {
     files: ['test/**/*.ts', 'codegen.ts'],
     rules: {

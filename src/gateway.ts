@@ -35,6 +35,8 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** What GraphiQL opens with, where it is on. */
   readonly graphiqlDefaults?: GraphiqlDefaults;
+  /** Pages beside the endpoint, such as one at `/` in the place of the redirect to GraphiQL. The demo alone has any. */
+  readonly pages?: Endpoints;
   /** Limits of the server that are no settings. */
   readonly limits?: ServerLimits;
 }
@@ -77,6 +79,7 @@ export function createGateway({
   log,
   clock = systemClock,
   graphiqlDefaults,
+  pages = new Map(),
   limits,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
@@ -182,6 +185,7 @@ export function createGateway({
     ...probes(() => ready),
     ...(config.METRICS_PORT === undefined ? scraping : []),
     ...(config.GRAPHIQL ? ROOT_REDIRECT : []),
+    ...pages,
   ]);
 
   return {

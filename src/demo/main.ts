@@ -6,6 +6,7 @@ import {
   DEMO_REFUSALS,
   demoProgress,
 } from './operations.ts';
+import { demoPage } from './demo-page.ts';
 import type { GatewayOptions } from '../gateway.ts';
 import { type RunningGateway, startGateway } from '../running-gateway.ts';
 import { createLog } from '../log.ts';
@@ -40,6 +41,7 @@ await runAsProcess(async (env, output) => {
     const options = {
       config,
       log,
+      pages: await demoPage({ sandboxUrl: sandbox.url }),
       graphiqlDefaults: {
         ...DEMO_GRAPHIQL,
         moreTabs: () => [demoProgress(newbornBackfillId(sandbox.world))],

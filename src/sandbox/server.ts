@@ -6,6 +6,7 @@ import type { Answer } from './answers.ts';
 import { createApi } from './api.ts';
 import { createCallLog } from './calls.ts';
 import type { CallInProgress, CallLog } from './calls.ts';
+import { answerControl, CONTROL_PATH } from './control.ts';
 import { createDemoWorld } from './world/demo-world.ts';
 import { playFault } from './fault-player.ts';
 import type { Exchange } from './fault-player.ts';
@@ -14,6 +15,8 @@ import type { FaultScript } from './faults.ts';
 import { createQuota } from './quota.ts';
 import { matchRoute } from './routes.ts';
 import type { Route } from './routes.ts';
+import { createTrouble } from './trouble.ts';
+import type { Trouble, TroubleTimes } from './trouble.ts';
 import type { World } from './world/world.ts';
 
 export interface SandboxOptions {
@@ -28,6 +31,7 @@ export interface SandboxOptions {
   readonly latencyMs?: number;
   /** Calls per token in an hour that begins with its first call; 5,000 by default, `Infinity` for no quota. */
   readonly hourlyQuota?: number;
+  readonly troubleTimes?: Partial<TroubleTimes>;
 }
 
 export interface Sandbox {
@@ -36,6 +40,7 @@ export interface Sandbox {
   readonly world: World;
   readonly calls: CallLog;
   readonly faults: FaultScript;
+  readonly trouble: Trouble;
   /** Stops the server at once and closes all connections, answered or not. */
   close(): Promise<void>;
 }
@@ -51,11 +56,13 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const world = options.world ?? createDemoWorld({ now });
   const calls = createCallLog();
   const faults = createFaultScript();
+  const trouble = createTrouble(options.troubleTimes);
   const api = createApi({ world, quota: createQuota({ limit: hourlyQuota, now }) });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/', headers } = request;
     const [path = '/'] = url.split('?');
+    if (path === CONTROL_PATH) return serveControl(method, request, response);
     const route = matchRoute(method, path);
     const { operation, teamId, id } = route;
     const call = calls.begin({
@@ -75,10 +82,20 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const body = await readBody(request);
     const ordinary = (): Answer => ordinaryAnswer(route, headers.authorization, body);
     const exchange = createExchange({ response, call, now, ordinary });
-    const fault = faults.take({ operation, teamId, id });
+    const fault = faults.take({ operation, teamId, id }) ?? trouble.answer();
     if (fault !== undefined) return playFault(fault, exchange);
     if (latencyMs > 0) await sleep(latencyMs, undefined, { ref: false });
     exchange.send(exchange.ordinary());
+  }
+
+  async function serveControl(
+    method: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const asked = { method, origin: request.headers.origin, body: await readBody(request) };
+    const { status, headers, body } = answerControl(asked, trouble, () => calls.count());
+    response.writeHead(status, headers).end(body);
   }
 
   function ordinaryAnswer(route: Route, authorization: string | undefined, body: string): Answer {
@@ -105,6 +122,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     world,
     calls,
     faults,
+    trouble,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -49,6 +49,10 @@ it.runIf(existsSync(join(ROOT, '.git')))(
     const url = /GraphiQL +(\S+)/.exec(output)?.[1] ?? '';
     const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
     expect(page).toContain('<title>Backfill gateway</title>');
+    const origin = new URL(url).origin;
+    expect(await (await fetch(origin)).text()).toContain('src="demo/page.js"');
+    for (const file of ['page.js', 'page.css', 'icon.svg', 'live-list.js', 'graphql-ws/client.js'])
+      expect((await fetch(`${origin}/demo/${file}`)).status).toBe(200);
     const answer = await fetch(url, {
       method: 'POST',
       headers: {
