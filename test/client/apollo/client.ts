@@ -65,8 +65,9 @@ export function createApolloClient(caller: Caller): ApolloClient {
 /** Queries and mutations. */
 function linkOfRequests({ url, token }: Caller): ApolloLink {
   return ApolloLink.from([
-    // Refused with a token that has been replaced meanwhile: nothing was done, so the operation is sent once more.
+    // A query whose token was replaced while it was under way is sent once more.
     new ErrorLink(({ error, result, operation, forward }) => {
+      if (operation.operationType !== OperationTypeNode.QUERY) return undefined;
       if (result === undefined || codeOf(error) !== 'UNAUTHENTICATED') return undefined;
       const { token: refused } = operation.getContext() as { readonly token?: string };
       return from(Promise.resolve(token())).pipe(

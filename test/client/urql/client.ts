@@ -41,7 +41,7 @@ export function createUrqlClient(caller: Caller): Client {
 
 const keyWithinTeam: KeyGenerator = ({ teamId, id }) => `${teamId as string}:${id as string}`;
 
-/** Refused with a token that has been replaced meanwhile, nothing was done: the operation is sent once more. */
+/** A query whose token was replaced while it was under way is sent once more. Mutations are never sent twice. */
 async function fetchWithToken(
   { token }: Caller,
   input: Parameters<typeof fetch>[0],
@@ -54,7 +54,8 @@ async function fetchWithToken(
   };
   const used = await token();
   const response = await send(used);
-  if (!(await isRefused(response.clone()))) return response;
+  const mayRepeat = typeof init.body === 'string' && !/\bmutation\b/.test(init.body);
+  if (!mayRepeat || !(await isRefused(response.clone()))) return response;
   const now = await token();
   return now === used ? response : send(now);
 }
