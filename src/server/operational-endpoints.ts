@@ -77,11 +77,7 @@ export function answerAt(
   };
 }
 
-function send(
-  response: ServerResponse,
-  { status, headers, body }: EndpointAnswer,
-  requestId: string,
-): void {
+function send(response: ServerResponse, { status, headers, body }: EndpointAnswer, requestId: string): void {
   response.writeHead(status, {
     ...COMMON,
     ...headers,

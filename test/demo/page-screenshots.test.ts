@@ -1,6 +1,6 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DEMO_BACKFILL_IDS, DEMO_TRANSFER_IDS } from '../../src/sandbox/world/demo-world.ts';
+import { DEMO_TRANSFER_IDS } from '../../src/sandbox/world/demo-world.ts';
 import { launchChromium, skipsWithoutChromium } from '../support/chromium.ts';
 import { openPage, type OpenPage, PATIENCE } from './open-page.ts';
 
@@ -20,14 +20,13 @@ describe.skipIf(skipsWithoutChromium)("screenshots of the demo's page", () => {
   }
 
   it('first load, running, one row failed, one never run', async () => {
-    const { page, advance, choose, liveRow, transferRow } = await open();
+    const { page, advance, choose, transferRow } = await open();
     const keep = (name: string) => page.screenshot({ path: `${FOLDER}/${name}.png` });
     await keep('01-first-load');
 
-    const row = liveRow(DEMO_BACKFILL_IDS.running);
-    const before = await row.innerText();
-    await advance(30 * 60_000);
-    await expect.poll(() => row.innerText(), PATIENCE).not.toBe(before);
+    // One of the world's backfills ends within this time, and others move.
+    await advance(20_000);
+    await expect.poll(() => page.locator('#live-rows > [data-left]').count(), PATIENCE).toBeGreaterThan(0);
     await keep('02-running');
 
     await choose('unreadable-row');

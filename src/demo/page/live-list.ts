@@ -46,11 +46,16 @@ export class LiveList {
     }
   }
 
-  /** Takes what became of rows that left while nobody watched; those of which nothing is known go. */
+  /** Takes what became of rows that left while nobody watched. Nobody can say it of some: these go in their last state. */
   settle(ids: readonly string[], found: readonly (Backfill | null)[], now: number): void {
     const known = found.flatMap((backfill) => backfill ?? []);
     this.change(known, now);
-    for (const id of ids) if (!known.some((backfill) => backfill.id === id)) this.#rows.delete(id);
+    for (const id of ids) {
+      const row = this.#rows.get(id);
+      if (row !== undefined && !known.some((backfill) => backfill.id === id)) {
+        this.#rows.set(id, { ...row, leftAt: now });
+      }
+    }
   }
 
   /** Removes the rows that left long enough ago. */

@@ -26,6 +26,8 @@ export interface RowAction {
   run(row: Row): Promise<Failure | undefined>;
 }
 
+const OVER: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED']);
+
 let numberOfRows = 0;
 
 /** The elements of one row. It changes in place, and no change moves another row. */
@@ -170,7 +172,7 @@ export class RowView {
   }
 
   #freshnessWords(backfill: Backfill, kind: Row['freshness']['kind'], hasLeft: boolean, now: number): string {
-    if (hasLeft) return 'left the list';
+    if (hasLeft) return OVER.has(backfill.status) ? 'left the list' : 'not listed any more';
     const age = duration(now - Date.parse(backfill.fetchedAt));
     if (backfill.isStale) return `stale, ${age} old`;
     if (kind === 'live') return 'live';

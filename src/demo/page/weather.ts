@@ -34,7 +34,7 @@ export function weatherOf(
   if (refusal !== undefined) return { kind: 'refused', code: refusal.code };
   if (worst(LIMITS) !== undefined) return { kind: 'limited', stale };
   const [first] = all;
-  if (first !== undefined) return { kind: 'failing', code: first.code, failed: all.length, stale };
+  if (first !== undefined) return { kind: 'failing', code: first.code, failed: failedRows.length, stale };
   if (stale > 0) return { kind: 'stale', stale };
   return { kind: isWaiting ? 'waiting' : 'fair' };
 }
@@ -58,7 +58,7 @@ export function sayWeather(weather: Weather, gateOpensInMs: number): readonly [t
       ];
     case 'failing':
       return [
-        weather.code === 'UPSTREAM_INVALID_RESPONSE'
+        weather.code === 'UPSTREAM_INVALID_RESPONSE' && weather.failed > 0
           ? `${counted(weather.failed, 'row')} cannot be read: ${weather.code}`
           : `The REST API is in trouble: ${weather.code}`,
         weather.stale > 0
