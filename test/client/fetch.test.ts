@@ -22,7 +22,10 @@ describe.skipIf(skipsWithoutChromium)('the recipe for plain fetch, in a page of 
     const { world, sandbox, logLines, open } = await start();
     world.addTransfer('1', '1');
     const headers = { 'retry-after': '20' };
-    sandbox.faults.add({ times: 1, answer: { kind: 'status', status: 429, headers } });
+    sandbox.faults.add({
+      when: { operation: 'getLatestBackfill' },
+      answer: { kind: 'status', status: 429, headers },
+    });
     const page = await open([{ teamId: '1', transferIds: ['1'] }], 1_000);
     await expect.poll(() => page.shown('1/1')).toBe('failed: RATE_LIMITED');
     const asked = (): number => logLines.filter(({ operation }) => operation === 'query').length;
