@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { serve } from './serve.ts';
+import './before-start.cjs';
 
+// Imported afterwards: an old Node.js fails at what this imports before anything of it runs.
+const { serve } = await import('./serve.ts');
 await serve();
