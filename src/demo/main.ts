@@ -1,7 +1,7 @@
 import type { Command, Options } from '../command-line.ts';
 import { loadConfig, settingWarnings } from '../config.ts';
 import { DEMO_GRAPHIQL, demoProgress } from './operations.ts';
-import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxWith } from './start-sandbox.ts';
+import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxBy } from './start-sandbox.ts';
 import { welcome } from './welcome.ts';
 import type { GatewayOptions } from '../gateway.ts';
 import { type RunningGateway, startGateway } from '../running-gateway.ts';
@@ -29,7 +29,7 @@ API, until Ctrl+C. It needs no account, no token and no network.`,
     {
       name: 'SANDBOX_HOURLY_QUOTA',
       meaning: 'calls an hour of each token',
-      fallback: DEFAULT_HOURLY_QUOTA,
+      fallback: String(DEFAULT_HOURLY_QUOTA),
     },
     { name: 'HOST', meaning: 'address to listen on', fallback: DEFAULTS.HOST },
     { name: 'LOG_LEVEL', meaning: 'as of the gateway', fallback: DEFAULTS.LOG_LEVEL },
@@ -41,11 +41,7 @@ API, until Ctrl+C. It needs no account, no token and no network.`,
 
 await runAsProcess(COMMAND, async ({ env, output }) => {
   const given = givenIn(env);
-  const sandbox = await startSandboxWith({
-    port: given['SANDBOX_PORT'] ?? '0',
-    portName: 'SANDBOX_PORT',
-    hourlyQuota: given['SANDBOX_HOURLY_QUOTA'] ?? DEFAULT_HOURLY_QUOTA,
-  });
+  const sandbox = await startSandboxBy(given, ['SANDBOX_PORT'], 0);
   try {
     const settings = {
       ...DEFAULTS,

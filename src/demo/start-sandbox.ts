@@ -1,18 +1,22 @@
 import { ConfigError } from '../config.ts';
 import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 
-/** The variables of a sandbox, as they were given. */
-export interface SandboxSettings {
-  readonly port: string;
-  /** The variable that the port came from. */
-  readonly portName: string;
-  readonly hourlyQuota: string;
-}
+export const DEFAULT_HOURLY_QUOTA = 5_000;
 
-export const DEFAULT_HOURLY_QUOTA = '5000';
-
-/** @throws {ConfigError} for a setting that is none, and where the port is in use */
-export async function startSandboxWith({ port, portName, hourlyQuota }: SandboxSettings): Promise<Sandbox> {
+/**
+ * Starts a sandbox by the variables of the environment.
+ * @param portNames the variables that may hold its port; the first one counts
+ * @param usualPort where none of them is given; any free one is taken where that is in use
+ * @throws {ConfigError} for a setting that is none, and where the port that was given is in use
+ */
+export async function startSandboxBy(
+  given: Readonly<Record<string, string>>,
+  portNames: readonly [string, ...string[]],
+  usualPort: number,
+): Promise<Sandbox> {
+  const portName = portNames.find((name) => given[name] !== undefined) ?? portNames[0];
+  const port = given[portName] ?? String(usualPort);
+  const hourlyQuota = given['SANDBOX_HOURLY_QUOTA'] ?? String(DEFAULT_HOURLY_QUOTA);
   const mistakes = [
     ...(/^\d{1,5}$/.test(port) && Number(port) <= 65_535
       ? []
@@ -22,10 +26,13 @@ export async function startSandboxWith({ port, portName, hourlyQuota }: SandboxS
       : ['SANDBOX_HOURLY_QUOTA must be a whole number from 1 to 999999999']),
   ];
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
+  const start = (at: number): Promise<Sandbox> =>
+    startSandbox({ port: at, hourlyQuota: Number(hourlyQuota) });
   try {
-    return await startSandbox({ port: Number(port), hourlyQuota: Number(hourlyQuota) });
+    return await start(Number(port));
   } catch (error) {
     if (!isPortTaken(error)) throw error;
+    if (given[portName] === undefined) return start(0);
     throw new ConfigError(`${portName} ${port} is in use: stop what listens there, or set another one`);
   }
 }
