@@ -1,13 +1,12 @@
 import type { Command, Options } from '../command-line.ts';
 import { loadConfig, settingWarnings } from '../config.ts';
-import { DEMO_GRAPHIQL, demoProgress } from './operations.ts';
+import { demoGraphiql } from './operations.ts';
 import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxBy } from './start-sandbox.ts';
 import { welcome } from './welcome.ts';
 import type { GatewayOptions } from '../gateway.ts';
 import { type RunningGateway, startGateway } from '../running-gateway.ts';
 import { createLog } from '../log.ts';
 import { runAsProcess } from '../process.ts';
-import { newbornBackfillId } from '../sandbox/world/demo-world.ts';
 
 const DEFAULTS = {
   HOST: '127.0.0.1',
@@ -54,14 +53,7 @@ await runAsProcess(COMMAND, async ({ env, output }) => {
     const config = loadConfig(settings);
     const log = createLog(config.LOG_LEVEL, output);
     for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
-    const options = {
-      config,
-      log,
-      graphiqlDefaults: {
-        ...DEMO_GRAPHIQL,
-        moreTabs: () => [demoProgress(newbornBackfillId(sandbox.world))],
-      },
-    };
+    const options = { config, log, graphiqlDefaults: demoGraphiql(sandbox.world) };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
     const origin = `http://${browserHost(config.HOST)}:${gateway.port}`;
     const endpoint = `${origin}/graphql`;

@@ -1,4 +1,4 @@
-import { DEMO_GRAPHIQL, DEMO_CURL_QUERY } from './operations.ts';
+import { DEMO_CURL_QUERY, DEMO_HEADERS } from './operations.ts';
 
 /** Something to open. */
 export interface Address {
@@ -14,8 +14,8 @@ export interface Address {
  * @param addresses the one to open first comes last
  */
 export function welcome(endpoint: string, addresses: readonly Address[]): string {
-  const headers = ['Authorization', 'X-Team-Id'].map(
-    (name) => `-H '${name}: ${DEMO_GRAPHIQL.headers[name] ?? ''}'`,
+  const headers = (['Authorization', 'X-Team-Id'] as const).map(
+    (name) => `-H '${name}: ${DEMO_HEADERS[name]}'`,
   );
   const width = Math.max(...addresses.map(({ name }) => name.length));
   return `

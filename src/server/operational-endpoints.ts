@@ -1,4 +1,4 @@
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -6,14 +6,14 @@ import { requestIdFrom } from './plugins/request-state.ts';
 import { SECURITY_HEADERS } from './plugins/security-headers.ts';
 import { refuse } from './refusals.ts';
 
-interface Answer {
+export interface EndpointAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
 /** What is at a path. */
-type Endpoint = () => Answer | Promise<Answer>;
+export type Endpoint = (headers: IncomingHttpHeaders) => EndpointAnswer | Promise<EndpointAnswer>;
 /** By the exact path. */
 export type Endpoints = ReadonlyMap<string, Endpoint>;
 
@@ -62,7 +62,7 @@ export function answerAt(
       return;
     }
     const requestId = requestIdFrom(request.headers);
-    const answer = endpoint();
+    const answer = endpoint(request.headers);
     if (!(answer instanceof Promise)) {
       send(response, answer, requestId);
       return;
@@ -77,11 +77,12 @@ export function answerAt(
   };
 }
 
-function send(response: ServerResponse, { status, headers, body }: Answer, requestId: string): void {
+function send(response: ServerResponse, { status, headers, body }: EndpointAnswer, requestId: string): void {
   response.writeHead(status, {
     ...COMMON,
     ...headers,
-    'Content-Length': body.length,
+    // It would have to be that of the 200.
+    ...(status === 304 ? {} : { 'Content-Length': body.length }),
     'X-Request-Id': requestId,
   });
   response.end(body);
@@ -89,7 +90,7 @@ function send(response: ServerResponse, { status, headers, body }: Answer, reque
 
 const COMMON = { ...Object.fromEntries(SECURITY_HEADERS), 'Cache-Control': 'no-store' };
 
-function status(code: number, text: string): Answer {
+function status(code: number, text: string): EndpointAnswer {
   return {
     status: code,
     headers: { 'Content-Type': 'application/json' },

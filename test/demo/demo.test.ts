@@ -122,7 +122,7 @@ it('the demo serves GraphiQL with its operation and headers, whatever the enviro
   const demo = runDemo({ PORT: '0', NODE_ENV: 'production', GRAPHIQL: 'false' });
   const [, url = ''] = /GraphiQL +(\S+)/.exec(await demo.welcome()) ?? [];
   const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
-  expect(page.includes('"defaultQuery":"# Backfills of a sandbox')).toBe(true);
+  expect(page.includes('"query":"# A row that moves')).toBe(true);
   expect(page.includes('Bearer sandbox-full')).toBe(true);
 });
 
