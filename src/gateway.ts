@@ -9,7 +9,8 @@ import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createShares, type Shares, type ShareSize } from './shares.ts';
-import type { GraphiqlDefaults } from './server/graphiql.ts';
+import { defaultsFor, type GraphiqlDefaults } from './server/graphiql.ts';
+import { graphiqlScript } from './server/graphiql-script.ts';
 import { answerBy } from './server/answering.ts';
 import { allowOrigins } from './server/cors.ts';
 import { nameCallers, nameTokens } from './server/callers.ts';
@@ -141,7 +142,7 @@ export function createGateway({
     isEnding: () => streams.isEnding,
     finishResult,
     unsentAnswers,
-    graphiql: config.GRAPHIQL && (graphiqlDefaults ?? true),
+    graphiql: config.GRAPHIQL ? (graphiqlDefaults ?? defaultsFor(config.SUPERMETRICS_TEAM_ID)) : undefined,
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
     variesByOrigin: config.CORS_ORIGINS.length > 0,
@@ -184,7 +185,7 @@ export function createGateway({
   const endpoints: Endpoints = new Map([
     ...probes(() => ready),
     ...(config.METRICS_PORT === undefined ? scraping : []),
-    ...(config.GRAPHIQL ? ROOT_REDIRECT : []),
+    ...(config.GRAPHIQL ? [...ROOT_REDIRECT, ...graphiqlScript()] : []),
     ...pages,
   ]);
 

@@ -1,86 +1,119 @@
 import type { GraphiqlDefaults } from '../server/graphiql.ts';
+import { type GraphiqlTab, LIST_TAB, LIVE_LIST_TAB, progressTab } from '../server/graphiql-tabs.ts';
+import {
+  DEMO_BACKFILL_IDS,
+  DEMO_TEAM_ID,
+  DEMO_TRANSFER_IDS,
+  newbornBackfillId,
+} from '../sandbox/world/demo-world.ts';
+import { DEMO_TOKENS } from '../sandbox/world/tokens.ts';
+import type { World } from '../sandbox/world/world.ts';
 
-/** The demo's GraphiQL opens with one transfer in each state, as a caller that the sandbox knows. */
-export const DEMO_GRAPHIQL: GraphiqlDefaults = {
-  query: `# Backfills of a sandbox that never stands still:
-# press the button, and again a few seconds later.
-query Backfills {
-  running: transfer(id: "456801") {
-    ...Latest
-  }
-  everyTwoMinutesANewOne: transfer(id: "456789") {
-    ...Latest
-  }
-  finished: transfer(id: "456807") {
-    ...Latest
-  }
-  neverRun: transfer(id: "456845") {
-    ...Latest
-  }
+export const DEMO_HEADERS = {
+  Authorization: `Bearer ${DEMO_TOKENS.full}`,
+  'X-Team-Id': DEMO_TEAM_ID,
+  'X-Explain-Cost': '1',
+};
+
+/** For a shell: without spaces, it stands in a URL as it is. */
+export const DEMO_CURL_QUERY = `{backfill(id:${DEMO_BACKFILL_IDS.running}){id,teamId,progress}}`;
+
+/** What the demo's GraphiQL opens with, as a caller that the sandbox knows. Its ids all mean something. */
+export function demoGraphiql(world: World): GraphiqlDefaults {
+  return {
+    tabs: () => [
+      FIRST_TAB,
+      LIST_TAB,
+      LIVE_LIST_TAB,
+      {
+        ...progressTab(
+          newbornBackfillId(world),
+          `# One that has just begun, up to its end in less
+# than two minutes. Reload for the next one.`,
+        ),
+        hasFreshIds: true,
+      },
+      CREATE_TAB,
+      CANCEL_TAB,
+    ],
+    headers: DEMO_HEADERS,
+  };
 }
 
-fragment Latest on Transfer {
-  latestBackfill {
+/** Its answer ends with its cost, which is in view on a screen of 1280×800. */
+export const FIRST_TAB: GraphiqlTab = {
+  query: `# A row that moves, one that never ran, and more.
+# Press the button, and soon once more.
+query Backfills {
+  running: transfer(id: "${DEMO_TRANSFER_IDS.running[0] ?? ''}") {
     id
+    teamId
+    latestBackfill {
+      id
+      teamId
+      status
+      progress
+      transferRunsCompleted
+      fetchedAt
+    }
+  }
+  neverRun: transfer(id: "${DEMO_TRANSFER_IDS.neverRun}") {
+    id
+    teamId
+    latestBackfill {
+      id
+      teamId
+      status
+    }
+  }
+  finished: backfill(id: "${DEMO_BACKFILL_IDS.completed}") {
+    id
+    teamId
     status
     progress
-    transferRunsCompleted
-    transferRunsFailed
-    transferRunsTotal
-    estimatedEndTime
-    fetchedAt
   }
 }
 `,
-  headers: { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '936506', 'X-Explain-Cost': '1' },
 };
 
-/** A subscription to one backfill, for a tab of its own. */
-export function demoProgress(backfillId: string): string {
-  return `# A backfill that has just begun, for a minute and a half
-# up to its end: press the button and look on.
-# Reload the page for the next one.
-subscription Progress {
-  backfillUpdated(id: "${backfillId}") {
+export const CREATE_TAB: GraphiqlTab = {
+  query: `# Starts the first backfill of a transfer. Again,
+# it is BAD_USER_INPUT: active ones never overlap.
+mutation Create {
+  createBackfill(
+    input: {
+      transferId: "${DEMO_TRANSFER_IDS.neverRun}"
+      rangeStartDate: "2024-01-01"
+      rangeEndDate: "2024-01-31"
+    }
+  ) {
+    id
+    teamId
     status
     progress
-    transferRunsCompleted
-    transferRunsTotal
-    estimatedEndTime
-    fetchedAt
+    transfer {
+      id
+      teamId
+    }
   }
 }
-`;
-}
+`,
+};
 
-/** Operations to paste into GraphiQL; the first line of each says what its answer shows. */
-export const DEMO_OPERATIONS = [
-  `# A dashboard: six transfers, one of them without any backfill
-query Dashboard {
-  transfers(ids: ["456789", "456801", "456807", "456841", "456844", "456845"]) {
+export const CANCEL_TAB: GraphiqlTab = {
+  query: `# Cancels a backfill that waits for its runs. Once
+# more is CONFLICT: nothing is left to cancel.
+mutation Cancel {
+  cancelBackfill(id: "${DEMO_BACKFILL_IDS.scheduled}") {
     id
-    latestBackfill { id status progress estimatedEndTime fetchedAt }
+    teamId
+    status
+    removedTime
+    transfer {
+      id
+      teamId
+    }
   }
-}`,
-  `# One backfill whose id JavaScript's numbers cannot hold
-query OneBackfill {
-  backfill(id: "9223372036854775807") {
-    id status rangeStartDate rangeEndDate progress
-    transfer { id }
-  }
-}`,
-  `# A backfill that does not exist: errors[0].extensions.code is NOT_FOUND
-query NoSuchBackfill {
-  backfill(id: "404") { id status }
-}`,
-];
-
-export const DEMO_CURL_QUERY = '{ transfer(id: 456841) { latestBackfill { status errorReport { error } } } }';
-
-/** Tokens that the sandbox refuses, with its status and the gateway's error code. */
-export const DEMO_REFUSALS = {
-  'sandbox-noaccess': '403, so FORBIDDEN',
-  'sandbox-exhausted': '429, so RATE_LIMITED',
-  'sandbox-rowquota': '429, so QUOTA_EXCEEDED',
-  'any other token': '401, so UNAUTHENTICATED',
+}
+`,
 };

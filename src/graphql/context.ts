@@ -148,6 +148,6 @@ function readCredential(authorization: string | null): Credential {
   const credential = parseCredential(authorization);
   if (credential !== undefined) return credential;
   throw unauthenticated(
-    'The header Authorization must be "Bearer" and one token of visible ASCII characters.',
+    'No usable credential: the header Authorization must be "Bearer <token>", with your token of visible ASCII characters in the place of "<token>".',
   );
 }

@@ -82,6 +82,6 @@ function idName(route: KnownRoute): string {
     : 'transfer_id';
 }
 
-function bearerToken(authorization: string | undefined): string | undefined {
+export function bearerToken(authorization: string | undefined): string | undefined {
   return /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { strangerAnswer } from './answers.ts';
 import type { Answer } from './answers.ts';
-import { createApi } from './api.ts';
+import { bearerToken, createApi } from './api.ts';
 import { createCallLog } from './calls.ts';
 import type { CallInProgress, CallLog } from './calls.ts';
 import { answerControl, CONTROL_PATH } from './control.ts';
@@ -11,12 +11,13 @@ import { createDemoWorld } from './world/demo-world.ts';
 import { playFault } from './fault-player.ts';
 import type { Exchange } from './fault-player.ts';
 import { createFaultScript } from './faults.ts';
-import type { FaultScript } from './faults.ts';
+import type { FaultAnswer, FaultScript } from './faults.ts';
 import { createQuota } from './quota.ts';
 import { matchRoute } from './routes.ts';
 import type { Route } from './routes.ts';
 import { createTrouble } from './trouble.ts';
 import type { Trouble, TroubleTimes } from './trouble.ts';
+import { createTokenTroubles, SLOW_MS } from './token-troubles.ts';
 import type { World } from './world/world.ts';
 
 export interface SandboxOptions {
@@ -29,6 +30,8 @@ export interface SandboxOptions {
   readonly world?: World;
   /** Delay of every ordinary answer, in milliseconds of real time. */
   readonly latencyMs?: number;
+  /** How late the answers to a slow token are, in milliseconds of real time; 4,000 by default. */
+  readonly slowMs?: number;
   /** Calls per token in an hour that begins with its first call; 5,000 by default, `Infinity` for no quota. */
   readonly hourlyQuota?: number;
   readonly troubleTimes?: Partial<TroubleTimes>;
@@ -57,6 +60,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const calls = createCallLog();
   const faults = createFaultScript();
   const trouble = createTrouble(options.troubleTimes);
+  const troubleOf = createTokenTroubles(options.slowMs ?? SLOW_MS);
   const api = createApi({ world, quota: createQuota({ limit: hourlyQuota, now }) });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -82,7 +86,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const body = await readBody(request);
     const ordinary = (): Answer => ordinaryAnswer(route, headers.authorization, body);
     const exchange = createExchange({ response, call, now, ordinary });
-    const fault = faults.take({ operation, teamId, id }) ?? trouble.answer();
+    const fault =
+      faults.take({ operation, teamId, id }) ?? trouble.answer() ?? troubleOfCaller(headers.authorization);
     if (fault !== undefined) return playFault(fault, exchange);
     if (latencyMs > 0) await sleep(latencyMs, undefined, { ref: false });
     exchange.send(exchange.ordinary());
@@ -96,6 +101,12 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const asked = { method, origin: request.headers.origin, body: await readBody(request) };
     const { status, headers, body } = answerControl(asked, trouble, () => calls.count());
     response.writeHead(status, headers).end(body);
+  }
+
+  function troubleOfCaller(authorization: string | undefined): FaultAnswer | undefined {
+    const token = bearerToken(authorization);
+    const grant = token === undefined ? undefined : world.grantOf(token);
+    return token === undefined || grant === undefined ? undefined : troubleOf(token, grant);
   }
 
   function ordinaryAnswer(route: Route, authorization: string | undefined, body: string): Answer {

@@ -17,7 +17,7 @@ import { type FinishResult, useErrorResults } from './plugins/error-results.ts';
 import { useEtag } from './plugins/etag.ts';
 import { useEventStreams } from './plugins/event-streams.ts';
 import { useExactIntegers } from './plugins/exact-integers.ts';
-import { type GraphiqlDefaults, graphiqlOptions, renderGraphiQL } from './graphiql.ts';
+import { type GraphiqlDefaults, renderPage } from './graphiql.ts';
 import { useJsonRequests } from './plugins/json-requests.ts';
 import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
@@ -35,7 +35,8 @@ export interface GraphqlServerDeps {
   readonly finishResult: FinishResult;
   /** Of the bytes of answers that have been made and not yet handed to the network. */
   readonly unsentAnswers: Shares;
-  readonly graphiql: GraphiqlDefaults | boolean;
+  /** What GraphiQL opens with; undefined where it is off. */
+  readonly graphiql: GraphiqlDefaults | undefined;
   readonly introspection: boolean;
   /** The only documents that run; undefined where any document may. */
   readonly trustedDocuments: TrustedDocuments | undefined;
@@ -71,8 +72,8 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       maskError: (error) =>
         error instanceof GraphQLError || error instanceof FailedField ? error : toPublicError(error),
     },
-    graphiql: graphiql === false ? false : graphiqlOptions(graphiql === true ? undefined : graphiql),
-    renderGraphiQL,
+    graphiql: graphiql !== undefined,
+    renderGraphiQL: () => (graphiql === undefined ? '' : renderPage(graphiql)),
     landingPage: false,
     // cors.ts gives the headers to all answers, those without yoga included.
     cors: false,

@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { economy } from './economy/economy.ts';
 import { describeMachine, pin, residentMiB, separateCores } from './machine.ts';
-import { readOptions, USAGE, type Options } from './options.ts';
+import { runScript } from '../support/script.ts';
+import { COMMAND, readOptions, type Options } from './options.ts';
 import { freePort, startGateway, startLoad, startOwn } from './processes.ts';
 import { toMarkdown, type Findings } from './report.ts';
 import { measureRounds, type Target } from './rounds.ts';
@@ -104,12 +105,7 @@ function explain(error: unknown): string {
 }
 
 /** @returns whether everything is as it is claimed to be */
-async function main(args: readonly string[]): Promise<boolean> {
-  if (args.includes('--help')) {
-    console.log(USAGE);
-    return true;
-  }
-  const options = readOptions(args);
+async function main(options: Options): Promise<boolean> {
   if (options.benches.includes('speed')) {
     const findings = await speed(options);
     mkdirSync(ARTIFACTS, { recursive: true });
@@ -125,9 +121,12 @@ async function main(args: readonly string[]): Promise<boolean> {
   return claims.every(({ holds }) => holds);
 }
 
-try {
-  process.exit((await main(process.argv.slice(2))) ? 0 : 1);
-} catch (error) {
-  progress(explain(error));
-  process.exit(1);
-}
+await runScript(COMMAND, async (given, operands) => {
+  const options = readOptions(given, operands);
+  try {
+    process.exit((await main(options)) ? 0 : 1);
+  } catch (error) {
+    progress(explain(error));
+    process.exit(1);
+  }
+});

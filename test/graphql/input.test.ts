@@ -247,7 +247,7 @@ describe('a credential', () => {
     for (const text of operations) {
       const answer = await query(text, { token: null, headers: { authorization } });
       expect(codesOf(answer)).toEqual(['UNAUTHENTICATED']);
-      expect(answer.errors?.[0]?.message).toContain('must be "Bearer" and one token');
+      expect(answer.errors?.[0]?.message).toContain('must be "Bearer <token>"');
       expect(answer.body).not.toContain('dXNlcjpwYXNz');
     }
     expect(JSON.stringify(logLines)).not.toContain('dXNlcjpwYXNz');

@@ -13,6 +13,7 @@ import {
   parse,
   print,
 } from 'graphql';
+import { runScript } from './script.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FILE = 'schema.graphql';
@@ -110,4 +111,12 @@ async function report(): Promise<void> {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await report();
+const COMMAND = {
+  name: 'npm run --silent schema:diff --',
+  does: `Lists what ${FILE} changes for clients and routers since the last commit, or by the
+last commit that changed it. Information, not a gate: it always succeeds.`,
+  options: {},
+  examples: ['npm run --silent schema:diff'],
+} as const;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await runScript(COMMAND, report);

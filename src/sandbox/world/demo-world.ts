@@ -132,7 +132,8 @@ function addLively(world: World, start: number): void {
 }
 
 function addRunning(world: World, start: number): void {
-  const years = [2000, 2006, 2010, 2014, 2016, 2016];
+  // The first one moves fast enough to be seen from one look to the next.
+  const years = [1985, 2006, 2010, 2014, 2016, 2016];
   RUNNING.forEach((transferId, n) => {
     world.addBackfill({
       teamId: DEMO_TEAM_ID,
@@ -141,7 +142,7 @@ function addRunning(world: World, start: number): void {
       rangeStart: `${years[n] ?? 2016}-01-01`,
       rangeEnd: '2025-12-31',
       createdAt: start - (2 + 3 * n) * MINUTE_MS,
-      msPerRun: n % 2 === 0 ? 2000 : 1500,
+      msPerRun: n === 0 ? 1000 : n % 2 === 0 ? 2000 : 1500,
       failingRuns: n === 2 ? [7, 21] : [],
     });
   });

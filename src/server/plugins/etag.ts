@@ -6,12 +6,13 @@ import type { Plugin } from 'graphql-yoga';
  * saves bytes and parsing, not upstream calls.
  *
  * Only answers that a client may keep get a tag; {@link useResponseHeaders} has decided that before. A client has no
- * copy of a `no-store` answer, such as a failure, to compare with. POSTs pay one comparison.
+ * copy of a `no-store` answer, such as a failure, to compare with. POSTs pay one comparison. GraphiQL's page is such an
+ * answer too.
  */
 export function useEtag(): Plugin {
   return {
     async onResponse({ request, response, setResponse, fetchAPI }) {
-      if (request.method !== 'GET' || !isKept(response) || !isJson(response)) return;
+      if (request.method !== 'GET' || !isKept(response) || !isWhole(response)) return;
       const body = await response.text();
       const etag = etagOf(body);
       const headers = new fetchAPI.Headers(response.headers);
@@ -32,8 +33,8 @@ function isKept({ headers }: Response): boolean {
 }
 
 /** False for event streams, whose body must not be collected. */
-function isJson({ headers }: Response): boolean {
-  return /^application\/(?:graphql-response\+)?json\b/.test(headers.get('content-type') ?? '');
+function isWhole({ headers }: Response): boolean {
+  return /^(?:application\/(?:graphql-response\+)?json|text\/html)\b/.test(headers.get('content-type') ?? '');
 }
 
 /** Weak: the same body goes out under two media types, and proxies compress it. */

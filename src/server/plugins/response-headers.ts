@@ -12,7 +12,10 @@ export function useResponseHeaders(clock: Clock, variesByOrigin: boolean): Gatew
   return {
     onResponse({ response, serverContext: { state } }) {
       response.headers.set('X-Request-Id', state.requestId);
-      response.headers.set('Cache-Control', cacheControl(state, response.status, clock.monotonic()));
+      response.headers.set(
+        'Cache-Control',
+        isPage(response) ? ASK_FIRST : cacheControl(state, response.status, clock.monotonic()),
+      );
       response.headers.append('Vary', vary);
       for (const [name, value] of SECURITY_HEADERS) response.headers.set(name, value);
     },
@@ -20,6 +23,13 @@ export function useResponseHeaders(clock: Clock, variesByOrigin: boolean): Gatew
 }
 
 const VARY = `Accept, Authorization, X-Team-Id, ${EXPLAIN_COST}`;
+
+/** The page of GraphiQL may be kept, and its tag then tells whether it is still the same. */
+const ASK_FIRST = 'private, no-cache';
+
+function isPage({ status, headers }: Response): boolean {
+  return status === 200 && headers.get('content-type') === 'text/html';
+}
 
 function cacheControl(state: RequestState, status: number, now: number): string {
   const { operation, codes, cost, mustNotBeKept } = state;

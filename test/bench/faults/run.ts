@@ -1,5 +1,6 @@
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { UsageError } from '../../../src/command-line.ts';
+import { runScript } from '../../support/script.ts';
 import { describeMachine, separateCores } from '../machine.ts';
 import { claimsTable, type Findings } from './claims.ts';
 import { door } from './door.ts';
@@ -16,36 +17,33 @@ import { outage } from './outage.ts';
  */
 const BENCHES = { outage, flood, door, neighbours };
 const ATTACKS = [...Object.keys(DOOR_ATTACKS), ...Object.keys(NEIGHBOURS)];
-const USAGE = `npm run bench:faults -- [${Object.keys(BENCHES).join('] [')}] [--attacks NAME,NAME]
-  --attacks  some of those at the door: ${Object.keys(DOOR_ATTACKS).join(', ')};
-             some of the bad neighbours: ${Object.keys(NEIGHBOURS).join(', ')}`;
+const COMMAND = {
+  name: 'npm run bench:faults --',
+  does: `Shows what becomes of the built gateway's answers in trouble. Prints Markdown;
+ends with code 1 where the gateway does not live up to a claim.`,
+  operands: { name: Object.keys(BENCHES).join('|'), does: 'which bench; all without a name' },
+  options: {
+    attacks: { type: 'string', value: 'NAME,NAME', does: `some of ${ATTACKS.join(', ')}` },
+  },
+  examples: ['npm run bench:faults -- outage', 'npm run bench:faults -- door'],
+} as const;
 
 /** To standard error: standard output is the report. */
 function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-function readArguments(args: readonly string[]): {
-  readonly names: readonly string[];
-  /** All, where none are named. */
-  readonly attacks: readonly string[] | undefined;
-} {
-  const { values, positionals: names } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { attacks: { type: 'string' } },
-  });
-  const attacks = values.attacks?.split(',');
+/** @throws {UsageError} for a name that there is none of */
+function assertKnown(names: readonly string[], attacks: readonly string[]): void {
   const unknown = [
     ...names.filter((name) => !Object.hasOwn(BENCHES, name)),
-    ...(attacks ?? []).filter((name) => !ATTACKS.includes(name)),
+    ...attacks.filter((name) => !ATTACKS.includes(name)),
   ];
-  if (unknown.length > 0) throw new Error(`there is no ${unknown.join(', ')}\n${USAGE}`);
-  return { names, attacks };
+  if (unknown.length > 0)
+    throw new UsageError(`there is no ${unknown.join(', ')}: see ${COMMAND.name} --help`);
 }
 
-async function main(args: readonly string[]): Promise<boolean> {
-  const { names, attacks } = readArguments(args);
+async function main(names: readonly string[], attacks: readonly string[] | undefined): Promise<boolean> {
   const loadBefore = loadavg()[0] ?? NaN;
   const cores = separateCores();
   const findings: Findings[] = [];
@@ -64,9 +62,13 @@ async function main(args: readonly string[]): Promise<boolean> {
   return claims.every(({ holds }) => holds);
 }
 
-try {
-  process.exit((await main(process.argv.slice(2))) ? 0 : 1);
-} catch (error) {
-  progress(error instanceof Error ? error.message : String(error));
-  process.exit(1);
-}
+await runScript(COMMAND, async ({ attacks: given }, names) => {
+  const attacks = given?.split(',');
+  assertKnown(names, attacks ?? []);
+  try {
+    process.exit((await main(names, attacks)) ? 0 : 1);
+  } catch (error) {
+    progress(error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+});

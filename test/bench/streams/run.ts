@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startSandbox } from '../../../src/sandbox/server.ts';
 import { createWorld } from '../../../src/sandbox/world/world.ts';
 import { startGateway } from '../faults/children.ts';
+import { runScript } from '../../support/script.ts';
 import { describeMachine, residentMiB, separateCores } from '../machine.ts';
 import { type Follow, followOverSse, followOverWebSocket } from './clients.ts';
 
@@ -80,22 +81,31 @@ async function persistently<Value>(attempt: () => Promise<Value>, attempts = 20)
   }
 }
 
-const cores = separateCores();
-const rows: string[] = [];
-for (const [name, follow] of [
-  ['SSE', followOverSse],
-  ['WebSocket, a socket each', followOverWebSocket],
-] as const) {
-  const found = await measure(name, follow, cores?.server);
-  const each = ((found.settled - found.before) / STREAMS) * 1024;
-  const cells = [found.before, found.opened, found.settled, found.after, each].map((figure) =>
-    figure.toFixed(0),
-  );
-  rows.push(
-    `| ${[name, ...cells, found.callsPerInterval.toFixed(1), found.eventsPerInterval.toFixed(0)].join(' | ')} |`,
-  );
-}
-console.log(`
+const COMMAND = {
+  name: 'npm run bench:streams --',
+  does: `Measures what ${STREAMS} open subscriptions cost the built gateway: memory, and calls
+of the REST API. Takes some minutes. Prints Markdown.`,
+  options: {},
+  examples: ['npm run bench:streams'],
+} as const;
+
+await runScript(COMMAND, async () => {
+  const cores = separateCores();
+  const rows: string[] = [];
+  for (const [name, follow] of [
+    ['SSE', followOverSse],
+    ['WebSocket, a socket each', followOverWebSocket],
+  ] as const) {
+    const found = await measure(name, follow, cores?.server);
+    const each = ((found.settled - found.before) / STREAMS) * 1024;
+    const cells = [found.before, found.opened, found.settled, found.after, each].map((figure) =>
+      figure.toFixed(0),
+    );
+    rows.push(
+      `| ${[name, ...cells, found.callsPerInterval.toFixed(1), found.eventsPerInterval.toFixed(0)].join(' | ')} |`,
+    );
+  }
+  console.log(`
 ${STREAMS} subscriptions to ${BACKFILLS} running backfills of one team, with one credential; resident memory in MiB after a
 forced collection, intervals of ${INTERVAL_MS} ms, ${INTERVALS} of them.
 
@@ -104,4 +114,5 @@ forced collection, intervals of ${INTERVAL_MS} ms, ${INTERVALS} of them.
 ${rows.join('\n')}
 
 Machine: ${describeMachine(cores)}.`);
-process.exit();
+  process.exit();
+});
