@@ -24,7 +24,7 @@ import {
 } from '../support/built-gateway.ts';
 import { startBalancer } from '../support/balancer.ts';
 import { composeByGuild } from '../support/compose.ts';
-import { startHiveGateway, startHiveGatewayOverWebSocket, type StartRouter } from '../support/routers.ts';
+import { hiveGateway, OVER_WEBSOCKET, RUST_PLANNER, type StartRouter } from '../support/routers.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {
@@ -174,8 +174,9 @@ const throughHive =
         body: JSON.stringify({ query: '{ _service { sdl } }' }),
       });
       const { data } = (await answer.json()) as { data: { _service: { sdl: string } } };
-      const { supergraph = '' } = composeByGuild([{ name: 'backfills', url, sdl: data._service.sdl }]);
-      router = await startRouter(supergraph);
+      const subgraphs = [{ name: 'backfills', url, sdl: data._service.sdl }];
+      const { supergraph = '' } = composeByGuild(subgraphs);
+      router = await startRouter({ supergraph, subgraphs });
       subscribe();
     }
     void begin().catch(over);
@@ -185,8 +186,9 @@ describe.each<[name: string, follow: Follow]>([
   ['graphql-ws', overGraphqlWs],
   ['graphql-sse', overGraphqlSse],
   ["urql's own fetch", overUrql],
-  ['Hive Gateway over SSE', throughHive(startHiveGateway)],
-  ['Hive Gateway over WebSocket', throughHive(startHiveGatewayOverWebSocket)],
+  ['Hive Gateway over SSE', throughHive(hiveGateway())],
+  ['Hive Gateway over WebSocket', throughHive(hiveGateway(OVER_WEBSOCKET))],
+  ['Hive Gateway with the Rust planner', throughHive(hiveGateway(RUST_PLANNER))],
 ])('a stream of %s', (_name, follow) => {
   it('goes on by itself after the gateway was stopped and started again', async () => {
     const { id, done, start } = await restarts();
