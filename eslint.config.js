@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 
 /**
  * Rooms and what each may not import, so that imports run in one direction:
- * main, demo → process, running-gateway → gateway → server → graphql → upstream → leaves (clock, command-line, config, ids, log, log-destination, metrics, settings, shares);
+ * main → serve, demo → process, running-gateway → gateway → server → graphql → upstream → leaves (clock, command-line, config, ids, log, log-destination, metrics, settings, shares);
  * inside upstream: upstream.ts → writes → reads → cache → quota, rest → transport → errors, credentials.
  * A later entry replaces an earlier one for the files that both name, so each names everything that holds for it.
  */

@@ -1,6 +1,13 @@
 import { constants } from 'node:os';
 import process from 'node:process';
-import { UsageError } from './command-line.ts';
+import {
+  type Command,
+  helpText,
+  type Options,
+  readArguments,
+  UsageError,
+  type Values,
+} from './command-line.ts';
 import { ConfigError } from './config.ts';
 import { keepHeapSmall } from './heap.ts';
 import { createLogDestination, type LogDestination, toFile } from './log-destination.ts';
@@ -24,17 +31,29 @@ const FLUSH_MS = 1_000;
 const REPEAT_MS = 1_000;
 const PARENT_MS = 500;
 
+/** What a program starts with. */
+export interface Surroundings<Given extends Options> {
+  readonly env: Environment;
+  /** Standard output, for the log and for what people read. */
+  readonly output: LogDestination;
+  readonly given: Values<Given>;
+}
+
 /**
- * Runs a program as this process. The program gets the environment and standard output, signals stop it gracefully, and
- * each mistake of an operator ends the process with a plain line and an exit code that is not 0.
- * @param reply what the arguments ask for where that is a text and no program that runs
+ * Runs a program as this process. The program gets the environment, standard output and its options, signals stop it
+ * gracefully, and each mistake of an operator ends the process with a plain line and an exit code that is not 0.
+ * @param reply what the options ask for where that is a text and no program that runs; `--help` needs none
  */
-export async function runAsProcess(
-  start: (env: Environment, output: LogDestination) => Promise<Running>,
-  reply?: (args: readonly string[], env: Environment) => Promise<string | undefined>,
+export async function runAsProcess<Given extends Options>(
+  command: Command<Given>,
+  start: (surroundings: Surroundings<Given>) => Promise<Running>,
+  reply?: (given: Values<Given>, env: Environment) => Promise<string | undefined>,
 ): Promise<void> {
+  let given: Values<Given>;
   try {
-    const text = await reply?.(process.argv.slice(2), process.env);
+    const { values } = readArguments(command, process.argv.slice(2));
+    given = values;
+    const text = values.help === true ? helpText(command) : await reply?.(values, process.env);
     if (text !== undefined) {
       process.stdout.write(text);
       return;
@@ -58,7 +77,7 @@ export async function runAsProcess(
       .then(() => process.exit(0));
   });
   try {
-    running = await start(process.env, output);
+    running = await start({ env: process.env, output, given });
   } catch (error) {
     if (error instanceof ConfigError) fail(error.message, EXIT_CONFIG);
     else if (isSystemError(error)) fail(describe(error), 1);

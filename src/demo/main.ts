@@ -1,17 +1,13 @@
-import { ConfigError, loadConfig, settingWarnings } from '../config.ts';
-import {
-  DEMO_CURL_QUERY,
-  DEMO_GRAPHIQL,
-  DEMO_OPERATIONS,
-  DEMO_REFUSALS,
-  demoProgress,
-} from './operations.ts';
+import type { Command, Options } from '../command-line.ts';
+import { loadConfig, settingWarnings } from '../config.ts';
+import { DEMO_GRAPHIQL, demoProgress } from './operations.ts';
+import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxWith } from './start-sandbox.ts';
+import { welcome } from './welcome.ts';
 import type { GatewayOptions } from '../gateway.ts';
 import { type RunningGateway, startGateway } from '../running-gateway.ts';
 import { createLog } from '../log.ts';
 import { runAsProcess } from '../process.ts';
 import { newbornBackfillId } from '../sandbox/world/demo-world.ts';
-import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 
 const DEFAULTS = {
   HOST: '127.0.0.1',
@@ -22,9 +18,34 @@ const DEFAULTS = {
   CORS_ORIGINS: 'http://localhost:*,https://localhost:*',
 };
 
-await runAsProcess(async (env, output) => {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const sandbox = await startSandboxWith(given['SANDBOX_PORT'], given['SANDBOX_HOURLY_QUOTA']);
+const COMMAND = {
+  name: 'npm run demo --',
+  does: `npm run demo builds the gateway and runs it over a sandbox that plays the REST
+API, until Ctrl+C. It needs no account, no token and no network.`,
+  options: {},
+  variables: () => [
+    { name: 'PORT', meaning: 'port of the gateway', fallback: '4000, or any free one' },
+    { name: 'SANDBOX_PORT', meaning: 'port of the sandbox', fallback: 'any free one' },
+    {
+      name: 'SANDBOX_HOURLY_QUOTA',
+      meaning: 'calls an hour of each token',
+      fallback: DEFAULT_HOURLY_QUOTA,
+    },
+    { name: 'HOST', meaning: 'address to listen on', fallback: DEFAULTS.HOST },
+    { name: 'LOG_LEVEL', meaning: 'as of the gateway', fallback: DEFAULTS.LOG_LEVEL },
+    { name: 'CORS_ORIGINS', meaning: 'as of the gateway', fallback: 'every port of localhost' },
+    { name: 'others', meaning: 'see `node dist/main.js --help`', fallback: 'as there' },
+  ],
+  examples: ['npm run demo', 'PORT=5000 SANDBOX_HOURLY_QUOTA=100 npm run demo'],
+} as const satisfies Command<Options>;
+
+await runAsProcess(COMMAND, async ({ env, output }) => {
+  const given = givenIn(env);
+  const sandbox = await startSandboxWith({
+    port: given['SANDBOX_PORT'] ?? '0',
+    portName: 'SANDBOX_PORT',
+    hourlyQuota: given['SANDBOX_HOURLY_QUOTA'] ?? DEFAULT_HOURLY_QUOTA,
+  });
   try {
     const settings = {
       ...DEFAULTS,
@@ -46,7 +67,15 @@ await runAsProcess(async (env, output) => {
       },
     };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
-    output.write(`${welcome(`http://${browserHost(config.HOST)}:${gateway.port}/graphql`, sandbox.url)}\n`);
+    const origin = `http://${browserHost(config.HOST)}:${gateway.port}`;
+    const endpoint = `${origin}/graphql`;
+    output.write(
+      welcome(endpoint, [
+        { name: 'Sandbox', url: sandbox.url },
+        { name: 'GraphiQL', url: endpoint },
+        { name: 'Open', url: `${origin}/` },
+      ]),
+    );
     return {
       ...gateway,
       async stop() {
@@ -70,63 +99,8 @@ async function startAnywhere(options: GatewayOptions): Promise<RunningGateway> {
   }
 }
 
-async function startSandboxWith(port = '0', hourlyQuota = '5000'): Promise<Sandbox> {
-  const mistakes = [
-    ...(/^\d{1,5}$/.test(port) && Number(port) <= 65_535
-      ? []
-      : ['SANDBOX_PORT must be a whole number from 0 to 65535']),
-    ...(/^[1-9]\d{0,8}$/.test(hourlyQuota)
-      ? []
-      : ['SANDBOX_HOURLY_QUOTA must be a whole number from 1 to 999999999']),
-  ];
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
-  try {
-    return await startSandbox({ port: Number(port), hourlyQuota: Number(hourlyQuota) });
-  } catch (error) {
-    if (!isPortTaken(error)) throw error;
-    throw new ConfigError(`SANDBOX_PORT ${port} is in use: stop what listens there, or set another one`);
-  }
-}
-
-function isPortTaken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-}
-
 /** The host as a browser on this machine writes it. */
 function browserHost(host: string): string {
   if (['127.0.0.1', '0.0.0.0', '::1', '::'].includes(host)) return 'localhost';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-function welcome(url: string, sandboxUrl: string): string {
-  const headers = Object.entries(DEMO_GRAPHIQL.headers).map(([name, value]) => `${name}: ${value}`);
-  const refusals = Object.entries(DEMO_REFUSALS).map(([token, answer]) => `${token.padEnd(18)} ${answer}`);
-  const curl = [
-    `curl ${url}`,
-    ...[...headers, 'Content-Type: application/json'].map((header) => `-H '${header}'`),
-    `-d '${JSON.stringify({ query: DEMO_CURL_QUERY })}'`,
-  ];
-  return `
-The gateway runs over a sandbox that plays the REST API. Ctrl+C ends both.
-
-  GraphiQL  ${url}
-  Headers   ${headers.join('\n            ')}
-  Sandbox   ${sandboxUrl}
-
-GraphiQL opens with these headers, an operation to run and a subscription in a second tab. More to paste into it:
-
-${indent(DEMO_OPERATIONS.join('\n\n'))}
-
-From a shell, why some runs of a backfill failed:
-
-  ${curl.join(' ')}
-
-Tokens that the sandbox refuses, to see errors (in "Headers", instead of sandbox-full):
-
-${indent(refusals.join('\n'))}
-`;
-}
-
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '  ');
 }

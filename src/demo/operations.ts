@@ -75,7 +75,8 @@ query NoSuchBackfill {
 }`,
 ];
 
-export const DEMO_CURL_QUERY = '{ transfer(id: 456841) { latestBackfill { status errorReport { error } } } }';
+/** For a shell: without spaces, it stands in a URL as it is. */
+export const DEMO_CURL_QUERY = '{backfill(id:12345){id,teamId,progress}}';
 
 /** Tokens that the sandbox refuses, with its status and the gateway's error code. */
 export const DEMO_REFUSALS = {

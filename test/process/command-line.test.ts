@@ -47,7 +47,7 @@ describe('backfill-gateway', () => {
     async (help) => {
       const { code, stdout, stderr } = await run([help], { PORT: 'nonsense' });
       expect([code, stderr]).toEqual([0, '']);
-      expect(stdout).toContain('Usage: backfill-gateway [--help | --version | --check]');
+      expect(stdout).toContain('Usage: backfill-gateway [--help] [--version] [--check]');
       for (const { name, fallback, meaning } of describeSettings()) {
         expect([name, meaning]).not.toEqual([name, '']);
         expect(stdout).toMatch(new RegExp(`^  ${name} +\\S.*\\[.+\\]$`, 'm'));

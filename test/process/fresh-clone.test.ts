@@ -44,7 +44,7 @@ it.runIf(existsSync(join(ROOT, '.git')))(
     let output = '';
     for (const stream of [demo.stdout, demo.stderr])
       stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    await expect.poll(() => output, { timeout: 90_000, interval: 200 }).toMatch(/curl http:/);
+    await expect.poll(() => output, { timeout: 90_000, interval: 200 }).toMatch(/^ {2}Open +http:\S+$/m);
 
     const url = /GraphiQL +(\S+)/.exec(output)?.[1] ?? '';
     const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
