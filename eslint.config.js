@@ -163,7 +163,7 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': 'off', 'no-restricted-syntax': 'off' },
   },
   {
-    files: ['src/demo/*.ts'],
+    files: ['src/demo/*.ts', 'src/demo/federated/*.ts'],
     rules: {
       'no-restricted-imports': ['error', { patterns: [{ group: noProcess[0], message: noProcess[1] }] }],
     },

@@ -19,7 +19,7 @@ export function welcome(endpoint: string, addresses: readonly Address[]): string
   );
   const width = Math.max(...addresses.map(({ name }) => name.length));
   return `
-The gateway runs over a sandbox that plays the REST API. Ctrl+C ends both.
+The gateway runs over a sandbox that plays the REST API. Ctrl+C ends it.
 Tokens that make trouble, and what else there is: src/demo/README.md
 
   curl ${headers.join(' ')} \\
