@@ -6,9 +6,9 @@ const HEADERS = { Authorization: `Bearer ${DEMO_TOKENS.full}`, 'X-Team-Id': DEMO
 
 /** The operations of GraphiQL over the composed graph, each in a tab of its own. Each needs both subgraphs. */
 export const COMPOSED_OPERATIONS = [
-  `# One page of two subgraphs. Names come from the owner of
-# transfers, their latest backfills from the gateway: the
-# router asks each of them once, however long the page is.
+  `# One page of two subgraphs. Names come from the
+# owner of transfers, latest backfills from the
+# gateway. The router asks each of them once.
 query TransfersOfTeam {
   transfersOfTeam(teamId: "${DEMO_TEAM_ID}", first: 10) {
     id
@@ -24,8 +24,8 @@ query TransfersOfTeam {
   }
 }
 `,
-  `# What goes on in the team, live, with names from the owner:
-# press the button and look on.
+  `# What goes on in the team, live, with names from
+# the owner: press the button and look on.
 subscription Live {
   incompleteBackfillsUpdated(teamId: "${DEMO_TEAM_ID}") {
     id
@@ -40,7 +40,7 @@ subscription Live {
   }
 }
 `,
-  `# Query.transfer is the owner's here, by @override.
+  `# Query.transfer is the owner's, by @override.
 query OneTransfer {
   transfer(id: "456841", teamId: "${DEMO_TEAM_ID}") {
     id
