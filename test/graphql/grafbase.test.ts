@@ -52,6 +52,8 @@ describe('what is particular to Grafbase', () => {
     const { backfills, query } = await startSupergraph(GRAFBASE.start, []);
     const { errors } = await query('{ backfill(id: 5) { id } }');
     expect(errors).toMatchObject([{ extensions: { code: 'OPERATION_VALIDATION_ERROR' } }]);
+    const variable = 'query ($id: ID! = 5) { backfill(id: $id) { id } }';
+    expect((await query(variable)).errors).toHaveLength(1);
     expect(backfills.requests).toEqual([]);
   });
 });
