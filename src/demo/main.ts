@@ -24,7 +24,7 @@ const COMMAND = {
   does: `npm run demo builds the gateway and runs it over a sandbox that plays the REST
 API, until Ctrl+C. It needs no account, no token and no network.`,
   options: {
-    federated: { type: 'boolean', does: 'adds an owner of transfers, and a router in front' },
+    federated: { type: 'boolean', does: 'adds an owner of transfers, and a router before both' },
   },
   variables: () => [
     { name: 'PORT', meaning: 'port of the gateway', fallback: '4000, or any free one' },
@@ -36,7 +36,7 @@ API, until Ctrl+C. It needs no account, no token and no network.`,
     },
     {
       name: 'ROUTER_PORT',
-      meaning: 'port of the router of --federated',
+      meaning: 'port of the router',
       fallback: `${ROUTER_PORT}, or any free one`,
     },
     { name: 'HOST', meaning: 'address to listen on', fallback: DEFAULTS.HOST },
