@@ -183,7 +183,7 @@ export default tseslint.config(
     ],
   ),
   {
-    files: ['src/demo/*.ts'],
+    files: ['src/demo/*.ts', 'src/demo/federated/*.ts'],
     rules: {
       'no-restricted-imports': ['error', { patterns: [{ group: noProcess[0], message: noProcess[1] }] }],
     },

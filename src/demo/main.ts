@@ -2,6 +2,7 @@ import type { Command, Options } from '../command-line.ts';
 import { loadConfig, settingWarnings } from '../config.ts';
 import { demoPage } from './demo-page.ts';
 import { demoGraphiql } from './operations.ts';
+import { ROUTER_PORT, startFederatedWith } from './start-federated.ts';
 import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxBy } from './start-sandbox.ts';
 import { welcome } from './welcome.ts';
 import type { GatewayOptions } from '../gateway.ts';
@@ -22,7 +23,9 @@ const COMMAND = {
   name: 'npm run demo --',
   does: `npm run demo builds the gateway and runs it over a sandbox that plays the REST
 API, until Ctrl+C. It needs no account, no token and no network.`,
-  options: {},
+  options: {
+    federated: { type: 'boolean', does: 'adds an owner of transfers, and a router before both' },
+  },
   variables: () => [
     { name: 'PORT', meaning: 'port of the gateway', fallback: '4000, or any free one' },
     { name: 'SANDBOX_PORT', meaning: 'port of the sandbox', fallback: 'any free one' },
@@ -31,15 +34,24 @@ API, until Ctrl+C. It needs no account, no token and no network.`,
       meaning: 'calls an hour of each token',
       fallback: String(DEFAULT_HOURLY_QUOTA),
     },
+    {
+      name: 'ROUTER_PORT',
+      meaning: 'port of the router',
+      fallback: `${ROUTER_PORT}, or any free one`,
+    },
     { name: 'HOST', meaning: 'address to listen on', fallback: DEFAULTS.HOST },
     { name: 'LOG_LEVEL', meaning: 'as of the gateway', fallback: DEFAULTS.LOG_LEVEL },
     { name: 'CORS_ORIGINS', meaning: 'as of the gateway', fallback: 'every port of localhost' },
     { name: 'others', meaning: 'see `node dist/main.js --help`', fallback: 'as there' },
   ],
-  examples: ['npm run demo', 'PORT=5000 SANDBOX_HOURLY_QUOTA=100 npm run demo'],
+  examples: [
+    'npm run demo',
+    'npm run demo -- --federated',
+    'PORT=5000 SANDBOX_HOURLY_QUOTA=100 npm run demo',
+  ],
 } as const satisfies Command<Options>;
 
-await runAsProcess(COMMAND, async ({ env, output }) => {
+await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederated } }) => {
   const given = givenIn(env);
   const sandbox = await startSandboxBy(given, ['SANDBOX_PORT'], 0);
   try {
@@ -61,18 +73,32 @@ await runAsProcess(COMMAND, async ({ env, output }) => {
       graphiqlDefaults: demoGraphiql(sandbox.world),
     };
     const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
-    const origin = `http://${browserHost(config.HOST)}:${gateway.port}`;
+    const host = browserHost(config.HOST);
+    const origin = `http://${host}:${gateway.port}`;
     const endpoint = `${origin}/graphql`;
+    const federated = await (
+      isFederated && startFederatedWith({ gateway: endpoint, host: config.HOST, port: given['ROUTER_PORT'] })
+    )?.catch(async (error: unknown) => {
+      await gateway.stop();
+      throw error;
+    });
     output.write(
       welcome(endpoint, [
         { name: 'Sandbox', url: sandbox.url },
         { name: 'GraphiQL', url: endpoint },
-        { name: 'Open', url: `${origin}/` },
+        ...(federated === undefined
+          ? [{ name: 'Open', url: `${origin}/` }]
+          : [
+              { name: 'Page', url: `${origin}/` },
+              { name: 'Owner', url: `http://localhost:${federated.owner}/graphql` },
+              { name: 'Open', url: `http://${host}:${federated.router}/graphql` },
+            ]),
       ]),
     );
     return {
       ...gateway,
       async stop() {
+        await federated?.close();
         await gateway.stop();
         await sandbox.close();
       },

@@ -33,12 +33,13 @@ export async function startSupergraph(
   const stack = await startStack();
   const backfills = await startRecordingProxy(`${stack.origin}/graphql`);
   const owner = await startTransfersSubgraph(transfers, ownerOptions);
-  const { errors, supergraph = '' } = composeByGuild([
+  const subgraphs = [
     { name: 'backfills', url: backfills.url, sdl: await readSdl(backfills.url) },
     { name: 'transfers', url: owner.url, sdl: await readSdl(owner.url) },
-  ]);
+  ];
+  const { errors, supergraph = '' } = composeByGuild(subgraphs);
   expect(errors).toEqual([]);
-  const url = await startRouter(supergraph);
+  const url = await startRouter({ supergraph, subgraphs });
   backfills.reset();
   return {
     stack,

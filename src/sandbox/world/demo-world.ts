@@ -56,7 +56,7 @@ export const DEMO_BACKFILL_IDS = {
 } as const;
 
 /** Transfers of the other demo team. */
-const OTHER_DEMO_TRANSFER_IDS = {
+export const OTHER_DEMO_TRANSFER_IDS = {
   lively: '700001',
   running: '700002',
   completed: '700003',
