@@ -28,7 +28,7 @@ describe('the lint of schema.graphql', () => {
     ['an argument without one', / +"Ids of the transfers, at most 100."\n/, '', 'require-description'],
     ['an enum value without one', / +"A user cancelled it.*"\n/, '', 'require-description'],
     ['a type without one', '"Why one transfer run of a backfill failed."\n', '', 'require-description'],
-    ['a field in another style', 'isStale:', 'is_stale:', 'naming-convention'],
+    ['a field in another style', 'isStale: Boolean!', 'is_stale: Boolean!', 'naming-convention'],
     [
       'a deprecation without a reason',
       'isStale: Boolean!',

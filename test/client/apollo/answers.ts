@@ -1,4 +1,4 @@
-// What rowState of ../row-state.ts needs. In a frontend the import reads 'backfill-gateway/error-codes'.
+// What rowState of ../row-state.ts needs. In a frontend the import reads 'backfill-gateway-client'.
 import { type ApolloClient, CombinedGraphQLErrors, type OperationVariables } from '@apollo/client';
 import { map, type Observable, scan } from 'rxjs';
 import { type ErrorCode, type GatewayError, isGatewayError } from '../../../src/graphql/error-codes.ts';

@@ -1,4 +1,4 @@
-// Apollo Client 4 for the gateway. In a frontend the import reads 'backfill-gateway/error-codes'.
+// Apollo Client 4 for the gateway. In a frontend the import reads 'backfill-gateway-client'.
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
 import { ErrorLink } from '@apollo/client/link/error';

@@ -1,4 +1,4 @@
-// What rowState of ../row-state.ts needs. In a frontend the import reads 'backfill-gateway/error-codes'.
+// What rowState of ../row-state.ts needs. In a frontend the import reads 'backfill-gateway-client'.
 import {
   type AnyVariables,
   type Client,

@@ -1,4 +1,4 @@
-// urql for the gateway. In a frontend the import reads 'backfill-gateway/error-codes'.
+// urql for the gateway. In a frontend the import reads 'backfill-gateway-client'.
 import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
 import { cacheExchange, type KeyGenerator } from '@urql/exchange-graphcache';
 import { isGatewayError } from '../../../src/graphql/error-codes.ts';

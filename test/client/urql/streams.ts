@@ -1,4 +1,4 @@
-// Subscriptions over SSE. In a frontend the import reads 'backfill-gateway/error-codes'.
+// Subscriptions over SSE. In a frontend the import reads 'backfill-gateway-client'.
 import type { SubscriptionForwarder } from '@urql/core';
 import { createClient, type ExecutionResult } from 'graphql-sse';
 import { ERROR_CODES, isGatewayError } from '../../../src/graphql/error-codes.ts';
