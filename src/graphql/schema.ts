@@ -8,6 +8,7 @@ import { Mutation } from './resolvers/mutation.ts';
 import { Query } from './resolvers/query.ts';
 import { Subscription } from './resolvers/subscription.ts';
 import { Transfer } from './resolvers/transfer.ts';
+import { SCHEMA_DESCRIPTION } from './schema-description.ts';
 import type { Resolvers } from './types.generated.ts';
 
 const SCHEMA_FILE = new URL('../../schema.graphql', import.meta.url);
@@ -35,6 +36,7 @@ export function createGatewaySchema(): GraphQLSchema {
   ];
   return new GraphQLSchema({
     ...made,
+    description: SCHEMA_DESCRIPTION,
     // People read what introspection lists from its top, and federation is for routers.
     types: last(made.types, ({ name }) => /^_|^(?:federation|link)__/.test(name)),
     directives: last(made.directives, (directive) => !isSpecifiedDirective(directive)),

@@ -1,8 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { buildASTSchema, buildSchema, lexicographicSortSchema, parse, printSchema, visit } from 'graphql';
+import {
+  buildASTSchema,
+  buildSchema,
+  GraphQLSchema,
+  lexicographicSortSchema,
+  parse,
+  printSchema,
+  visit,
+} from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { printApiSchema } from '../../src/client/api-schema.ts';
 import { createGatewaySchema } from '../../src/graphql/schema.ts';
+import { SCHEMA_DESCRIPTION } from '../../src/graphql/schema-description.ts';
 import { composeByGuild } from '../support/compose.ts';
 import { compileByRelay } from '../support/relay-compiler.ts';
 
@@ -15,11 +24,12 @@ function sorted(text: string): string {
 }
 
 describe('the API schema', () => {
-  it('is schema.graphql without the directives of federation, with each description', () => {
+  it('is schema.graphql without the directives of federation, with each description and that of the whole', () => {
     const own = visit(parse(sdl), {
       Directive: ({ name }) => (['specifiedBy', 'deprecated'].includes(name.value) ? undefined : null),
     });
-    expect(sorted(api)).toBe(printSchema(lexicographicSortSchema(buildASTSchema(own))));
+    const described = { ...buildASTSchema(own).toConfig(), description: SCHEMA_DESCRIPTION };
+    expect(sorted(api)).toBe(printSchema(lexicographicSortSchema(new GraphQLSchema(described))));
   });
 
   it('is what clients of a router see', () => {
