@@ -14,6 +14,9 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { CANCEL_TAB, CREATE_TAB, FIRST_TAB } from '../../src/demo/operations.ts';
+import { CANCEL, LIVE, START, TRANSFERS, WHAT_BECAME } from '../../src/demo/page/operations.ts';
+import { LIST_TAB, LIVE_LIST_TAB, progressTab } from '../../src/server/graphiql-tabs.ts';
 
 const ROOT = new URL('../..', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
@@ -98,8 +101,17 @@ describe('each example operation fits the schema and has id and teamId wherever 
     expectToNameTeams(files.map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n'));
   });
 
-  it.each(['src/graphql/README.md', 'test/client/README.md'])('in %s', (page) => {
+  it.each(['README.md', 'src/graphql/README.md', 'test/client/README.md'])('in %s', (page) => {
     for (const operation of operationsOf(read(page))) expectToNameTeams(operation);
+  });
+
+  it("in GraphiQL's tabs, the demo's included", () => {
+    const tabs = [FIRST_TAB, LIST_TAB, LIVE_LIST_TAB, progressTab('1', '# One.'), CREATE_TAB, CANCEL_TAB];
+    for (const { query } of tabs) expectToNameTeams(query);
+  });
+
+  it("on the demo's page", () => {
+    for (const { text } of [LIVE, TRANSFERS, START, CANCEL, WHAT_BECAME]) expectToNameTeams(text);
   });
 
   it('finds the operations of a page, whatever they stand in', () => {

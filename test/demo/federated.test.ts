@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { COMPOSED_OPERATIONS } from '../../src/demo/federated/graphiql.ts';
 import { buildGateway, type BuiltGateway } from '../support/built-gateway.ts';
-import { launchChromium, skipsWithoutChromium } from '../support/chromium.ts';
+import { launchChromium, skipsWithoutChromium, watch } from '../support/chromium.ts';
+import { shown } from '../support/graphiql.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {
@@ -138,13 +138,7 @@ describe.skipIf(skipsWithoutChromium)('its GraphiQL in a browser', () => {
     const browser = await launchChromium();
     onTestFinished(() => browser.close());
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    const asked: string[] = [];
-    const complaints: string[] = [];
-    context.on('request', (request) => asked.push(request.url()));
-    context.on('weberror', (error) => complaints.push(String(error.error())));
-    context.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-    });
+    const { requested: asked, complaints } = watch(context);
     const page = await context.newPage();
     await page.goto(router);
 
@@ -184,15 +178,3 @@ describe.skipIf(skipsWithoutChromium)('its GraphiQL in a browser', () => {
     expect((await browse('</script><script>alert(1)</script>')) === (await browse('plain'))).toBe(true);
   }, 120_000);
 });
-
-/** The text of the editor on view in a part of the page; its lines lie in no order of the document's. */
-function shown(page: Page, part: string): Promise<string> {
-  return page.evaluate<string>(`
-    [...document.querySelectorAll('${part} .view-line')]
-      .filter((line) => line.checkVisibility())
-      .map((line) => ({ top: line.getBoundingClientRect().top, text: line.textContent.replaceAll('\\u00a0', ' ') }))
-      .sort((a, b) => a.top - b.top)
-      .map(({ text }) => text)
-      .join('\\n')
-  `);
-}

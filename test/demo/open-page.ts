@@ -7,6 +7,7 @@ import { createLog } from '../../src/log.ts';
 import { type RunningGateway, startGateway } from '../../src/running-gateway.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import type { TroubleName } from '../../src/sandbox/trouble.ts';
+import { watch } from '../support/chromium.ts';
 
 /** The page of a demo of its own, on a world whose clock the test moves. */
 export interface OpenPage {
@@ -74,14 +75,7 @@ export async function openPage({
   const url = `http://localhost:${port}/`;
 
   const context = await browser.newContext({ viewport: { width: 1600, height: 1100 }, ...contextOptions });
-  const requested: string[] = [];
-  const complaints: string[] = [];
-  context.on('request', (request) => requested.push(request.url()));
-  context.on('weberror', (error) => complaints.push(String(error.error())));
-  context.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  context.on('page', (opened) => opened.on('websocket', (socket) => requested.push(socket.url())));
+  const { requested, complaints } = watch(context);
   onTestFinished(async () => {
     await context.close();
     await gateway.stop();

@@ -13,7 +13,8 @@ import { createLog } from '../../src/log.ts';
 import { createDemoWorld } from '../../src/sandbox/world/demo-world.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { startStack } from '../harness.ts';
-import { launchChromium, skipsWithoutChromium } from '../support/chromium.ts';
+import { launchChromium, skipsWithoutChromium, watch } from '../support/chromium.ts';
+import { shown } from '../support/graphiql.ts';
 
 /**
  * What `npm run demo` starts.
@@ -55,14 +56,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     const context = await browser.newContext({
       viewport,
     });
-    const requested: string[] = [];
-    const complaints: string[] = [];
-    context.on('request', (request) => requested.push(request.url()));
-    context.on('weberror', (error) => complaints.push(String(error.error())));
-    context.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-    });
-    context.on('page', (page) => page.on('websocket', (socket) => requested.push(socket.url())));
+    const { requested, complaints } = watch(context);
     onTestFinished(async () => {
       await context.close();
       expect(requested).toContain(url);
@@ -453,18 +447,6 @@ async function clearQuery(page: Page): Promise<void> {
 /** GraphiQL takes a moment to see what was edited, and then writes it into the page's address. */
 async function noticed(page: Page, query: string): Promise<void> {
   await eventually(() => new URL(page.url()).searchParams.get('query')).toBe(query);
-}
-
-/** The text of the editor on view in a part of the page; its lines lie in no order of the document's. */
-function shown(page: Page, part: string): Promise<string> {
-  return page.evaluate<string>(`
-    [...document.querySelectorAll('${part} .view-line')]
-      .filter((line) => line.checkVisibility())
-      .map((line) => ({ top: line.getBoundingClientRect().top, text: line.textContent.replaceAll('\\u00a0', ' ') }))
-      .sort((a, b) => a.top - b.top)
-      .map(({ text }) => text)
-      .join('\\n')
-  `);
 }
 
 async function shownAnswer(page: Page): Promise<unknown> {
