@@ -4,13 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { COMPOSED_OPERATIONS } from '../../src/demo/federated/graphiql.ts';
-import { buildGateway, type BuiltGateway } from '../support/built-gateway.ts';
+import { buildDemo, type BuiltGateway } from '../support/built-gateway.ts';
 import { launchChromium, skipsWithoutChromium, watch } from '../support/chromium.ts';
 import { shown } from '../support/graphiql.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {
-  built = await buildGateway();
+  built = await buildDemo();
 }, 180_000);
 afterAll(() => built.remove());
 

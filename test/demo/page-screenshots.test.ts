@@ -51,6 +51,9 @@ describe.skipIf(skipsWithoutChromium)("screenshots of the demo's page", () => {
     // What is never told stale says what has happened.
     const neverRun = transferRow(DEMO_TRANSFER_IDS.neverRun);
     await expect.poll(() => neverRun.getAttribute('data-kind'), PATIENCE).toBe('failed');
+    // The answer in which the refusal came may still have rows that were known before it.
+    const fresh = page.locator('#transfer-rows [data-kind="known"]');
+    await expect.poll(() => fresh.count(), PATIENCE).toBe(0);
     await page.screenshot({ path: `${FOLDER}/${name}.png` });
   });
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,19 +19,27 @@ export interface BuiltGateway {
 /** Takes some seconds. */
 export async function buildGateway(): Promise<BuiltGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'backfill-gateway-'));
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  const project = join(ROOT, 'src/tsconfig.json');
-  await promisify(execFile)(process.execPath, [
-    tsc,
-    '-p',
-    project,
-    '--noCheck',
-    '--outDir',
-    join(folder, 'dist'),
-  ]);
+  await compile('src', folder);
   for (const file of ['package.json', 'schema.graphql']) copyFileSync(join(ROOT, file), join(folder, file));
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The same with the demo's page. */
+export async function buildDemo(): Promise<BuiltGateway> {
+  const built = await buildGateway();
+  await compile('src/demo/page', built.folder);
+  cpSync(join(ROOT, 'src/demo/page'), join(built.folder, 'dist/demo/page'), {
+    recursive: true,
+    filter: (path) => !/\.(?:ts|json)$/.test(path),
+  });
+  return built;
+}
+
+async function compile(project: string, folder: string): Promise<void> {
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const args = [tsc, '-p', join(ROOT, project), '--noCheck', '--outDir', join(folder, 'dist')];
+  await promisify(execFile)(process.execPath, args);
 }
 
 export interface GatewayProcess {
