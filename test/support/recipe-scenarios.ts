@@ -148,7 +148,7 @@ export function itGoesOn(start: StartWorld): void {
     const answer = { kind: 'hold', until: held.opened } as const;
     const letGo = sandbox.faults.add({ times: Infinity, answer });
     const polled = page.page.waitForRequest((request) =>
-      /"query":"(query|\{)/.test(request.postData() ?? ''),
+      /"query":"(\\n|\s)*(query|\{)/.test(request.postData() ?? ''),
     );
     await page.pass(10);
     await polled;
