@@ -144,9 +144,10 @@ describe.skipIf(skipsWithoutChromium)('its GraphiQL in a browser', () => {
 
     /** A press goes nowhere while GraphiQL is busy with its tabs or the schema; once it runs, the button has another name. */
     const run = async (): Promise<string> => {
+      const answer = await shown(page, '.graphiql-response');
       const button = page.getByRole('button', { name: 'Execute query' });
-      if (await button.isVisible()) await button.click();
-      return shown(page, '.graphiql-response');
+      if (answer === '' && (await button.isVisible())) await button.click();
+      return answer;
     };
     const EVERY_SECOND = { ...PATIENT, interval: 1_000 };
     await expect
