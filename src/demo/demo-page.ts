@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { DEMO_TEAM_ID, DEMO_TRANSFER_IDS } from '../sandbox/world/demo-world.ts';
 import { DEMO_TOKENS } from '../sandbox/world/tokens.ts';
+import { encodingFor } from '../server/content-encodings.ts';
 import type { Endpoint, EndpointAnswer, Endpoints } from '../server/operational-endpoints.ts';
+import { holds } from '../server/plugins/etag.ts';
 import type { PageSettings } from './page/settings.ts';
 
 const FOLDER = fileURLToPath(new URL('page/', import.meta.url));
@@ -147,11 +149,7 @@ function serve(bytes: Buffer, type: string, more: Readonly<Record<string, string
   };
   const same = { status: 304, headers: common, body: Buffer.alloc(0) };
   return (headers: IncomingHttpHeaders): EndpointAnswer => {
-    if (headers['if-none-match']?.includes(etag) === true) return same;
-    return takesGzip(headers['accept-encoding']) ? small : whole;
+    if (holds(headers['if-none-match'], etag)) return same;
+    return encodingFor(headers['accept-encoding'], ['gzip']) === 'identity' ? whole : small;
   };
-}
-
-function takesGzip(accepted: string | string[] | undefined): boolean {
-  return /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(String(accepted ?? ''));
 }

@@ -3,7 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gunzip, gzip } from 'node:zlib';
+import { type Encoding, encodingFor } from './content-encodings.ts';
 import type { EndpointAnswer, Endpoints } from './operational-endpoints.ts';
+import { holds } from './plugins/etag.ts';
 
 /** The script's address as the page of GraphiQL names it: below the page's own path, whatever proxy serves that. */
 export const SCRIPT_QUERY = '?graphiql.js';
@@ -12,8 +14,6 @@ interface Encoded {
   readonly body: Buffer;
   readonly etag: string;
 }
-
-type Encoding = 'br' | 'gzip' | 'identity';
 
 /**
  * GraphiQL with its style and its workers, 9 MB of text that is the same for every page. It is loaded and compressed when
@@ -44,10 +44,10 @@ export function graphiqlScript(): Endpoints {
   }
 
   async function answer(headers: IncomingHttpHeaders): Promise<EndpointAnswer> {
-    const encoding = encodingFor(headers['accept-encoding']);
+    const encoding = encodingFor(headers['accept-encoding'], ['br', 'gzip']);
     const { body, etag } = await encoded(encoding);
     const common = { 'Cache-Control': 'private, no-cache', ETag: etag, Vary: 'Accept-Encoding' };
-    if (headers['if-none-match'] === etag) return { status: 304, headers: common, body: Buffer.alloc(0) };
+    if (holds(headers['if-none-match'], etag)) return { status: 304, headers: common, body: Buffer.alloc(0) };
     const coding = encoding === 'identity' ? {} : { 'Content-Encoding': encoding };
     const type = { 'Content-Type': 'text/javascript; charset=utf-8' };
     return { status: 200, headers: { ...common, ...type, ...coding }, body };
@@ -58,19 +58,6 @@ export function graphiqlScript(): Endpoints {
 
 /** A second of one core, for 2.1 MB; the next step takes two and a half for 1.9 MB. */
 const BROTLI = { [constants.BROTLI_PARAM_QUALITY]: 4 };
-
-/** The best of those that the client accepts (RFC 9110, 12.5.3). */
-function encodingFor(accepted = ''): Encoding {
-  const weights = new Map(
-    accepted.split(',').map((part) => {
-      const [coding = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase());
-      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1';
-      return [coding, Number(weight)] as const;
-    }),
-  );
-  const accepts = (coding: Encoding): boolean => (weights.get(coding) ?? weights.get('*') ?? 0) > 0;
-  return accepts('br') ? 'br' : accepts('gzip') ? 'gzip' : 'identity';
-}
 
 function etagOf(body: Buffer): string {
   return `"${createHash('sha256').update(body).digest('base64url')}"`;

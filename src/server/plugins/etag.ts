@@ -43,7 +43,7 @@ function etagOf(body: string): string {
 }
 
 /** RFC 9110, 13.1.2: a list of tags compared weakly, or `*` for any. */
-function holds(ifNoneMatch: string | null, etag: string): boolean {
+export function holds(ifNoneMatch: string | null | undefined, etag: string): boolean {
   const opaque = (tag: string): string => tag.trim().replace(/^W\//, '');
   const wanted = new Set(['*', opaque(etag)]);
   return ifNoneMatch?.split(',').some((tag) => wanted.has(opaque(tag))) ?? false;
