@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { COMPOSED_OPERATIONS } from '../../src/demo/federated/graphiql.ts';
 import { buildDemo, type BuiltGateway } from '../support/built-gateway.ts';
 import { launchChromium, skipsWithoutChromium, watch } from '../support/chromium.ts';
-import { shown } from '../support/graphiql.ts';
+import { runShown, shown } from '../support/graphiql.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {
@@ -142,19 +142,13 @@ describe.skipIf(skipsWithoutChromium)('its GraphiQL in a browser', () => {
     const page = await context.newPage();
     await page.goto(router);
 
-    /** A press goes nowhere while GraphiQL is busy with its tabs or the schema; once it runs, the button has another name. */
-    const run = async (): Promise<string> => {
-      const answer = await shown(page, '.graphiql-response');
-      const button = page.getByRole('button', { name: 'Execute query' });
-      if (answer === '' && (await button.isVisible())) await button.click();
-      return answer;
-    };
-    const EVERY_SECOND = { ...PATIENT, interval: 1_000 };
     await expect
       .poll(() => shown(page, '.graphiql-query-editor'), PATIENT)
       .toContain('query TransfersOfTeam');
     await expect.poll(() => shown(page, '.graphiql-editor-tool'), PATIENT).toContain('Bearer sandbox-full');
-    await expect.poll(run, EVERY_SECOND).toMatch(/"name": "\w[^]+"status": "/);
+    await runShown(page);
+    const answer = (): Promise<string> => shown(page, '.graphiql-response');
+    await expect.poll(answer, PATIENT).toMatch(/"name": "\w[^]+"status": "/);
     await page.screenshot({ path: 'test/artifacts/screenshots/11-composed-graph.png' });
 
     const live = page.getByRole('tab', { name: 'Live' });
@@ -162,11 +156,10 @@ describe.skipIf(skipsWithoutChromium)('its GraphiQL in a browser', () => {
     await expect
       .poll(() => live.click().then(() => shown(page, '.graphiql-query-editor')), PATIENT)
       .toContain('subscription Live');
-    await expect.poll(run, EVERY_SECOND).toContain('incompleteBackfillsUpdated');
+    await runShown(page);
+    await expect.poll(answer, PATIENT).toContain('incompleteBackfillsUpdated');
     const seen = new Set<string>();
-    await expect
-      .poll(async () => seen.add(await shown(page, '.graphiql-response')).size, PATIENT)
-      .toBeGreaterThan(3);
+    await expect.poll(async () => seen.add(await answer()).size, PATIENT).toBeGreaterThan(3);
     expect([...seen].at(-1)).toMatch(/"incompleteBackfillsUpdated"[^]+"transfer"[^]+"name": "\w/);
 
     expect(asked).toContain(router);

@@ -14,7 +14,7 @@ import { createDemoWorld } from '../../src/sandbox/world/demo-world.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { startStack } from '../harness.ts';
 import { launchChromium, skipsWithoutChromium, watch } from '../support/chromium.ts';
-import { shown } from '../support/graphiql.ts';
+import { runShown, shown } from '../support/graphiql.ts';
 
 /**
  * What `npm run demo` starts.
@@ -85,9 +85,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
       { width: 1280, height: 800 },
     );
     const run = async (): Promise<number> => {
-      const before = await shown(page, '.graphiql-response');
-      await page.getByRole('button', { name: 'Execute query' }).click();
-      await eventually(() => shown(page, '.graphiql-response')).not.toBe(before);
+      await runShown(page);
       // Whole JSON is what all of the answer is in view for.
       await eventually(() => shownAnswer(page)).toEqual({
         data: {
@@ -124,14 +122,8 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     const follow = async (): Promise<string> => {
       await openTab(page, 'Progress');
       const query = await shown(page, '.graphiql-query-editor');
-      const press = (): Promise<void> => page.getByRole('button', { name: 'Execute query' }).click();
-      await press();
-      await eventually(async () => {
-        const current = await status();
-        // Of another tab GraphiQL still has the operation's name for a moment, longer than it takes a test to press.
-        if (JSON.stringify(current).includes('Cannot infer operation')) await press();
-        return current;
-      }).toBe('CREATED');
+      await runShown(page);
+      await eventually(status).toBe('CREATED');
       now += 60_000;
       await eventually(status).toBe('RUNNING');
       await page.screenshot({ path: 'test/artifacts/graphiql-subscription.png' });
@@ -160,14 +152,8 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     const page = await openGraphiql();
     const run = async (tab: string): Promise<void> => {
       await openTab(page, tab);
-      const press = (): Promise<void> => page.getByRole('button', { name: 'Execute query' }).click();
-      await press();
-      await eventually(async () => {
-        const text = await shown(page, '.graphiql-response');
-        // Of another tab GraphiQL still has the operation's name for a moment, longer than it takes a test to press.
-        if (text.includes('Cannot infer operation')) await press();
-        return text;
-      }).toContain('"data"');
+      await runShown(page);
+      await eventually(() => shown(page, '.graphiql-response')).toContain('"data"');
     };
     expect(await tabNames(page)).toEqual(['Backfills', 'List', 'LiveList', 'Progress', 'Create', 'Cancel']);
     await run('List');
@@ -188,7 +174,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
   it('is the same after a reload', async () => {
     const page = await openGraphiql();
     const run = async (): Promise<void> => {
-      await page.getByRole('button', { name: 'Execute query' }).click();
+      await runShown(page);
       await eventually(() => shownAnswer(page)).toHaveProperty('data.neverRun.latestBackfill', null);
     };
     await run();
@@ -209,7 +195,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
     await eventually(() => shown(page, '.graphiql-query-editor')).toBe(typed);
     // What is typed keeps the other tabs, and is before them.
     await eventually(() => tabNames(page)).toEqual(['<untitled>', ...own]);
-    await page.getByRole('button', { name: 'Execute query' }).click();
+    await runShown(page);
     await eventually(() => shownAnswer(page)).toMatchObject({ data: { transfer: { id: '456845' } } });
     expect(await page.evaluate('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])')).toBe(
       '[{},{}]',
@@ -219,7 +205,7 @@ describe.skipIf(skipsWithoutChromium)('GraphiQL in a browser', () => {
   it('outside the demo says where the token goes to who presses the button at once', async () => {
     const { origin, sandbox } = await startStack();
     const page = await openGraphiql(`${origin.replace('127.0.0.1', 'localhost')}/graphql`);
-    await page.getByRole('button', { name: 'Execute query' }).click();
+    await runShown(page);
     // The pane breaks the long line.
     const answer = async (): Promise<string> =>
       (await shown(page, '.graphiql-response')).replaceAll(/\s+/g, ' ');
