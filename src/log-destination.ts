@@ -23,6 +23,8 @@ export interface LogDestinationOptions {
   readonly clock?: Clock;
   /** The limit of what waits. */
   readonly maxBytes?: number;
+  /** Begins a batch, in a later turn of the event loop if it is not given. */
+  readonly soon?: (begin: () => void) => void;
 }
 
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
@@ -44,6 +46,7 @@ export function createLogDestination({
   write = toFile(1),
   clock = systemClock,
   maxBytes = MAX_WAITING_BYTES,
+  soon = setImmediate,
 }: LogDestinationOptions = {}): LogDestination {
   const waiting: string[] = [];
   let waitingBytes = 0;
@@ -70,7 +73,8 @@ export function createLogDestination({
       return;
     }
     busy = true;
-    writeRest(nextBatch());
+    // The lines of a turn of the event loop are written together: a write takes longer than all else of a line.
+    soon(() => writeRest(nextBatch()));
   }
 
   /** At least one line, however long it is. After half a line it begins with the line break that is missing. */

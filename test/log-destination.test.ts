@@ -13,7 +13,10 @@ interface FakeFile {
   refuse(code: 'ENOSPC' | 'EPIPE' | 'EAGAIN'): void;
 }
 
-function setUp(maxBytes?: number): { file: FakeFile; log: LogDestination; clock: ManualClock } {
+function setUp(
+  maxBytes?: number,
+  soon = (begin: () => void): void => begin(),
+): { file: FakeFile; log: LogDestination; clock: ManualClock } {
   const taken: Uint8Array[] = [];
   let underWay: { readonly bytes: Uint8Array; readonly done: Parameters<WriteBytes>[1] } | undefined;
   const clock = createManualClock();
@@ -23,6 +26,7 @@ function setUp(maxBytes?: number): { file: FakeFile; log: LogDestination; clock:
       underWay = { bytes, done };
     },
     clock,
+    soon,
     ...(maxBytes === undefined ? {} : { maxBytes }),
   });
 
@@ -63,6 +67,18 @@ describe('the destination of the log', () => {
     file.take();
     expect(file).toMatchObject({ text: 'a\nb\nc\n', underWay: undefined });
     expect(log.dropped).toBe(0);
+  });
+
+  it('writes the lines of one turn of the event loop at once, since a write costs more than a line', () => {
+    const turns: (() => void)[] = [];
+    const { file, log } = setUp(undefined, (begin) => void turns.push(begin));
+    log.write('a\n');
+    log.write('b\n');
+    expect(file.underWay).toBeUndefined();
+    turns.shift()?.();
+    expect(file.underWay).toBe('a\nb\n');
+    file.take();
+    expect([file.text, turns]).toEqual(['a\nb\n', []]);
   });
 
   it('writes the rest of what was written in part', () => {
