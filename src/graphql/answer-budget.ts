@@ -130,13 +130,16 @@ function textBytesOf(report: ErrorReport): number {
  * @param index of the item, where the field is a list
  */
 export function withinAnswer(
-  reading: Promise<BackfillSnapshot | null>,
+  reading: BackfillSnapshot | null | Promise<BackfillSnapshot | null>,
   { answer }: Pick<GatewayContext, 'answer'>,
   info: GraphQLResolveInfo,
   index?: number,
-): Promise<BackfillSnapshot | null> {
+): BackfillSnapshot | null | Promise<BackfillSnapshot | null> {
+  const admit = (snapshot: BackfillSnapshot | null): BackfillSnapshot | null =>
+    snapshot === null || answer === undefined ? snapshot : answer.admit(snapshot, info);
+  if (!(reading instanceof Promise)) return admit(reading);
   return reading.then(
-    (snapshot) => (snapshot === null || answer === undefined ? snapshot : answer.admit(snapshot, info)),
+    admit,
     (thrown: unknown) => {
       throw FailedField.at(info, thrown, index);
     },

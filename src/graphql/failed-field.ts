@@ -9,6 +9,8 @@ import { type FieldNode, type GraphQLResolveInfo, responsePathAsArray } from 'gr
  */
 export class FailedField extends Error {
   override readonly name = 'FailedField';
+  /** Compiled queries read the stack of whatever fails, which has V8 write it out. */
+  override readonly stack = '';
   readonly path: readonly (string | number)[];
   readonly nodes: readonly FieldNode[];
   /** What was thrown. */

@@ -89,7 +89,7 @@ export function resolveEntities(
     const reference = readReference(representation, context);
     const { __typename } = reference;
     if (readsNothing[__typename]) return reference;
-    const snapshot = await context.loaders().backfill.load(reference);
+    const snapshot = await context.loaders().backfill(reference);
     if (context.answer?.admit(snapshot, info) === null) return null;
     // A copy, because the loader's value belongs to the cache.
     return { __typename, ...snapshot };

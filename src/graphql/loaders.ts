@@ -18,8 +18,9 @@ export interface ResourceKey {
  * `upstream/reads/teams.ts`.
  */
 export interface Loaders {
-  readonly backfill: DataLoader<ResourceKey, BackfillSnapshot, string>;
-  readonly latestBackfill: DataLoader<ResourceKey, BackfillSnapshot | null, string>;
+  /** A value that is at hand comes at once, and no promise with it. */
+  backfill(key: ResourceKey): BackfillSnapshot | Promise<BackfillSnapshot>;
+  latestBackfill(key: ResourceKey): BackfillSnapshot | null | Promise<BackfillSnapshot | null>;
   incompleteBackfills(teamId: ResourceId): Promise<ListSnapshot>;
 }
 
@@ -27,8 +28,14 @@ export function createLoaders({ backfills, incompleteBackfills }: Reads, reader:
   const lists = new Map<ResourceId, Promise<ListSnapshot>>();
 
   return {
-    backfill: createLoader(({ teamId, id }) => backfills.backfill(reader, teamId, id)),
-    latestBackfill: createLoader(({ teamId, id }) => backfills.latestBackfill(reader, teamId, id)),
+    backfill: createLoader(
+      ({ teamId, id }) => backfills.atHand(reader, { kind: 'backfill', teamId, id }) ?? undefined,
+      ({ teamId, id }) => backfills.backfill(reader, teamId, id),
+    ),
+    latestBackfill: createLoader<BackfillSnapshot | null>(
+      ({ teamId, id }) => backfills.atHand(reader, { kind: 'latest', teamId, id }),
+      ({ teamId, id }) => backfills.latestBackfill(reader, teamId, id),
+    ),
     incompleteBackfills(teamId) {
       const list = lists.get(teamId) ?? incompleteBackfills(reader, teamId);
       lists.set(teamId, list);
@@ -43,17 +50,30 @@ const PORTION = 25;
 const PORTIONS_AT_ONCE = 4;
 
 function createLoader<Value>(
+  atHand: (key: ResourceKey) => Value | undefined,
   read: (key: ResourceKey) => Promise<Value>,
-): DataLoader<ResourceKey, Value, string> {
-  return new DataLoader<ResourceKey, Value, string>(
-    // Passed on one by one: the team's batch puts them together, with those of other operations.
-    (keys) => Promise.all(keys.map((key) => read(key).catch(toError))),
-    {
-      cacheKeyFn: ({ teamId, id }) => `${teamId}/${id}`,
-      maxBatchSize: PORTION,
-      batchScheduleFn: inPortions(),
-    },
-  );
+): (key: ResourceKey) => Value | Promise<Value> {
+  const given = new Map<string, Value>();
+  let loader: DataLoader<ResourceKey, Value, string> | undefined;
+
+  return (key) => {
+    const name = nameOf(key);
+    const value = given.has(name) ? given.get(name) : atHand(key);
+    if (value === undefined) {
+      loader ??= new DataLoader<ResourceKey, Value, string>(
+        // Passed on one by one: the team's batch puts them together, with those of other operations.
+        (keys) => Promise.all(keys.map((each) => read(each).catch(toError))),
+        { cacheKeyFn: nameOf, maxBatchSize: PORTION, batchScheduleFn: inPortions() },
+      );
+      return loader.load(key);
+    }
+    given.set(name, value);
+    return value;
+  };
+}
+
+function nameOf({ teamId, id }: ResourceKey): string {
+  return `${teamId}/${id}`;
 }
 
 /** Begins the first portions at once, and the others in a turn of the event loop each. */

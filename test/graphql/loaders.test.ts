@@ -15,7 +15,10 @@ it('begins the reads of a page at once, and the rest of an operation with thousa
     return Promise.resolve(null);
   };
   const { latestBackfill } = createLoaders(
-    { backfills: { latestBackfill: read, backfill: notAskedFor }, incompleteBackfills: notAskedFor },
+    {
+      backfills: { latestBackfill: read, backfill: notAskedFor, atHand: () => undefined },
+      incompleteBackfills: notAskedFor,
+    },
     {
       caller: {
         credential: { id: 'a', token: 'a', authorization: 'Bearer a' },
@@ -27,7 +30,7 @@ it('begins the reads of a page at once, and the rest of an operation with thousa
     },
   );
   const all = Array.from({ length: 1_000 }, (_, n) =>
-    latestBackfill.load({ teamId: TEAM, id: String(n) as ResourceId }),
+    latestBackfill({ teamId: TEAM, id: String(n) as ResourceId }),
   );
   const each: number[] = [];
   for (let before = 0; begun < all.length; before = begun) {

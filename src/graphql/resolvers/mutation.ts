@@ -37,5 +37,5 @@ function answer(
     // What an earlier mutation of this operation has read is from before this one.
     context.forgetReads();
   });
-  return withinAnswer(written, context, info);
+  return Promise.resolve(withinAnswer(written, context, info));
 }

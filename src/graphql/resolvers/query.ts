@@ -9,7 +9,7 @@ export const Query: QueryResolvers = {
   backfill(_query, args, context, info) {
     const { backfill } = context.loaders();
     const teamId = context.teamId(args.teamId);
-    const reading = backfill.load({ teamId, id: resourceId(args.id, 'The argument "id"') });
+    const reading = backfill({ teamId, id: resourceId(args.id, 'The argument "id"') });
     return withinAnswer(reading, context, info);
   },
 
@@ -17,7 +17,7 @@ export const Query: QueryResolvers = {
     const { backfill } = context.loaders();
     const teamId = context.teamId(args.teamId);
     const ids = resourceIds(args.ids, 'ids', maxItemsOf('backfills'));
-    return ids.map((id, index) => withinAnswer(backfill.load({ teamId, id }), context, info, index));
+    return ids.map((id, index) => withinAnswer(backfill({ teamId, id }), context, info, index));
   },
 
   async incompleteBackfills(_query, args, context, info) {

@@ -3,5 +3,5 @@ import type { TransferResolvers } from '../types.generated.ts';
 
 export const Transfer: TransferResolvers = {
   latestBackfill: (transfer, _args, context, info) =>
-    withinAnswer(context.loaders().latestBackfill.load(transfer), context, info),
+    withinAnswer(context.loaders().latestBackfill(transfer), context, info),
 };

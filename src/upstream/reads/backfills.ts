@@ -17,6 +17,11 @@ export interface Backfills {
     teamId: ResourceId,
     transferId: ResourceId,
   ): Promise<BackfillSnapshot | null>;
+  /**
+   * The same without asking and without waiting: null where there is no latest backfill, undefined where it has to be asked
+   * for, or the answer is a failure.
+   */
+  atHand(context: ReadContext, resource: Resource): BackfillSnapshot | null | undefined;
 }
 
 export interface BackfillsDeps {
@@ -55,13 +60,8 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     const context = sparing(asked, isSaving);
     const { cost } = context;
     const team = teamOf(context, resource.teamId);
-    const kept = team.store.known(resource);
-    // Nearly all reads end here, and are spared the promises of the rest.
-    if (kept !== undefined && isGoodEnough(kept, context, clock.monotonic())) {
-      metrics.recordCacheRead('hit');
-      cost.countRead(kept.freshUntil, 'cache');
-      return kept.outcome;
-    }
+    const kept = hit(team, context, resource);
+    if (kept !== undefined) return kept.outcome;
     try {
       const { known, from } = await load(team, context, resource);
       metrics.recordCacheRead(RESULTS[from]);
@@ -74,6 +74,15 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
       cost.countRead(stale.freshUntil, 'stale');
       return stale.outcome;
     }
+  }
+
+  /** What is known and good enough, which is then counted as read. */
+  function hit(team: Team, context: ReadContext, resource: Resource): Known | undefined {
+    const kept = team.store.known(resource);
+    if (kept === undefined || !isGoodEnough(kept, context, clock.monotonic())) return undefined;
+    metrics.recordCacheRead('hit');
+    context.cost.countRead(kept.freshUntil, 'cache');
+    return kept;
   }
 
   async function load(team: Team, context: ReadContext, resource: Resource): Promise<Loaded> {
@@ -111,13 +120,21 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     return saysNothing ? store.staleValue(resource) : undefined;
   }
 
-  return fromOutcomes(read);
+  return {
+    ...fromOutcomes(read),
+    atHand(asked, resource) {
+      const context = sparing(asked, isSaving);
+      const outcome = hit(teamOf(context, resource.teamId), context, resource)?.outcome;
+      if (!(outcome instanceof UpstreamError)) return outcome;
+      return resource.kind === 'latest' ? null : undefined;
+    },
+  };
 }
 
 /** Brings the outcome of a read to the form of each method. */
 export function fromOutcomes(
   read: (context: ReadContext, resource: Resource) => Promise<Known['outcome']>,
-): Backfills {
+): Omit<Backfills, 'atHand'> {
   return {
     async backfill(context, teamId, id) {
       const outcome = await read(context, { kind: 'backfill', teamId, id });

@@ -59,7 +59,8 @@ export function createEstimate({ teamOf, clock }: EstimateDeps): {
   });
 
   return {
-    backfills,
+    // Nothing is counted as it is read, so that nothing is at hand.
+    backfills: { ...backfills, atHand: () => undefined },
     incompleteBackfills(context, teamId) {
       const { cost } = context;
       const team = teamOf(context, teamId);

@@ -57,6 +57,7 @@ function startUpdates(
   const backfills: Backfills = {
     backfill: (_context, _team, id) => Promise.resolve(read(id)),
     latestBackfill: () => Promise.resolve(null),
+    atHand: () => undefined,
   };
   const updates = createBackfillUpdates({
     upstream: {
