@@ -17,6 +17,7 @@ import { nameCallers, nameTokens } from './server/callers.ts';
 import { frontDoor } from './server/front-door.ts';
 import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
+import { createFront, type PlanningAt } from './server/front/front.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import type { Handlers, ListenerLimits } from './server/listener.ts';
 import { REQUESTS_UNDER_WAY, shedLoad } from './server/load-shedding.ts';
@@ -40,6 +41,8 @@ export interface GatewayOptions {
   readonly pages?: Endpoints;
   /** Limits of the server that are no settings. */
   readonly limits?: ServerLimits;
+  /** When a text is compiled. Tests compare the answers with and without. */
+  readonly planningAt?: PlanningAt;
 }
 
 export interface ServerLimits {
@@ -63,6 +66,8 @@ export interface Gateway extends Required<Handlers> {
   readonly handleScrape: RequestListener;
   /** Whether `/ready` says so; a gateway starts not ready. */
   setReady(ready: boolean): void;
+  /** What is to be done before it is ready. */
+  warm(): Promise<void>;
   /** Breaks streams off within so many milliseconds, and closes each WebSocket when its other operations are done. */
   endStreams(withinMs: number): void;
   /** What is open and under way at this moment, for people. */
@@ -82,6 +87,7 @@ export function createGateway({
   graphiqlDefaults,
   pages = new Map(),
   limits,
+  planningAt = 'second use',
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   assertDocumentsFit(config, schema);
@@ -94,7 +100,8 @@ export function createGateway({
       finalTtlMs: config.CACHE_FINAL_TTL_MS,
       staleMs: config.CACHE_STALE_MS,
       staleAfterMs: config.STALE_AFTER_MS,
-      maxBytes: config.CACHE_MAX_BYTES,
+      // The rest is for the texts of rows.
+      maxBytes: (7 / 8) * config.CACHE_MAX_BYTES,
       hourlyQuota: config.UPSTREAM_HOURLY_QUOTA,
       replicas: config.REPLICAS,
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
@@ -129,16 +136,17 @@ export function createGateway({
   let ready = false;
   const streams = createOpenStreams(clock);
   const nameToken = nameTokens(config.CACHE_SECRET?.[0]);
+  const createContext = createContextFactory({
+    upstream,
+    audit: createAudit({ log, nameToken }),
+    clock,
+    updates,
+    defaultTeamId: config.SUPERMETRICS_TEAM_ID,
+    maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
+  });
   const server = createGraphqlServer({
     schema,
-    createContext: createContextFactory({
-      upstream,
-      audit: createAudit({ log, nameToken }),
-      clock,
-      updates,
-      defaultTeamId: config.SUPERMETRICS_TEAM_ID,
-      maxCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
-    }),
+    createContext,
     isEnding: () => streams.isEnding,
     finishResult,
     unsentAnswers,
@@ -158,9 +166,25 @@ export function createGateway({
         defaultTeamId: config.SUPERMETRICS_TEAM_ID,
       })
     : undefined;
-  const answer = answerBy(server, streams, { clock, log, metrics, nameCaller });
+  const front = createFront(
+    {
+      schema,
+      createContext,
+      finishResult,
+      unsentAnswers,
+      variesByOrigin: config.CORS_ORIGINS.length > 0,
+      trustedDocuments: config.TRUSTED_DOCUMENTS,
+      maxTextBytes: config.CACHE_MAX_BYTES / 8,
+      planningAt,
+      clock,
+      log,
+      metrics,
+      nameCaller,
+    },
+    answerBy(server, streams, { clock, log, metrics, nameCaller }),
+  );
   const turns = createTurns(clock);
-  const shedding = shedLoad(answer, { metrics, underWay, turns });
+  const shedding = shedLoad(front.answer, { metrics, underWay, turns });
   const bodies = receiveBodies(shedding.handle, { together: sharesOf('bodies'), metrics, ...limits?.bodies });
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
@@ -200,6 +224,7 @@ export function createGateway({
     ),
     connected: turns.connected,
     upgrade: sockets.upgrade,
+    warm: () => front.warm(),
     setReady(value) {
       ready = value;
     },

@@ -41,6 +41,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       throw error;
     },
   );
+  await gateway.warm();
   gateway.setReady(true);
   const metricsPort = scrapeListener?.port;
   log.info({ host: config.HOST, metricsPort, port: listener.port }, 'listening');

@@ -3,6 +3,7 @@ import { loadConfig } from '../src/config.ts';
 import type { ServerLimits } from '../src/gateway.ts';
 import { type GatewayErrorExtensions, isErrorCode } from '../src/graphql/error-codes.ts';
 import { createLog } from '../src/log.ts';
+import type { PlanningAt } from '../src/server/front/front.ts';
 import { type RunningGateway, startGateway } from '../src/running-gateway.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { createWorld, type World } from '../src/sandbox/world/world.ts';
@@ -54,13 +55,18 @@ export interface Stack {
   restart(whileAway?: () => Promise<void>): Promise<void>;
 }
 
+/** The tests send most texts once, so the front is used at once, or in a run of its own not at all. */
+const PLANNING_AT: PlanningAt = process.env['TEST_WITHOUT_FRONT'] === '1' ? 'never' : 'first use';
+
 /**
  * The real gateway over the sandbox, each on a real port, on a clock that the test moves. Everything ends with the test,
  * which fails if a fault that it scripted was never used.
+ * @param planningAt when the front answers
  */
 export async function startStack(
   env: Readonly<Record<string, string>> = {},
   limits: ServerLimits = {},
+  planningAt = PLANNING_AT,
 ): Promise<Stack> {
   const clock = createManualClock();
   const world = createWorld({ now: () => clock.now() });
@@ -71,7 +77,13 @@ export async function startStack(
     write: (line) => void logLines.push(JSON.parse(line) as Record<string, unknown>),
   });
   const start = (port: number): Promise<RunningGateway> =>
-    startGateway({ config: { ...config, PORT: port, SHUTDOWN_GRACE_MS: 1_000 }, log, clock, limits });
+    startGateway({
+      config: { ...config, PORT: port, SHUTDOWN_GRACE_MS: 1_000 },
+      log,
+      clock,
+      limits,
+      planningAt,
+    });
   let gateway = await start(config.PORT);
   const { port } = gateway;
   const origin = `http://127.0.0.1:${port}`;

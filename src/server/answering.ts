@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendNodeResponse } from '@whatwg-node/server';
-import { INTERNAL_SERVER_ERROR, toPublicError } from '../graphql/errors.ts';
 import { createDepartures } from './departures.ts';
+import { createFail } from './failures.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { beginState, type ReceivedBody, type RecordingDeps, requestIdFrom } from './plugins/request-state.ts';
-import { refuse } from './refusals.ts';
+import { beginState, type ReceivedBody, type RecordingDeps } from './plugins/request-state.ts';
 
-const INTERNAL = toPublicError(undefined);
-
-/** Headers that were set before yoga, and hold for any answer to the request. */
-const OF_THE_REQUEST = /^(?:connection|access-control-.*)$/;
-
-type Answering = (
+/**
+ * Answers a GraphQL request that was admitted.
+ * @param caller who bears what it costs
+ * @param becomesStream called when the answer turns out to be a stream
+ * @param body only of a POST
+ */
+export type Answering = (
   request: IncomingMessage,
   response: ServerResponse,
   caller: string,
@@ -30,6 +30,7 @@ export function answerBy(
   { clock, log, metrics, nameCaller }: RecordingDeps,
 ): Answering {
   const departs = createDepartures();
+  const fail = createFail({ log, metrics });
 
   async function answer(
     ...[request, response, caller, becomesStream, body]: Parameters<Answering>
@@ -56,23 +57,6 @@ export function answerBy(
     });
     if (response.closed) state.room?.release();
     await sendNodeResponse(made, response, request, true);
-  }
-
-  function fail(err: unknown, request: IncomingMessage, response: ServerResponse): void {
-    // Whatever needed the client fails when the client is gone.
-    if (response.destroyed) return;
-    // The answer needs the id that the log names, also where the request brought none.
-    const requestId = requestIdFrom(request.headers);
-    request.headers['x-request-id'] = requestId;
-    log.error({ requestId, err }, 'bug');
-    metrics.recordError(INTERNAL_SERVER_ERROR);
-    if (response.headersSent) {
-      response.destroy();
-      return;
-    }
-    metrics.recordRequest(500, 0);
-    for (const name of response.getHeaderNames()) if (!OF_THE_REQUEST.test(name)) response.removeHeader(name);
-    refuse(request, response, 500, INTERNAL);
   }
 
   return (request, response, ...more) => {

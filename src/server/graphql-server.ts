@@ -22,7 +22,7 @@ import { useJsonRequests } from './plugins/json-requests.ts';
 import { useNoIntrospection } from './plugins/no-introspection.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
 import { useRequestLog } from './plugins/request-log.ts';
-import type { ServerContext } from './plugins/request-state.ts';
+import { readsPastCache, type ServerContext } from './plugins/request-state.ts';
 import { useResponseHeaders } from './plugins/response-headers.ts';
 import { useSubscriptionLog } from './plugins/subscription-log.ts';
 import { type TrustedDocuments, useTrustedDocuments } from './plugins/trusted-documents.ts';
@@ -64,7 +64,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
         teamId: request.headers.get('x-team-id'),
         // Any other value was refused before, see useCostReport.
         costQuestion: costQuestion ?? 'none',
-        noCache: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
+        noCache: readsPastCache(request.headers.get('cache-control')),
       });
     },
     // useErrorResults makes the errors of execution public, once it knows how many of them leave.

@@ -11,17 +11,29 @@ import {
   withFacts,
   writtenOut,
 } from '../../graphql/errors.ts';
+import { inOrderOfAnswer } from './error-order.ts';
 import type { GatewayPlugin, RecordingDeps, RequestState } from './request-state.ts';
 
 /** One error for each of as many representations as `_entities` takes. */
 const MAX_ERRORS = 5_000;
 
-/** Makes the errors of a result public ones, with code and request id, and records them. */
-export type FinishResult = <Result extends ExecutionResult>(result: Result, state: RequestState) => Result;
+/**
+ * Makes the errors of a result public ones, with code and request id, and records them.
+ * @param isWritten whether they are written out as they are, so that each may be of another class
+ */
+export type FinishResult = <Result extends ThrownResult>(
+  result: Result,
+  state: RequestState,
+  isWritten?: boolean,
+) => Result;
+
+/** A result whose errors are what was thrown. */
+type ThrownResult = Omit<ExecutionResult, 'errors'> & { readonly errors?: readonly unknown[] };
 
 /**
  * Errors are counted by code; a bug of the gateway is logged whole. Of a failure that all reads of a credential share
- * the first error says everything, and its repeats no more than clients branch on.
+ * the first error says everything, and its repeats no more than clients branch on. Errors of fields leave in the order of
+ * the fields in the answer, and not in that of their ends, which depends on the upstream.
  */
 export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'>): FinishResult {
   /** @param told the shared causes that errors before this one have told whole */
@@ -43,21 +55,25 @@ export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'
     return { root, message, extensions: { ...said, requestId } };
   }
 
-  return (result, state) => {
+  return (result, state, isWritten = false) => {
     if (!hasErrors(result)) return result;
+    const { data, errors: thrown } = result;
     const told = new Set<string>();
-    if (result.errors.length <= MAX_ERRORS) {
-      const errors = result.errors.map((thrown, index) => {
-        const facts = finish(thrown, state, told);
+    if (thrown.length <= MAX_ERRORS) {
+      const errors = inOrderOfAnswer(thrown, data).map((error, index) => {
+        const facts = finish(error, state, told);
         // Yoga decides by the first how it answers, and makes each `GraphQLError` anew.
-        return index > 0 && isOfField(thrown) ? writtenOut(thrown, facts) : withFacts(thrown, facts);
+        return (isWritten || index > 0) && isOfField(error)
+          ? writtenOut(error, facts)
+          : withFacts(error, facts);
       });
       return { ...result, errors };
     }
     // The first error is recorded too, so that the log has what went wrong so often.
-    const first = finish(result.errors[0], state, told);
+    const [firstThrown] = inOrderOfAnswer(thrown.slice(0, MAX_ERRORS), data);
+    const first = finish(firstThrown, state, told);
     const error = limitExceeded(
-      `The answer would hold ${result.errors.length} errors, and may hold ${MAX_ERRORS}; the first: ${first.message}`,
+      `The answer would hold ${thrown.length} errors, and may hold ${MAX_ERRORS}; the first: ${first.message}`,
     );
     return { ...result, data: null, errors: [withFacts(error, finish(error, state, told))] };
   };
@@ -82,8 +98,8 @@ export function useErrorResults(finish: FinishResult): GatewayPlugin {
   };
 }
 
-type FailedResult = ExecutionResult & { readonly errors: readonly unknown[] };
-
-export function hasErrors(result: ExecutionResult): result is FailedResult {
+export function hasErrors<Result extends ThrownResult>(
+  result: Result,
+): result is Result & { readonly errors: readonly unknown[] } {
   return result.errors !== undefined && result.errors.length > 0;
 }

@@ -38,7 +38,7 @@ function isWhole({ headers }: Response): boolean {
 }
 
 /** Weak: the same body goes out under two media types, and proxies compress it. */
-function etagOf(body: string): string {
+export function etagOf(body: string): string {
   return `W/"${createHash('sha256').update(body).digest('base64url')}"`;
 }
 

@@ -21,7 +21,7 @@ export function useExactIntegers(): Plugin {
 }
 
 /** Counts lists and objects apart from what is in them, so that neither long nor deep variables pass. */
-function findFault(variables: unknown): string | undefined {
+export function findFault(variables: unknown): string | undefined {
   let values = 0;
   // The variables themselves are no value of theirs.
   let containers = -1;

@@ -41,12 +41,17 @@ const MAX_DEPTH = 500;
 
 /** The body was read before, see request-bodies.ts; yoga would read it from the request. */
 function paramsIn(body: Buffer | undefined): GraphQLParams | GraphQLParams[] {
-  if (body !== undefined && body.length > SHALLOW_BYTES && nestsDeeperThan(MAX_DEPTH, body)) {
+  if (body !== undefined && isTooDeep(body)) {
     throw badRequest(400, `The body of a request may nest at most ${MAX_DEPTH} lists and objects.`);
   }
   const params = parsed(body?.toString('utf8') ?? '');
   if (typeof params === 'object' && params !== null) return params;
   throw badRequest(400, 'The body of a request must be a JSON object with the member "query".');
+}
+
+/** Whether a body of JSON nests so deep that it is not parsed. */
+export function isTooDeep(json: Buffer): boolean {
+  return json.length > SHALLOW_BYTES && nestsDeeperThan(MAX_DEPTH, json);
 }
 
 /** Reads the brackets of JSON outside of its strings. */
@@ -79,7 +84,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function isJson(contentType: string | null): boolean {
+export function isJson(contentType: string | null | undefined): boolean {
   return /^\s*application\/(?:graphql\+)?json\s*(?:;|$)/i.test(contentType ?? '');
 }
 

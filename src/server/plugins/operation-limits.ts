@@ -61,10 +61,7 @@ export function useOperationLimits(): Plugin {
 
   return {
     onParse({ setParseFn }) {
-      setParseFn((source: string | Source) => {
-        assertNotTooNested(typeof source === 'string' ? source : source.body);
-        return parse(source, { maxTokens: MAX_TOKENS });
-      });
+      setParseFn(parseWithinLimits);
     },
     onValidate({ setValidationFn }) {
       setValidationFn((schema: GraphQLSchema, document: DocumentNode, rules?: readonly ValidationRule[]) => {
@@ -78,8 +75,13 @@ export function useOperationLimits(): Plugin {
   };
 }
 
+export function parseWithinLimits(source: string | Source): DocumentNode {
+  assertNotTooNested(typeof source === 'string' ? source : source.body);
+  return parse(source, { maxTokens: MAX_TOKENS });
+}
+
 /** The rules compare the fields of a selection set with each other, so its size is looked at before they run. */
-function validateWithinLimits(
+export function validateWithinLimits(
   schema: GraphQLSchema,
   document: DocumentNode,
   rules?: readonly ValidationRule[],
@@ -160,7 +162,7 @@ export function createDocumentCaches(): {
   const kept = new LRUCache<string, DocumentNode>({
     max: 1_000,
     maxSize: MAX_DOCUMENT_BYTES,
-    sizeCalculation: (document, text) => BYTES_PER_TOKEN * tokensOf(document) + 2 * text.length,
+    sizeCalculation: bytesOfDocument,
   });
   return {
     documentCache: {
@@ -175,8 +177,13 @@ export function createDocumentCaches(): {
   };
 }
 
+/** The memory of a parsed document and its text. */
+function bytesOfDocument(document: DocumentNode, text: string): number {
+  return BYTES_PER_TOKEN * tokensOf(document) + 2 * text.length;
+}
+
 /** At least one. The parser links the tokens of a document to each other. */
-function tokensOf({ loc }: DocumentNode): number {
+export function tokensOf({ loc }: DocumentNode): number {
   let tokens = 1;
   for (let token = loc?.startToken.next; token; token = token.next) tokens++;
   return tokens;

@@ -9,7 +9,7 @@ import {
   type ServerContext,
 } from './request-state.ts';
 
-const MAX_NAME = 100;
+export const MAX_NAME = 100;
 
 /**
  * Writes one log line and one metric for each request: its operation, cost and end, but never its text or variables.

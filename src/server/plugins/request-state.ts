@@ -129,6 +129,11 @@ export function requestIdFrom(headers: Readonly<IncomingHttpHeaders>): string {
   return matching(headers['x-request-id'], REQUEST_ID) ?? randomUUID();
 }
 
+/** Whether a header `Cache-Control` asks for reads past the cache. */
+export function readsPastCache(cacheControl: string | null | undefined): boolean {
+  return cacheControl != null && /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(cacheControl);
+}
+
 /** Callers' ids are repeated in headers and logs, so one that could break out of either is dropped. */
 function matching(value: string | readonly string[] | undefined, pattern: RegExp): string | undefined {
   return typeof value === 'string' && pattern.test(value) ? value : undefined;

@@ -22,7 +22,7 @@ export function useResponseHeaders(clock: Clock, variesByOrigin: boolean): Gatew
   };
 }
 
-const VARY = `Accept, Authorization, X-Team-Id, ${EXPLAIN_COST}`;
+export const VARY = `Accept, Authorization, X-Team-Id, ${EXPLAIN_COST}`;
 
 /** The page of GraphiQL may be kept, and its tag then tells whether it is still the same. */
 const ASK_FIRST = 'private, no-cache';
@@ -31,7 +31,7 @@ function isPage({ status, headers }: Response): boolean {
   return status === 200 && headers.get('content-type') === 'text/html';
 }
 
-function cacheControl(state: RequestState, status: number, now: number): string {
+export function cacheControl(state: RequestState, status: number, now: number): string {
   const { operation, codes, cost, mustNotBeKept } = state;
   const read =
     cost !== undefined && cost.freshUntil !== Infinity && cost.staleReads === 0 && mustNotBeKept !== true;
