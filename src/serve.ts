@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command, Options } from './command-line.ts';
 import { describeSettings, loadConfig, settingWarnings } from './config.ts';
 import { createLog } from './log.ts';
+import { MANIFEST_FILE } from './package-files.ts';
 import { runAsProcess } from './process.ts';
 
 const COMMAND = {
@@ -45,8 +46,7 @@ export function serve(): Promise<void> {
   );
 }
 
-/** The version of the package, which is the folder above both `src` and `dist`. */
 function versionText(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(MANIFEST_FILE, 'utf8');
   return `${(JSON.parse(text) as { readonly version: string }).version}\n`;
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isResourceId, RESOURCE_ID_RULE } from './ids.ts';
 
 /** A whole number. The message says the whole range; zod's own would say only the bound that was missed. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { UpstreamError, type UpstreamDetails, type UpstreamErrorKind } from '../errors.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import { parseJson } from './lossless-json.ts';

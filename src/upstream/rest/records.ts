@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isResourceId } from '../../ids.ts';
 import { shownText } from './shown-text.ts';
 import { toUtc } from './timestamps.ts';

@@ -1,0 +1,6 @@
+/**
+ * Where the package keeps what is no program. This file lies in `src`; compiled or bundled it lies in `dist`. The package
+ * is the folder above both.
+ */
+export const SCHEMA_FILE = new URL('../schema.graphql', import.meta.url);
+export const MANIFEST_FILE = new URL('../package.json', import.meta.url);
