@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { type Clock, systemClock } from './clock.ts';
 import { createLogDestination } from './log-destination.ts';
+import { inSources } from './stacks.ts';
 
 export interface Log extends Logger {
   /** The number of lines dropped since the start: by the destination, or because their kind had too many. */
@@ -30,6 +31,7 @@ export function createLog(
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: errorInSources },
   };
   // Records have fixed fields, none of them an object, and looking for secrets takes most of the time of a line.
   const records = pino(common, destination);
@@ -53,6 +55,12 @@ export function createLog(
     destination,
   );
   return Object.assign(logger, { linesDropped: () => refused + (destination.dropped ?? 0) });
+}
+
+function errorInSources(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { stack, ...rest } = pino.stdSerializers.err(error);
+  return { ...rest, stack: inSources(stack) };
 }
 
 /**

@@ -1,5 +1,12 @@
 #!/usr/bin/env node
 import './before-start.cjs';
+import module from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+// From 22.8 on Node.js keeps compiled code for the next start: beside the program, since others may write to the folder
+// for temporary files. Where it cannot write, nothing is kept.
+const { enableCompileCache } = module as { readonly enableCompileCache?: (folder: string) => unknown };
+enableCompileCache?.(fileURLToPath(new URL('../dist/compile-cache', import.meta.url)));
 
 // Imported afterwards: an old Node.js fails at what this imports before anything of it runs.
 const { serve } = await import('./serve.ts');
