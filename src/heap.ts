@@ -29,12 +29,13 @@ export const LULL_MS = 10_000;
 /** The growth that is worth giving back after a rush. */
 export const LEFT_OVER = 24 * MIB;
 /**
- * V8 lets a heap grow to four times its live data. A small one may; a larger one may grow to this, or to twice its live
- * data. V8 then collects in small steps. To collect all at once would stop a gateway with thousands of streams for a
- * third of a second.
+ * The garbage that may lie beside the live data. V8 would let a heap grow to four times its live data before it collects,
+ * and then keep the size. A request takes no more time for it, as far as that can be measured. V8 then collects in small
+ * steps: to collect all at once would stop a gateway with thousands of streams for a third of a second.
  */
-export const TARGET = 260 * MIB;
-const GROWTH_PERCENT = { least: 100, most: 300 };
+export const SLACK = 28 * MIB;
+/** A small heap may be left to V8's rule; of a large one less than this would be collected all the time. */
+const GROWTH_PERCENT = { least: 20, most: 300 };
 /** The least size within so many samples is about that of the live data. */
 const SAMPLES = 20;
 
@@ -50,7 +51,7 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
   function limitGrowth(used: number): void {
     recent.push(used);
     if (recent.length > SAMPLES) recent.shift();
-    const percent = Math.round((TARGET / Math.min(...recent) - 1) * 10) * 10;
+    const percent = Math.round((SLACK / Math.min(...recent)) * 10) * 10;
     const wanted = Math.min(GROWTH_PERCENT.most, Math.max(GROWTH_PERCENT.least, percent));
     if (wanted !== growth) heap.growBy(wanted);
     growth = wanted;

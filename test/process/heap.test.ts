@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Heap, keepHeapSmall, LEFT_OVER, LULL_MS, MIB, TARGET } from '../../src/heap.ts';
+import { type Heap, keepHeapSmall, LEFT_OVER, LULL_MS, MIB, SLACK } from '../../src/heap.ts';
 import { createManualClock, type ManualClock } from '../harness.ts';
 
 const LIVE = 40 * MIB;
@@ -71,22 +71,23 @@ describe('the heap', () => {
     expect(heap.collected).toBe(0);
   });
 
-  it('is left to the engine during a rush, which lets a small one grow fourfold and a large one no more than it must', () => {
+  it('is left to the engine during a rush, which lets it hold so much garbage, and of a large heap a fifth', () => {
     const { clock, heap } = startKeeping();
     heap.busy = 1;
-    clock.advance(500);
+    heap.used = SLACK / 4;
+    clock.advance(10_000);
     expect(heap.growth).toBe(300);
-    heap.used = TARGET / 2;
+    heap.used = SLACK;
     clock.advance(10_000);
     expect(heap.growth).toBe(100);
-    heap.used = TARGET / 3;
-    clock.advance(500);
-    expect(heap.growth).toBe(200);
-    heap.used = 1_000 * MIB;
+    heap.used = 2 * SLACK;
     clock.advance(9_500);
-    expect(heap.growth).toBe(200);
-    clock.advance(500);
     expect(heap.growth).toBe(100);
+    clock.advance(500);
+    expect(heap.growth).toBe(50);
+    heap.used = 1_000 * MIB;
+    clock.advance(10_000);
+    expect(heap.growth).toBe(20);
     expect(heap.collected).toBe(0);
   });
 });

@@ -44,8 +44,16 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
     partition.isHeld = false;
     partition.empty();
   };
-  const accepted = new LRUCache<string, Partition<Team>>({ max: MAX_ACCEPTED, dispose: evicted });
-  const newcomers = new LRUCache<string, Partition<Team>>({ max: MAX_NEWCOMERS, dispose: evicted });
+  const accepted = new LRUCache<string, Partition<Team>>({
+    maxSize: MAX_ACCEPTED,
+    sizeCalculation: () => 1,
+    dispose: evicted,
+  });
+  const newcomers = new LRUCache<string, Partition<Team>>({
+    maxSize: MAX_NEWCOMERS,
+    sizeCalculation: () => 1,
+    dispose: evicted,
+  });
 
   function weighed(change: number): void {
     bytes += change;

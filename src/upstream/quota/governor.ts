@@ -89,7 +89,7 @@ export function createGovernor(
   settings: GovernorSettings,
   onLevel: OnQuotaLevel = () => undefined,
 ): Governor {
-  const accounts = new LRUCache<string, Account>({ max: MAX_CREDENTIALS });
+  const accounts = new LRUCache<string, Account>({ maxSize: MAX_CREDENTIALS, sizeCalculation: () => 1 });
 
   function accountOf(credentialId: string): Account {
     const known = accounts.get(credentialId);

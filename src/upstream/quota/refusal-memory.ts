@@ -43,9 +43,9 @@ interface Memory {
 
 /** @param ttlMs `CACHE_TTL_MS` */
 export function createRefusalMemory(clock: Clock, ttlMs: number): RefusalMemory {
-  const memories = new LRUCache<string, Memory>({ max: MAX_REMEMBERED });
+  const memories = new LRUCache<string, Memory>({ maxSize: MAX_REMEMBERED, sizeCalculation: () => 1 });
   /** The first resource of a team that was refused since a read was accepted there. */
-  const firstRefused = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+  const firstRefused = new LRUCache<string, string>({ maxSize: MAX_REMEMBERED, sizeCalculation: () => 1 });
 
   function remember(name: string, error: UpstreamError): void {
     const now = clock.monotonic();

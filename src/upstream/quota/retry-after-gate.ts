@@ -20,7 +20,8 @@ export function createRetryAfterGate(
   onClosed: (seconds: number) => void = () => undefined,
 ): RetryAfterGate {
   const closed = new LRUCache<string, { readonly until: number; readonly by: UpstreamError }>({
-    max: MAX_CLOSED,
+    maxSize: MAX_CLOSED,
+    sizeCalculation: () => 1,
   });
 
   return {

@@ -61,9 +61,9 @@ interface Troubled {
 export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
   const common = createCircuitBreaker(clock);
   // Scopes without a failure have no entry.
-  const troubled = new LRUCache<string, Troubled>({ max: MAX_SCOPES });
+  const troubled = new LRUCache<string, Troubled>({ maxSize: MAX_SCOPES, sizeCalculation: () => 1 });
   /** Moments of the last good answers: of each scope, and of all. */
-  const goodAt = new LRUCache<string, number>({ max: MAX_SCOPES });
+  const goodAt = new LRUCache<string, number>({ maxSize: MAX_SCOPES, sizeCalculation: () => 1 });
   let latestGoodAt = -Infinity;
   let failures: { count: number; unconnected: number; readonly by: Set<string> } = none();
 
