@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Clock, systemClock } from './clock.ts';
 
@@ -7,11 +7,13 @@ import { type Clock, systemClock } from './clock.ts';
 export interface Heap {
   /**
    * `used`: bytes of objects, garbage included. `total`: bytes taken from the system for them, and for what they hold
-   * outside, such as buffers.
+   * outside, such as buffers. `young`: what of that is taken for new objects.
    */
-  size(): { readonly used: number; readonly total: number };
+  size(): { readonly used: number; readonly total: number; readonly young: number };
   /** Has the engine collect when the heap has grown by so many percent of its live data. */
   growBy(percent: number): void;
+  /** Whether the space for new objects may grow further. */
+  letYoungGrow(may: boolean): void;
   /** The share of time, since the last call, in which the event loop was busy. */
   utilization(): number;
   /** Collects all garbage at once, which takes about a tenth of a second. */
@@ -36,6 +38,11 @@ export const LEFT_OVER = 24 * MIB;
 export const SLACK = 28 * MIB;
 /** A small heap may be left to V8's rule; of a large one less than this would be collected all the time. */
 const GROWTH_PERCENT = { least: 20, most: 300 };
+/**
+ * The space for new objects that is enough. Node.js 20 takes no more by itself, Node.js 24 takes 128 MiB in a rush. It
+ * doubles, and is held once it has this.
+ */
+export const YOUNG = 32 * MIB;
 /** The least size within so many samples is about that of the live data. */
 const SAMPLES = 20;
 
@@ -46,6 +53,7 @@ const SAMPLES = 20;
 export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock): void {
   let totalWhenQuiet = heap.size().total;
   let growth = 0;
+  let youngMayGrow = true;
   const recent: number[] = [];
 
   function limitGrowth(used: number): void {
@@ -56,6 +64,13 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
     if (wanted !== growth) heap.growBy(wanted);
     growth = wanted;
   }
+
+  function limitYoung(young: number): void {
+    const may = young < YOUNG;
+    if (may !== youngMayGrow) heap.letYoungGrow(may);
+    youngMayGrow = may;
+  }
+
   let rushed = false;
   let quietSince: number | undefined;
 
@@ -64,8 +79,9 @@ export function keepHeapSmall(heap: Heap = ownHeap(), clock: Clock = systemClock
     const utilization = heap.utilization();
     rushed ||= utilization > RUSH;
     quietSince = utilization < QUIET ? (quietSince ?? now) : undefined;
-    const { used, total } = heap.size();
+    const { used, total, young } = heap.size();
     limitGrowth(used);
+    limitYoung(young);
     if (rushed && quietSince !== undefined && now - quietSince >= LULL_MS) {
       rushed = false;
       if (total >= totalWhenQuiet + LEFT_OVER) giveBack();
@@ -88,10 +104,14 @@ function ownHeap(): Heap {
   return {
     size() {
       const { used_heap_size: used, total_heap_size, external_memory } = getHeapStatistics();
-      return { used, total: total_heap_size + external_memory };
+      const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
+      return { used, total: total_heap_size + external_memory, young: young?.space_size ?? 0 };
     },
     growBy(percent) {
       setFlagsFromString(`--heap-growing-percent=${percent}`);
+    },
+    letYoungGrow(may) {
+      setFlagsFromString(`--semi-space-growth-factor=${may ? 2 : 1}`);
     },
     utilization() {
       const before = last;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Heap, keepHeapSmall, LEFT_OVER, LULL_MS, MIB, SLACK } from '../../src/heap.ts';
+import { type Heap, keepHeapSmall, LEFT_OVER, LULL_MS, MIB, SLACK, YOUNG } from '../../src/heap.ts';
 import { createManualClock, type ManualClock } from '../harness.ts';
 
 const LIVE = 40 * MIB;
@@ -7,7 +7,15 @@ const LIVE = 40 * MIB;
 /** A heap whose size and load the test sets. A collection leaves the live part. */
 function startKeeping(): {
   readonly clock: ManualClock;
-  readonly heap: Heap & { used: number; live: number; busy: number; collected: number; growth: number };
+  readonly heap: Heap & {
+    used: number;
+    live: number;
+    busy: number;
+    collected: number;
+    growth: number;
+    young: number;
+    mayGrow: boolean;
+  };
 } {
   const clock = createManualClock();
   const heap = {
@@ -16,9 +24,14 @@ function startKeeping(): {
     busy: 0,
     collected: 0,
     growth: 0,
-    size: () => ({ used: heap.used, total: heap.used + 20 * MIB }),
+    young: 1 * MIB,
+    mayGrow: true,
+    size: () => ({ used: heap.used, total: heap.used + 20 * MIB, young: heap.young }),
     growBy(percent: number) {
       heap.growth = percent;
+    },
+    letYoungGrow(may: boolean) {
+      heap.mayGrow = may;
     },
     utilization: () => heap.busy,
     collect() {
@@ -89,5 +102,18 @@ describe('the heap', () => {
     clock.advance(10_000);
     expect(heap.growth).toBe(20);
     expect(heap.collected).toBe(0);
+  });
+
+  it('takes no more for new objects once it has enough for them', () => {
+    const { clock, heap } = startKeeping();
+    heap.young = YOUNG / 2;
+    clock.advance(500);
+    expect(heap.mayGrow).toBe(true);
+    heap.young = YOUNG;
+    clock.advance(500);
+    expect(heap.mayGrow).toBe(false);
+    heap.young = YOUNG / 2;
+    clock.advance(500);
+    expect(heap.mayGrow).toBe(true);
   });
 });
