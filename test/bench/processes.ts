@@ -1,15 +1,14 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { LoadOrder, LoadReply, LoadResult } from './load.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const RUN_TYPESCRIPT = ['--import', 'tsx'];
 
 export interface Child {
   readonly pid: number | undefined;
+  /** How it ended, when nobody stopped it. */
+  ended(): string | undefined;
   stop(): Promise<void>;
 }
 
@@ -18,48 +17,51 @@ const children = new Set<ChildProcess>();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
 
-function adopt(name: string, child: ChildProcess): Child {
+/** Stops it with this process. */
+export function adopt(child: ChildProcess): Child {
   children.add(child);
-  const ended = new Promise<void>((resolve) => {
+  let end: string | undefined;
+  const gone = new Promise<void>((resolve) => {
     child.once('error', (error) => {
-      process.stderr.write(`${name}: ${error.message}\n`);
-      process.exit(1);
+      end = error.message;
+      resolve();
     });
     child.once('exit', (code, signal) => {
-      // stop() takes a child out of the set first: one that is still in it ended by itself.
-      if (children.has(child)) {
-        process.stderr.write(`${name} ended before its time with ${signal ?? `code ${code ?? '?'}`}\n`);
-        process.exit(1);
-      }
+      end ??= signal ?? `code ${code ?? '?'}`;
       resolve();
     });
   });
   return {
     pid: child.pid,
+    ended: () => end,
     stop() {
       children.delete(child);
       child.kill('SIGKILL');
-      return ended;
+      return gone;
     },
   };
 }
 
-/**
- * @param core where it may run; anywhere this process may when undefined
- * @param ipc whether it can be sent messages
- * @param stdout file descriptor of its standard output
- */
+export interface Placement {
+  /** Where it may run; anywhere this process may when undefined. */
+  readonly core?: number | undefined;
+  /** Whether it can be sent messages. */
+  readonly ipc?: boolean;
+  /** File descriptor of its standard output. */
+  readonly stdout?: number | undefined;
+  /** Another Node than this process runs on. */
+  readonly node?: string;
+}
+
 export function spawnNode(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  core?: number,
-  ipc = false,
-  stdout = 2,
+  { core, ipc = false, stdout = 2, node = process.execPath }: Placement = {},
 ): ChildProcess {
   const [command = '', ...rest] = [
     // It replaces itself by what it starts, so the child's pid is the server's.
     ...(core === undefined ? [] : ['taskset', '-c', String(core)]),
-    process.execPath,
+    node,
     ...args,
   ];
   return spawn(command, rest, {
@@ -70,44 +72,37 @@ export function spawnNode(
   });
 }
 
-export function startGateway(port: number, upstreamPort: number, core?: number): Child {
-  if (!existsSync(`${ROOT}dist/main.js`)) throw new Error('there is no dist/main.js: npm run build');
-  const env = {
-    PORT: String(port),
-    HOST: '127.0.0.1',
-    SUPERMETRICS_API_URL: `http://127.0.0.1:${upstreamPort}/v1`,
-    LOG_LEVEL: 'warn',
-    NODE_ENV: 'production',
+/** A part of the bench in a process of its own, which answers each order with one message. */
+export interface Worker<Order, Reply> {
+  /** One at a time. */
+  ask(order: Order): Promise<Reply>;
+  stop(): Promise<void>;
+}
+
+/** @param file below test/bench */
+export function startWorker<Order, Reply>(
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): Worker<Order, Reply> {
+  const process = spawnNode([...RUN_TYPESCRIPT, `test/bench/${file}`], env, { ipc: true });
+  const child = adopt(process);
+  return {
+    ask: (order) =>
+      new Promise((resolve, reject) => {
+        const fail = (): void => reject(new Error(`${file} ended: ${child.ended() ?? 'by itself'}`));
+        if (child.ended() !== undefined) {
+          fail();
+          return;
+        }
+        process.once('exit', fail);
+        process.once('message', (reply: Reply) => {
+          process.off('exit', fail);
+          resolve(reply);
+        });
+        process.send(order as object);
+      }),
+    stop: () => child.stop(),
   };
-  return adopt('the gateway', spawnNode(['dist/main.js'], env, core));
-}
-
-export async function startOwn(file: 'bare.ts' | 'upstream.ts', port: number, core?: number): Promise<Child> {
-  const env = { PORT: String(port), NODE_ENV: 'production' };
-  const child = adopt(file, spawnNode([...RUN_TYPESCRIPT, `test/bench/${file}`], env, core));
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const answered = await fetch(`http://127.0.0.1:${port}/calls`).then(
-      (response) => response.text(),
-      () => undefined,
-    );
-    if (answered !== undefined) return child;
-    if (Date.now() > deadline) throw new Error(`${file} does not answer on port ${port}`);
-    await sleep(20);
-  }
-}
-
-export function startLoad(): (order: LoadOrder) => Promise<LoadResult> {
-  const child = fork(`${ROOT}test/bench/load.ts`, { cwd: ROOT, execArgv: RUN_TYPESCRIPT });
-  adopt('load.ts', child);
-  return (order) =>
-    new Promise((resolve, reject) => {
-      child.once('message', (reply: LoadReply) => {
-        if ('fault' in reply) reject(new Error(reply.fault));
-        else resolve(reply);
-      });
-      child.send(order);
-    });
 }
 
 export function freePort(): Promise<number> {

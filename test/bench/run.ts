@@ -1,97 +1,98 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { economy } from './economy/economy.ts';
-import { describeMachine, pin, residentMiB, separateCores } from './machine.ts';
+import { loadavg } from 'node:os';
 import { runScript } from '../support/script.ts';
-import { COMMAND, readOptions, type Options } from './options.ts';
-import { freePort, startGateway, startLoad, startOwn } from './processes.ts';
-import { toMarkdown, type Findings } from './report.ts';
-import { measureRounds, type Target } from './rounds.ts';
-import { checkOneAnswer, type Workload, WORKLOADS } from './workloads.ts';
+import { type Bench, createBench, explain } from './bench.ts';
+import { BURST_TABLES, measureBurst } from './burst.ts';
+import { type Contestant, gateway, other, peer } from './contestants.ts';
+import { economy } from './economy/economy.ts';
+import { FLEET_TABLES, measureFleet } from './fleet.ts';
+import { describeMachine, separateCores } from './machine.ts';
+import { measureMemory, MEMORY_TABLES } from './memory.ts';
+import { nodesTable } from './nodes-table.ts';
+import { COMMAND, type Options, type Part, readOptions } from './options.ts';
+import { installNode } from './other-node.ts';
+import { FAULT_FIGURES } from './readers/watch.ts';
+import { record } from './results.ts';
+import { type Column, type Sample, toTables } from './samples.ts';
+import { measureSpeed, SPEED_TABLES } from './speed/speed.ts';
+import { measureStart, START_TABLES } from './start.ts';
+import { contestantIn, frontierPicture, measureFrontier, measureTruth, TRUTH_TABLES } from './truth.ts';
 
-/**
- * Speed: measures the built gateway on this machine, between a fake upstream and a load generator, next to a bare
- * node:http server that answers as much. Economy: see economy.ts. See --help; ends with code 1 where a claim fails.
- */
-const STARTS = 5;
+/** Measures the built gateway beside its peers. See --help; ends with code 1 where it does not live up to its claims. */
 const ARTIFACTS = new URL('../artifacts/', import.meta.url);
 
-const FLOOR = 'bare node:http';
+const TTL_MS = 5_000;
+/** So long that what is read to fill a cache is kept for the slice after it, however slow the filling. */
+const HOT_TTL_MS = 20_000;
+/** The gateway's default. */
+const TRUTH_TTL_MS = 2_000;
 
-async function speed(options: Options): Promise<Findings> {
-  const cores = separateCores();
-  const machine = describeMachine(cores);
-  progress(machine);
-  const upstreamPort = options.upstreamPort === 0 ? await freePort() : options.upstreamPort;
-  await startOwn('upstream.ts', upstreamPort);
-
-  progress(`starting the gateway ${STARTS} times`);
-  const startupMs: number[] = [];
-  let gateway = await startUntilRight(upstreamPort, cores?.server);
-  for (;;) {
-    startupMs.push(gateway.startupMs);
-    if (startupMs.length === STARTS) break;
-    await gateway.stop();
-    gateway = await startUntilRight(upstreamPort, cores?.server);
-  }
-  const { pid, url } = gateway;
-
-  const targets: Target[] = [
-    { name: 'gateway', kind: 'gateway', pid, url: () => url },
-    await startFloor(url, options.workloads, cores?.server),
-    ...options.also.map((server): Target => {
-      if (cores !== undefined && server.pid !== undefined) pin(server.pid, [cores.server]);
-      return { name: server.name, kind: 'other', pid: server.pid, url: () => server.url };
-    }),
-  ];
-  const upstreamCalls = async (): Promise<number> =>
-    Number(await (await fetch(`http://127.0.0.1:${upstreamPort}/calls`)).text());
-  const samples = await measureRounds({ options, targets, load: startLoad(), upstreamCalls }, progress);
-  const resident = pid === undefined ? undefined : residentMiB(pid);
-  return { machine, options, floor: FLOOR, samples, startupMs, residentMiB: resident };
+interface MeasuredPart {
+  readonly tables: readonly (readonly Column[])[];
+  measure(bench: Bench, options: Options): Promise<readonly Sample[]>;
+  /** What a reader of the tables has to know. */
+  readonly note: string;
 }
 
-interface StartedGateway {
-  readonly url: string;
-  readonly pid: number | undefined;
-  readonly startupMs: number;
-  stop(): Promise<void>;
+const CELLS =
+  'Figures are medians of the rounds, with the coefficient of variation where it says ±. Ratios (×) are medians of the ' +
+  'ratios within a round.';
+const OPEN_LOOP =
+  'Each request has its moment, and its time counts from then, sent late or not. "Sent late" tells how late the readers ' +
+  'themselves were; above some milliseconds the machine was too busy for the figures to count. ' +
+  '"Failed", "wrong", "older" and "never" are counts over all rounds, and have to be 0.';
+
+const MEASURED: Readonly<Record<Exclude<Part, 'economy'>, MeasuredPart>> = {
+  speed: {
+    tables: SPEED_TABLES,
+    measure: (bench, options) => measureSpeed(bench, speedOptions(options)),
+    note:
+      'Latencies are those at saturation. Every value of every answer was compared; before each slice of a hot workload ' +
+      'every request was sent once. Where the generator was busy for more than 90 % it was the limit, and the CPU time of ' +
+      'the server alone (CPU × limit) is the better ratio.',
+  },
+  start: { tables: START_TABLES, measure: (bench) => measureStart(bench), note: '' },
+  memory: {
+    tables: MEMORY_TABLES,
+    measure: (bench, options) =>
+      measureMemory(bench, { speed: speedOptions(options), truth: truthOptions(options) }),
+    note: 'Nothing forces a collection of garbage. Each figure is of a process of its own.',
+  },
+  fleet: {
+    tables: FLEET_TABLES,
+    measure: (bench, options) =>
+      measureFleet(bench, { ttlMs: options.ttlMs ?? TTL_MS, seconds: options.seconds ?? 20 }),
+    note: OPEN_LOOP,
+  },
+  burst: {
+    tables: BURST_TABLES,
+    measure: (bench, options) =>
+      measureBurst(bench, { ttlMs: options.ttlMs ?? TTL_MS, seconds: options.seconds ?? 16 }),
+    note:
+      'The gateway runs with UPSTREAM_MAX_CONCURRENCY=512. Upstream calls and CPU seconds are those of all three phases. ' +
+      OPEN_LOOP,
+  },
+  truth: {
+    tables: TRUTH_TABLES,
+    measure: (bench, options) => measureTruth(bench, truthOptions(options)),
+    note:
+      'Delays are those from a change to each reader that shows its row. Peers have no subscriptions. Calls, CPU and ' +
+      `answers are those of the time with changes, after every page had been read. ${OPEN_LOOP}`,
+  },
+  frontier: {
+    tables: TRUTH_TABLES,
+    measure: (bench, options) => measureFrontier(bench, truthOptions(options)),
+    note: OPEN_LOOP,
+  },
+};
+
+function speedOptions({ workloads, connections, sliceSeconds, ttlMs = HOT_TTL_MS }: Options) {
+  return { workloads, connections, sliceSeconds, ttlMs };
 }
 
-/** From the start of the process to an answer that came all the way from the upstream. */
-async function startUntilRight(upstreamPort: number, core: number | undefined): Promise<StartedGateway> {
-  const [workload] = WORKLOADS;
-  if (workload === undefined) throw new Error('there are no workloads');
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}/graphql`;
-  const startedAt = performance.now();
-  const child = startGateway(port, upstreamPort, core);
-  for (;;) {
-    const reason = await checkOneAnswer(url, workload).then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    );
-    const startupMs = performance.now() - startedAt;
-    if (reason === undefined) return { url, pid: child.pid, startupMs, stop: () => child.stop() };
-    if (startupMs > 30_000) throw new Error('the gateway does not answer right', { cause: reason.error });
-    await sleep(2);
-  }
-}
-
-/** The floor answers each workload with a constant: what the gateway answered to it. */
-async function startFloor(
-  gatewayUrl: string,
-  workloads: readonly Workload[],
-  core: number | undefined,
-): Promise<Target> {
-  const port = await freePort();
-  const url = ({ name }: Workload): string => `http://127.0.0.1:${port}/${name}`;
-  const { pid } = await startOwn('bare.ts', port, core);
-  for (const workload of workloads) {
-    const body = await checkOneAnswer(gatewayUrl, workload);
-    await fetch(url(workload), { method: 'PUT', body });
-  }
-  return { name: FLOOR, kind: 'floor', pid, url };
+function truthOptions(options: Options) {
+  const { pollers, streams, credentials, hourlyQuota, seed, seconds = 30, ttlMs = TRUTH_TTL_MS } = options;
+  return { pollers, streams, credentials, hourlyQuota, seed, seconds, ttlMs };
 }
 
 /** To standard error: standard output is the report. */
@@ -99,26 +100,99 @@ function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`;
-}
-
 /** @returns whether everything is as it is claimed to be */
 async function main(options: Options): Promise<boolean> {
-  if (options.benches.includes('speed')) {
-    const findings = await speed(options);
-    mkdirSync(ARTIFACTS, { recursive: true });
-    writeFileSync(
-      new URL('bench.json', ARTIFACTS),
-      `${JSON.stringify({ at: new Date().toISOString(), ...findings }, null, 2)}\n`,
-    );
-    console.log(toMarkdown(findings));
+  const loadBefore = loadavg()[0] ?? NaN;
+  const parts = options.parts.filter((part) => part !== 'economy');
+  let holds = true;
+  if (parts.length > 0) {
+    const cores = separateCores();
+    const conditions =
+      `${describeMachine(cores)}. Load average over a minute before it began: ${loadBefore.toFixed(1)}. ` +
+      `${options.rounds} rounds.`;
+    progress(conditions);
+    const bench = await createBench({
+      contestants: contestantsOf(options),
+      rounds: options.rounds,
+      core: cores?.server,
+      upstreamPort: options.upstreamPort,
+      progress,
+    });
+    holds = await measureParts(bench, options, parts, conditions);
   }
-  if (!options.benches.includes('economy')) return true;
+  if (!options.parts.includes('economy')) return holds;
   const { report, claims } = await economy(progress);
-  console.log(report);
-  return claims.every(({ holds }) => holds);
+  publish('economy.md', report, options);
+  return holds && claims.every((claim) => claim.holds);
+}
+
+function contestantsOf({ node, peers, also }: Options): readonly Contestant[] {
+  if (node !== undefined) {
+    progress(`installing Node ${node} if it is not there`);
+    const { path, name } = installNode(node);
+    return [gateway(`Node ${process.versions.node}`), gateway(name, path)];
+  }
+  return [
+    gateway(),
+    ...peers.map((name) => peer(name)),
+    ...also.map(({ name, url, pid }) => other(name, url, pid)),
+  ];
+}
+
+async function measureParts(
+  bench: Bench,
+  options: Options,
+  parts: readonly Exclude<Part, 'economy'>[],
+  conditions: string,
+): Promise<boolean> {
+  const all: Partial<Record<Part, readonly Sample[]>> = {};
+  const measured = [];
+  for (const part of parts) {
+    const { measure, tables, note } = MEASURED[part];
+    const samples = await measure(bench, options);
+    all[part] = samples;
+    measured.push({ samples, columns: tables.flat() });
+    saveRaw({ conditions, options, samples: all });
+    if (options.node !== undefined) continue;
+    const text = [toTables(samples, tables), [CELLS, note].join(' ').trim(), `Machine: ${conditions}`].join(
+      '\n\n',
+    );
+    publish(`${part}.md`, text, options);
+    if (part === 'frontier') savePicture(frontierPicture(samples, truthOptions(options)), options);
+  }
+  const [one, other] = bench.contestants;
+  if (options.node !== undefined && one !== undefined && other !== undefined)
+    publish(
+      'nodes.md',
+      [nodesTable(measured, [one.name, other.name]), CELLS, `Machine: ${conditions}`].join('\n\n'),
+      options,
+    );
+  return measured.every(({ samples }) => samples.every((sample) => isSound(bench, sample)));
+}
+
+/** Whether the gateway made no mistake. Peers may. */
+function isSound({ contestants }: Bench, { contestant, fault, figures }: Sample): boolean {
+  const own = contestants.filter(({ kind }) => kind === 'gateway');
+  if (!own.some(({ name }) => contestantIn(contestant) === name)) return true;
+  return fault === undefined && FAULT_FIGURES.every((figure) => (figures[figure] ?? 0) === 0);
+}
+
+function saveRaw(findings: object): void {
+  mkdirSync(ARTIFACTS, { recursive: true });
+  const text = JSON.stringify({ at: new Date().toISOString(), ...findings }, null, 2);
+  writeFileSync(new URL('bench.json', ARTIFACTS), `${text}\n`);
+}
+
+function publish(file: string, text: string, options: Options): void {
+  console.log(`${text}\n`);
+  if (options.record) record(file, `${text}\n`);
+}
+
+function savePicture(svg: string, options: Options): void {
+  const file = new URL('frontier.svg', ARTIFACTS);
+  writeFileSync(file, svg);
+  if (options.record) record('frontier.svg', svg);
+  progress(`picture: ${options.record ? 'test/bench/results/' : 'test/artifacts/'}frontier.svg`);
 }
 
 await runScript(COMMAND, async (given, operands) => {

@@ -1,5 +1,6 @@
 import type { NewBackfill } from '../../../src/sandbox/world/plans.ts';
 import { createWorld, type World } from '../../../src/sandbox/world/world.ts';
+import { someOf, seededRandom } from '../random.ts';
 
 /** Clients that each keep a dashboard of some of one team's transfers up to date, and what becomes of those transfers. */
 export interface Fleet {
@@ -118,20 +119,4 @@ export function worldOf({ transferIds, backfills }: Fleet, now: () => number): W
 /** How many end by themselves within a time. */
 export function endedWithin({ backfills }: Fleet, from: number, until: number): number {
   return backfills.filter(({ endsAt }) => endsAt > from && endsAt <= until).length;
-}
-
-function someOf<Item>(items: readonly Item[], count: number, random: () => number): readonly Item[] {
-  const left = [...items];
-  return Array.from({ length: count }, () => left.splice(Math.floor(random() * left.length), 1)).flat();
-}
-
-/** Mulberry32: good enough to scatter, and the same everywhere. */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

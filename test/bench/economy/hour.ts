@@ -2,7 +2,7 @@ import { createManualClock } from '../../support/manual-clock.ts';
 import { type Claim, claim, type Findings, histogram } from '../faults/claims.ts';
 import { drive } from './drive.ts';
 import { CLIENTS, DASHBOARD, planFleet, POLL_MS } from './fleet.ts';
-import { inSeconds, table, whole } from './format.ts';
+import { inSeconds, table, whole } from '../format.ts';
 import { Observer, ROW_MS } from './observer.ts';
 import type { Spread } from './spread.ts';
 

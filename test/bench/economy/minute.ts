@@ -6,9 +6,10 @@ import { envelope } from '../../../src/sandbox/faults.ts';
 import type { Operation } from '../../../src/sandbox/routes.ts';
 import { startSandbox } from '../../../src/sandbox/server.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
-import { type Claim, claim, type Findings, percentile } from '../faults/claims.ts';
+import { type Claim, claim, type Findings } from '../faults/claims.ts';
+import { percentile } from '../statistics.ts';
 import { CLIENTS, DASHBOARD, endedWithin, type Fleet, planFleet, POLL_MS, worldOf } from './fleet.ts';
-import { inSeconds, table, whole } from './format.ts';
+import { inSeconds, table, whole } from '../format.ts';
 import { type Truth, truthOf } from './truth.ts';
 
 const TTL_MS = 2_000;

@@ -8,7 +8,8 @@ import {
   startAttackers,
   startGateway,
 } from './children.ts';
-import { type Claim, claim, histogram, milliseconds, percentile } from './claims.ts';
+import { percentile } from '../statistics.ts';
+import { type Claim, claim, histogram, milliseconds } from './claims.ts';
 import type { Pace, Poll } from './ordinary-clients.ts';
 import type { AttackOrder, Tally } from './target.ts';
 import type { Mode } from './upstream.ts';

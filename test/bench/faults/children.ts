@@ -32,7 +32,7 @@ function start(
   core?: number,
   stdout?: number,
 ): Child {
-  const child = spawnNode(args, env, core, true, stdout);
+  const child = spawnNode(args, env, { core, ipc: true, stdout });
   children.add(child);
   let end: string | undefined;
   child.once('error', (error) => {

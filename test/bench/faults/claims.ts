@@ -23,11 +23,6 @@ export function claimsTable(claims: readonly Claim[]): string {
   ].join('\n');
 }
 
-export function percentile(values: readonly number[], share: number): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-}
-
 export function milliseconds(value: number | undefined): string {
   return value === undefined ? '–' : `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../../src/config.ts';
 import { residentMiB } from '../machine.ts';
-import { claim, type Findings, histogram, milliseconds, percentile } from './claims.ts';
+import { percentile } from '../statistics.ts';
+import { claim, type Findings, histogram, milliseconds } from './claims.ts';
 import { runClients, startGateway, startUpstream } from './children.ts';
 
 const CLIENTS = 2_000;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Claim, claim, type Findings, histogram, milliseconds, percentile } from './claims.ts';
+import { percentile } from '../statistics.ts';
+import { type Claim, claim, type Findings, histogram, milliseconds } from './claims.ts';
 import { runClients, startGateway, startUpstream } from './children.ts';
 import type { Exchanged } from './clients.ts';
 import type { Mode } from './upstream.ts';

@@ -1,17 +1,20 @@
-import { Client, type Dispatcher } from 'undici';
-import { bodyFor, HEADERS, nextIds, type Workload } from './workloads.ts';
+import { spreadOf } from '../statistics.ts';
+import { type Answer, Connection, requestBytes } from './connection.ts';
+import { bodyFor, expectedText, headersOf, isRight, nextIds, type Workload } from './workloads.ts';
 
 /**
  * The load generator, a process of its own: a closed loop of connections, each of which sends its next request when
  * the answer to the last one is there and found right. The parent sends an order and gets back one result.
  */
 export interface LoadOrder {
+  /** `fill` sends each request of a hot workload once, so that the slice after it begins with a full cache. */
+  readonly what: 'fill' | 'slice';
   readonly url: string;
   readonly workload: Workload;
   readonly connections: number;
   readonly seconds: number;
-  /** Whether answers hold the ids that were asked for; the bare server's do not. */
-  readonly echoesIds: boolean;
+  /** Whose credentials; see `headersOf`. */
+  readonly era: number;
 }
 
 export interface LoadResult {
@@ -23,139 +26,120 @@ export interface LoadResult {
   readonly generatorBusy: number;
 }
 
+/** With a fault nothing was timed. */
 export type LoadReply = LoadResult | { readonly fault: string };
 
 const TIMEOUT_MS = 15_000;
+/** So few that the requests that fill a cache do not crowd each other. */
+const FILLING_CONNECTIONS = 8;
 
-class Slice {
+interface Request {
+  readonly bytes: Buffer;
+  readonly expected: Buffer;
+}
+
+/** Gives out requests, and takes their answers. */
+class Loop {
   readonly latencies: number[] = [];
-  readonly endsAt: number;
   fault: string | undefined;
-  readonly #hotRequest: Request | undefined;
-  #rightAnswer: Buffer | undefined;
+  readonly #next: () => Request | undefined;
 
-  constructor(readonly order: LoadOrder) {
-    this.endsAt = performance.now() + order.seconds * 1000;
-    if (!order.workload.cold) this.#hotRequest = newRequest(order.workload);
+  constructor(next: () => Request | undefined) {
+    this.#next = next;
   }
 
-  nextRequest(): Request | undefined {
-    if (this.fault !== undefined || performance.now() >= this.endsAt) return undefined;
-    return this.#hotRequest ?? newRequest(this.order.workload);
+  next(): Request | undefined {
+    return this.fault === undefined ? this.#next() : undefined;
+  }
+
+  /** Every value of every answer is compared. */
+  record({ expected }: Request, milliseconds: number, { status, body }: Answer): void {
+    this.latencies.push(milliseconds);
+    if (status !== 200 || !isRight(body, expected))
+      this.fault ??= `wrong answer, status ${status}: ${body.toString('utf8', 0, 400)}`;
   }
 
   /**
-   * Every answer is checked, as cheaply as it can be: searching 15 kB costs more than all the rest of a request, so
-   * one that equals the right answer before it is taken for right. All values are compared outside of the timing.
+   * No request is abandoned: at the end each connection waits for its answer. So requests, upstream calls and CPU time
+   * of a slice belong to each other, and none leaks into the next.
    */
-  record(request: Request, milliseconds: number, status: number, body: Buffer): void {
-    this.latencies.push(milliseconds);
-    const { workload, echoesIds } = this.order;
-    const repeats = !(workload.cold && echoesIds) && this.#rightAnswer?.equals(body) === true;
-    const right =
-      status === 200 &&
-      (repeats || (!body.includes('"errors"') && (!echoesIds || body.includes(request.proof))));
-    if (right) this.#rightAnswer ??= body;
-    else this.fault ??= `wrong answer, status ${status}: ${body.toString('utf8', 0, 400)}`;
+  async run(url: URL, connections: number): Promise<void> {
+    await Promise.all(Array.from({ length: connections }, () => this.#connect(url)));
   }
-}
 
-interface Request {
-  readonly body: string;
-  /** Occurs in an answer to this request, and in a cold workload in no other. */
-  readonly proof: string;
-}
-
-function newRequest(workload: Workload): Request {
-  const ids = nextIds(workload);
-  return { body: bodyFor(workload, ids), proof: `"${ids.at(-1) ?? ''}"` };
-}
-
-class Connection implements Dispatcher.DispatchHandler {
-  readonly #client: Client;
-  readonly #path: string;
-  readonly #slice: Slice;
-  readonly #done: () => void;
-  #request: Request = { body: '', proof: '' };
-  #sentAt = 0;
-  #status = 0;
-  #chunks: Buffer[] = [];
-
-  constructor(slice: Slice, done: () => void) {
-    const { origin, pathname } = new URL(slice.order.url);
-    this.#client = new Client(origin, {
-      pipelining: 1,
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
+  #connect(url: URL): Promise<void> {
+    return new Promise((resolve) => {
+      let request: Request | undefined;
+      let sentAt = 0;
+      const fail = (error: Error): void => {
+        this.fault ??= `no answer: ${error.message}`;
+        end();
+      };
+      const connection = new Connection(
+        url,
+        (answer) => {
+          if (request !== undefined) this.record(request, performance.now() - sentAt, answer);
+          send();
+        },
+        fail,
+      );
+      const watch = setInterval(() => {
+        if (performance.now() - sentAt > TIMEOUT_MS) fail(new Error(`none in ${TIMEOUT_MS / 1000} seconds`));
+      }, 1_000);
+      const end = (): void => {
+        clearInterval(watch);
+        connection.close();
+        resolve();
+      };
+      const send = (): void => {
+        request = this.next();
+        if (request === undefined) {
+          end();
+          return;
+        }
+        sentAt = performance.now();
+        connection.send(request.bytes);
+      };
+      send();
     });
-    this.#path = pathname;
-    this.#slice = slice;
-    this.#done = done;
-  }
-
-  next(): void {
-    const request = this.#slice.nextRequest();
-    if (request === undefined) {
-      void this.#client.close().then(this.#done);
-      return;
-    }
-    this.#request = request;
-    this.#chunks = [];
-    this.#sentAt = performance.now();
-    this.#client.dispatch({ method: 'POST', path: this.#path, headers: HEADERS, body: request.body }, this);
-  }
-
-  onRequestStart(): void {
-    // By this method undici tells handlers of its present interface from older ones.
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
-    this.#status = status;
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#chunks.push(chunk);
-  }
-
-  onResponseEnd(): void {
-    const milliseconds = performance.now() - this.#sentAt;
-    const [first] = this.#chunks;
-    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
-    this.#slice.record(this.#request, milliseconds, this.#status, body);
-    this.next();
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#slice.fault ??= `no answer: ${error.message}`;
-    this.next();
   }
 }
 
-/**
- * No request is abandoned: at the end each connection waits for its answer, and the time until the last of them
- * counts. So requests, upstream calls and CPU time of a slice belong to each other, and none leaks into the next.
- */
+function newRequest(url: URL, workload: Workload, credential: number, era: number): Request {
+  const ids = nextIds(workload);
+  return {
+    bytes: requestBytes(url, headersOf(credential, era), bodyFor(workload, ids)),
+    expected: Buffer.from(expectedText(workload, ids)),
+  };
+}
+
 async function run(order: LoadOrder): Promise<LoadReply> {
-  const slice = new Slice(order);
+  const { what, workload, era } = order;
+  const url = new URL(order.url);
+  const hot = workload.cold
+    ? []
+    : Array.from({ length: workload.credentials }, (_, n) => newRequest(url, workload, n, era));
+  let sent = 0;
   const startedAt = performance.now();
+  const endsAt = startedAt + order.seconds * 1000;
   const cpuBefore = process.cpuUsage();
-  await Promise.all(
-    Array.from(
-      { length: order.connections },
-      () => new Promise<void>((resolve) => new Connection(slice, resolve).next()),
-    ),
-  );
+  const loop =
+    what === 'fill'
+      ? new Loop(() => hot[sent++])
+      : new Loop(() => {
+          if (performance.now() >= endsAt) return undefined;
+          return hot[sent++ % hot.length] ?? newRequest(url, workload, 0, era);
+        });
+  await loop.run(url, what === 'fill' ? FILLING_CONNECTIONS : order.connections);
   const seconds = (performance.now() - startedAt) / 1000;
   const cpu = process.cpuUsage(cpuBefore);
-  if (slice.fault !== undefined) return { fault: slice.fault };
-  const sorted = Float64Array.from(slice.latencies).sort();
-  const percentile = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+  if (loop.fault !== undefined) return { fault: loop.fault };
+  const { count, p50, p99 } = spreadOf(loop.latencies);
   return {
-    requests: sorted.length,
+    requests: count,
     seconds,
-    p50Ms: percentile(0.5),
-    p99Ms: percentile(0.99),
+    p50Ms: p50,
+    p99Ms: p99,
     generatorBusy: (cpu.user + cpu.system) / 1e6 / seconds,
   };
 }
