@@ -20,7 +20,7 @@ export interface Frontier {
 const WIDTH = 820;
 const HEIGHT = 480;
 const LEFT = 64;
-const RIGHT = 24;
+const RIGHT = 48;
 const TOP = 92;
 const BOTTOM = 60;
 /** Enough for the contestants of the bench; more begin again with the first. */
@@ -33,7 +33,7 @@ const STYLE = `
   .faint { fill: var(--faint) }
   .ground { fill: var(--ground) }
   .grid { stroke: var(--grid) }
-  .quota { stroke: var(--c1); stroke-dasharray: 5 4 }
+  .quota { stroke: var(--faint); stroke-dasharray: 5 4 }
   .floor { stroke: var(--faint); stroke-dasharray: 2 4 }
   polyline { fill: none; stroke-width: 2 }
   circle { stroke: var(--ground); stroke-width: 1.5 }

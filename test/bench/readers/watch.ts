@@ -93,6 +93,8 @@ export const MACHINE_COLUMNS: readonly Column[] = [
   },
 ];
 
+const TAIL_MS = 30_000;
+
 let lastFirstTransferId = 0;
 
 /**
@@ -113,7 +115,7 @@ export async function watch(
   try {
     await bench.upstream.ask({ kind: 'live', latencyMs: upstreamMs, world, hourlyQuota });
     const streams = server.kind === 'gateway' ? audience.streams : 0;
-    const reading = readers.ask({ ...audience, url: server.url, world, streams });
+    const reading = readers.ask({ ...audience, url: server.url, world, streams, tailMs: TAIL_MS });
     await Promise.race([sleep(changesFrom - Date.now()), reading]);
     let resident: number | undefined;
     const cost = await costOf(bench, server.pid, async () => {
