@@ -1,5 +1,4 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import ts from 'typescript';
 
 const SOURCES = new URL('peers/', import.meta.url);
 const COMPILED = new URL('../artifacts/bench-peers/', import.meta.url);
@@ -9,7 +8,9 @@ const COMPILED = new URL('../artifacts/bench-peers/', import.meta.url);
  * at start.
  * @returns where they are, below the root of the repository
  */
-export function compilePeers(): string {
+export async function compilePeers(): Promise<string> {
+  // It takes a second to load, which --help need not wait for.
+  const { default: ts } = await import('typescript');
   mkdirSync(COMPILED, { recursive: true });
   for (const name of readdirSync(SOURCES).filter((file) => file.endsWith('.ts'))) {
     const { outputText } = ts.transpileModule(readFileSync(new URL(name, SOURCES), 'utf8'), {

@@ -67,7 +67,7 @@ export function gateway(name: string = GATEWAY, node: string = process.execPath)
   };
 }
 
-let peers: string | undefined;
+let peers: Promise<string> | undefined;
 
 export function peer(which: PeerName): Contestant {
   const kind = which === 'limit' ? 'limit' : 'peer';
@@ -75,11 +75,11 @@ export function peer(which: PeerName): Contestant {
   return {
     name,
     kind,
-    start(options) {
-      peers ??= compilePeers();
+    async start(options) {
+      const folder = await (peers ??= compilePeers());
       const { upstreamPort, ttlMs } = options;
       const env = { UPSTREAM_URL: `http://127.0.0.1:${upstreamPort}`, CACHE_TTL_MS: String(ttlMs) };
-      return startServer({ name, kind }, `${peers}/${which}.js`, env, process.execPath, options);
+      return startServer({ name, kind }, `${folder}/${which}.js`, env, process.execPath, options);
     },
   };
 }

@@ -23,7 +23,11 @@ it('the README quotes every part that the bench records, word for word', () => {
 it('a quotation becomes what its file has, and says so where there is none', () => {
   const readme =
     'A\n<!-- results/a.md -->\nold\n<!-- end of results/a.md -->\nB\n<!-- results/b.md -->\n<!-- end of results/b.md -->\n';
-  expect(quoteResults(readme, (name) => (name === 'a.md' ? '| $1 |\n' : undefined))).toBe(
-    'A\n<!-- results/a.md -->\n\n| $1 |\n\n<!-- end of results/a.md -->\nB\n<!-- results/b.md -->\n\nNot recorded yet.\n\n<!-- end of results/b.md -->\n',
+  expect(
+    quoteResults(readme, (name) =>
+      name === 'a.md' ? '| $1 |\n\n![of](picture.svg) [x](https://x.org)\n' : undefined,
+    ),
+  ).toBe(
+    'A\n<!-- results/a.md -->\n\n| $1 |\n\n![of](results/picture.svg) [x](https://x.org)\n\n<!-- end of results/a.md -->\nB\n<!-- results/b.md -->\n\nNot recorded yet.\n\n<!-- end of results/b.md -->\n',
   );
 });

@@ -25,6 +25,12 @@ export function readResult(name: string): string | undefined {
 export function quoteResults(readme: string, read: (name: string) => string | undefined): string {
   return readme.replace(
     /(<!-- results\/(\S+) -->\n)[\s\S]*?(<!-- end of results\/\2 -->)/g,
-    (_all, begin: string, name: string, end: string) => `${begin}\n${(read(name) ?? NONE).trim()}\n\n${end}`,
+    (_all, begin: string, name: string, end: string) =>
+      `${begin}\n${fromReadme((read(name) ?? NONE).trim())}\n\n${end}`,
   );
+}
+
+/** Links between results are relative to their folder. */
+function fromReadme(text: string): string {
+  return text.replace(/\]\((?=[\w-]+\.\w+\))/g, '](results/');
 }

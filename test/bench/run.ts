@@ -34,6 +34,9 @@ interface MeasuredPart {
   readonly note: string;
 }
 
+/** In Markdown beside it. */
+const PICTURE = '![time to truth over upstream calls an hour](frontier.svg)';
+
 const CELLS =
   'Figures are medians of the rounds, with the coefficient of variation where it says ±. Ratios (×) are medians of the ' +
   'ratios within a round.';
@@ -154,11 +157,14 @@ async function measureParts(
     measured.push({ samples, columns: tables.flat() });
     saveRaw({ conditions, options, samples: all });
     if (options.node !== undefined) continue;
-    const text = [toTables(samples, tables), [CELLS, note].join(' ').trim(), `Machine: ${conditions}`].join(
-      '\n\n',
-    );
-    publish(`${part}.md`, text, options);
     if (part === 'frontier') savePicture(frontierPicture(samples, truthOptions(options)), options);
+    const text = [
+      ...(part === 'frontier' ? [PICTURE] : []),
+      toTables(samples, tables),
+      [CELLS, note].join(' ').trim(),
+      `Machine: ${conditions}`,
+    ];
+    publish(`${part}.md`, text.join('\n\n'), options);
   }
   const [one, other] = bench.contestants;
   if (options.node !== undefined && one !== undefined && other !== undefined)
