@@ -43,6 +43,9 @@ export const PEERS = { limit: LIMIT, yoga: YOGA, mercurius: MERCURIUS } as const
 export type PeerName = keyof typeof PEERS;
 
 const LOGS = `${ROOT}test/artifacts/`;
+/** Those of servers that run; hundreds of megabytes, which a bench that is interrupted takes away too. */
+const logFiles = new Set<string>();
+process.on('exit', () => logFiles.forEach((file) => rmSync(file, { force: true })));
 /** Streams are polled as often as values expire, but not more often than the setting allows. */
 const SHORTEST_POLL_MS = 100;
 
@@ -109,6 +112,7 @@ async function startServer(
   mkdirSync(LOGS, { recursive: true });
   const logFile = `${LOGS}bench-${port}.log`;
   const log = openSync(logFile, 'w');
+  logFiles.add(logFile);
   const startedAt = performance.now();
   const child = adopt(
     spawnNode([file], { PORT: String(port), NODE_ENV: 'production', ...env }, { core, stdout: log, node }),
@@ -119,6 +123,7 @@ async function startServer(
     const ended = child.ended();
     await child.stop();
     if (ended === undefined) rmSync(logFile);
+    logFiles.delete(logFile);
   };
   for (;;) {
     const reason = await checkAnswer(url).then(
