@@ -21,7 +21,7 @@ let tarball: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'backfill-gateway-client-'));
   const gateway = join(folder, 'gateway');
-  for (const name of ['package.json', 'tsconfig.json', 'bundle.ts', 'schema.graphql', 'LICENSE', 'src']) {
+  for (const name of ['package.json', 'tsconfig.json', 'schema.graphql', 'LICENSE', 'src']) {
     cpSync(join(ROOT, name), join(gateway, name), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(gateway, 'node_modules'));

@@ -20,9 +20,13 @@ export interface BuiltGateway {
 export async function buildGateway(): Promise<BuiltGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'backfill-gateway-'));
   await compile('src', folder);
-  await promisify(execFile)(process.execPath, ['--import', 'tsx', 'bundle.ts', join(folder, 'dist')], {
-    cwd: ROOT,
-  });
+  await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', 'src/build/bundle.ts', join(folder, 'dist')],
+    {
+      cwd: ROOT,
+    },
+  );
   for (const file of ['package.json', 'schema.graphql']) copyFileSync(join(ROOT, file), join(folder, file));
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
-const ROOT = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LICENSES = 'THIRD-PARTY-LICENSES.txt';
 
 /** @param folder where the compiled sources are; its serve.js is replaced */
