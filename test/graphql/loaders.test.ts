@@ -30,7 +30,7 @@ it('begins the reads of a page at once, and the rest of an operation with thousa
     },
   );
   const all = Array.from({ length: 1_000 }, (_, n) =>
-    latestBackfill({ teamId: TEAM, id: String(n) as ResourceId }),
+    Promise.resolve(latestBackfill({ teamId: TEAM, id: String(n) as ResourceId })),
   );
   const each: number[] = [];
   for (let before = 0; begun < all.length; before = begun) {
