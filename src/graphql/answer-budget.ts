@@ -138,10 +138,7 @@ export function withinAnswer(
   const admit = (snapshot: BackfillSnapshot | null): BackfillSnapshot | null =>
     snapshot === null || answer === undefined ? snapshot : answer.admit(snapshot, info);
   if (!(reading instanceof Promise)) return admit(reading);
-  return reading.then(
-    admit,
-    (thrown: unknown) => {
-      throw FailedField.at(info, thrown, index);
-    },
-  );
+  return reading.then(admit, (thrown: unknown) => {
+    throw FailedField.at(info, thrown, index);
+  });
 }
