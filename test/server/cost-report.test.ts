@@ -23,6 +23,13 @@ describe('X-Explain-Cost: 1', () => {
     });
   });
 
+  it('counts what is known to be missing once', async () => {
+    const { query } = await startStack();
+    const text = '{ backfill(id: "77") { id } transfer(id: "5") { latestBackfill { id } } }';
+    await query(text);
+    expect(costOf(await query(text, { headers: REPORT }))).toMatchObject({ calls: 0, cacheHits: 2 });
+  });
+
   it('counts stale values', async () => {
     const { world, sandbox, clock, query } = await startStack();
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });

@@ -76,10 +76,16 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     }
   }
 
-  /** What is known and good enough, which is then counted as read. */
-  function hit(team: Team, context: ReadContext, resource: Resource): Known | undefined {
+  /** What is known and good enough, which is then counted as read. @param isFit whether the outcome will do */
+  function hit(
+    team: Team,
+    context: ReadContext,
+    resource: Resource,
+    isFit: (outcome: Known['outcome']) => boolean = () => true,
+  ): Known | undefined {
     const kept = team.store.known(resource);
-    if (kept === undefined || !isGoodEnough(kept, context, clock.monotonic())) return undefined;
+    if (kept === undefined || !isFit(kept.outcome)) return undefined;
+    if (!isGoodEnough(kept, context, clock.monotonic())) return undefined;
     metrics.recordCacheRead('hit');
     context.cost.countRead(kept.freshUntil, 'cache');
     return kept;
@@ -124,9 +130,10 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     ...fromOutcomes(read),
     atHand(asked, resource) {
       const context = sparing(asked, isSaving);
-      const outcome = hit(teamOf(context, resource.teamId), context, resource)?.outcome;
-      if (!(outcome instanceof UpstreamError)) return outcome;
-      return resource.kind === 'latest' ? null : undefined;
+      const isLatest = resource.kind === 'latest';
+      const isFit = (known: Known['outcome']): boolean => isLatest || !(known instanceof UpstreamError);
+      const outcome = hit(teamOf(context, resource.teamId), context, resource, isFit)?.outcome;
+      return outcome instanceof UpstreamError ? null : outcome;
     },
   };
 }
