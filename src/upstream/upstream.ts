@@ -15,6 +15,7 @@ import { createIncompleteBackfills, type ReadIncompleteBackfills } from './reads
 import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
 import type { ReadContext } from './reads/read.ts';
+import { createRefreshPermits } from './reads/refresh-permits.ts';
 import { createTeams, type Team } from './reads/teams.ts';
 import { createBackfillsClient } from './rest/client.ts';
 import type { ProxySettings } from './transport/connections.ts';
@@ -135,6 +136,9 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     admission,
     endpoint,
     freshness,
+    http: resilient,
+    permits: createRefreshPermits({ governor, http: resilient, maxConcurrency }),
+    ttlMs,
     timeoutMs,
     staleMs,
     staleAfterMs,

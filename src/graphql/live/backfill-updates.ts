@@ -70,7 +70,7 @@ export function createBackfillUpdates(deps: RowStreamsDeps): BackfillUpdates {
   return {
     async open(reader, teamId, id) {
       assertRoomFor(reader);
-      let latest = await upstream.backfills.backfill(reader, teamId, id);
+      let latest = await upstream.backfills.backfill(followed(reader), teamId, id);
       const newest = newestOf(reader, teamId);
       return begin({
         reader,
@@ -90,9 +90,10 @@ export function createBackfillUpdates(deps: RowStreamsDeps): BackfillUpdates {
     async openMany(reader, teamId, ids) {
       assertRoomFor(reader);
       const distinct = [...new Set(ids)];
+      const firstReader = followed(reader);
       const read = async (id: ResourceId): Promise<[ResourceId, Row]> => [
         id,
-        await readRow(reader, teamId, id),
+        await readRow(firstReader, teamId, id),
       ];
       const first: Rows = new Map(await Promise.all(distinct.map(read)));
       const newest = newestOf(reader, teamId);
@@ -116,7 +117,7 @@ export function createBackfillUpdates(deps: RowStreamsDeps): BackfillUpdates {
 
     async openIncomplete(reader, teamId) {
       assertRoomFor(reader);
-      const { items } = await upstream.incompleteBackfills(reader, teamId);
+      const { items } = await upstream.incompleteBackfills(followed(reader), teamId);
       const newest = newestOf(reader, teamId);
       return begin({
         reader,
@@ -133,4 +134,9 @@ export function createBackfillUpdates(deps: RowStreamsDeps): BackfillUpdates {
       });
     },
   };
+}
+
+/** The first read of a stream, whose poller makes the next ones. */
+function followed(reader: ReadContext): ReadContext {
+  return { ...reader, isFollowed: true };
 }

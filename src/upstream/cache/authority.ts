@@ -59,9 +59,9 @@ export class Authority {
     return this.#acceptedAt >= moment;
   }
 
-  /** Whether a read was accepted lately. */
-  isHeld(): boolean {
-    return !this.#isRefused && this.#clock.monotonic() <= this.until();
+  /** Whether a read was accepted lately, seen from the moment. */
+  isHeld(moment = this.#clock.monotonic()): boolean {
+    return !this.#isRefused && moment <= this.until();
   }
 
   /** Whether a read was lately answered with anything but a refusal. */

@@ -86,5 +86,6 @@ export function joined(pointer: Moments, target: KeptBackfill): Known {
     confirmedAt: Math.min(pointer.confirmedAt, target.confirmedAt),
     freshUntil: Math.min(pointer.freshUntil, target.freshUntil),
     isDoubted: pointer.isDoubted === true || target.isDoubted === true,
+    interest: pointer.interest,
   };
 }

@@ -2,6 +2,7 @@ import type { ResourceId } from '../../ids.ts';
 import type { UpstreamError } from '../errors.ts';
 import type { BackfillRecord } from '../rest/records.ts';
 import { factsOf } from '../rest/statuses.ts';
+import type { Interest } from './interest.ts';
 
 /** A backfill as the REST API gave it, with the team it was read for and the moment at which it was given. */
 export interface BackfillSnapshot {
@@ -30,7 +31,7 @@ export interface Known extends Moments {
   readonly outcome: BackfillSnapshot | UpstreamError;
 }
 
-/** Monotonic milliseconds. */
+/** Moments in monotonic milliseconds. */
 export interface Moments {
   /**
    * When the resource's own endpoint last said so, or the team's list for a backfill in it. The list may confirm a
@@ -43,6 +44,8 @@ export interface Moments {
   readonly freshUntil: number;
   /** Whether a write may have changed it since it was asked for, so that it has to be asked for again. */
   readonly isDoubted?: boolean;
+  /** Who asks for what is fresh until then. */
+  readonly interest: Interest;
 }
 
 /** The time of creation has whole seconds. Of two backfills of one second the one with the greater id is the newer. */

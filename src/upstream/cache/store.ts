@@ -8,6 +8,7 @@ import { createChanges } from './changes.ts';
 import { Authority } from './authority.ts';
 import { joined, TeamEntries } from './entries.ts';
 import type { Freshness, FreshnessOf } from './freshness.ts';
+import { Interest } from './interest.ts';
 import type { Kept, KeptBackfill, KeptLatest } from './kept.ts';
 import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
@@ -20,7 +21,15 @@ import {
   type Resource,
   runsDone,
 } from './snapshots.ts';
-import { confirmation, dueAt, type KnownList, knownList, newestOf, type TeamList } from './team-list.ts';
+import {
+  confirmation,
+  dueAt,
+  type KnownList,
+  knownList,
+  newestOf,
+  renewedUntil,
+  type TeamList,
+} from './team-list.ts';
 
 /**
  * What one credential may see of one team, and when. Two rules hold for everything that is kept:
@@ -45,8 +54,8 @@ export interface TeamStore {
   isAccepted(): boolean;
   /** Whether the REST API has lately answered a read of the team with anything but a refusal. */
   isProven(): boolean;
-  /** Whether a read of the team was accepted lately, so that what is kept may be shown. */
-  hasAuthority(): boolean;
+  /** Whether a read of the team was accepted lately, so that what is kept may be shown at the moment, by default now. */
+  hasAuthority(moment?: number): boolean;
   /**
    * The last known value, where it may stand in for one that cannot be had (stale-if-error, RFC 5861). "No backfill" is
    * never served stale: null has no `isStale` to mark it.
@@ -160,7 +169,7 @@ export function createTeamStore<Team extends object>(
     };
   }
 
-  function keepBackfill(record: BackfillRecord, sentAt: number, lifetimeMs: number): KeptBackfill {
+  function keepBackfill(record: BackfillRecord, sentAt: number, moments: Moments): KeptBackfill {
     const id = record.transfer_backfill_id;
     const kept = entries.backfill(id);
     const given = snapshotOf(record, kept);
@@ -173,7 +182,7 @@ export function createTeamStore<Team extends object>(
     const entry: KeptBackfill = {
       kind: 'backfill',
       outcome: isOvertaken ? before : given,
-      ...momentsFromNow(lifetimeMs),
+      ...moments,
     };
     return keep(entries.backfillKey(id), entry, sentAt, sentAt < at && !isKnownSince);
   }
@@ -221,9 +230,10 @@ export function createTeamStore<Team extends object>(
     return joined(keep(entries.latestKey(transferId), entry, sentAt, askedAt < at && !isKnownSince), target);
   }
 
-  function momentsFromNow(lifetimeMs: number): Moments {
+  function momentsFromNow(lifetimeMs: number, isByList = false): Moments {
     const now = clock.monotonic();
-    return { verifiedAt: now, confirmedAt: now, freshUntil: now + lifetimeMs };
+    const interest = new Interest(now, isByList);
+    return { verifiedAt: now, confirmedAt: now, freshUntil: now + lifetimeMs, interest };
   }
 
   function lifetimes(): Freshness {
@@ -231,7 +241,8 @@ export function createTeamStore<Team extends object>(
   }
 
   /** Points transfers whose latest backfill is known to the newest of their backfills in the list. */
-  function followNewest(rows: ReadonlyMap<ResourceId, KeptBackfill>, sentAt: number, until: number): void {
+  function followNewest(list: TeamList, rows: ReadonlyMap<ResourceId, KeptBackfill>): void {
+    const { sentAt } = list;
     const snapshots = [...rows.values()].flatMap(({ outcome }) => ('record' in outcome ? [outcome] : []));
     for (const [transferId, newest] of newestOf(snapshots)) {
       const resource = { kind: 'latest', teamId, id: transferId } as const;
@@ -245,7 +256,7 @@ export function createTeamStore<Team extends object>(
       if (!isNews && (!isSame || known.verifiedAt > sentAt || isBeforeChange(resource, known, sentAt)))
         continue;
       const { verifiedAt } = known;
-      const moments = { verifiedAt, confirmedAt: clock.monotonic(), freshUntil: Math.min(until, due) };
+      const moments = { verifiedAt, confirmedAt: clock.monotonic(), ...renewedUntil(list, due) };
       keepLatest(transferId, row, Infinity, moments, sentAt);
     }
   }
@@ -260,7 +271,7 @@ export function createTeamStore<Team extends object>(
 
     isProven: () => authority.isProven(),
 
-    hasAuthority: () => authority.isHeld(),
+    hasAuthority: (moment) => authority.isHeld(moment),
 
     staleValue(resource) {
       const kept = staleMs === 0 || authority.isRefused ? undefined : entries.known(resource);
@@ -299,7 +310,7 @@ export function createTeamStore<Team extends object>(
       accept(sentAt);
       const { changingMs, finalMs } = lifetimes();
       const isFinal = factsOf(record.status)?.final ?? false;
-      const entry = keepBackfill(record, sentAt, isFinal ? finalMs : changingMs);
+      const entry = keepBackfill(record, sentAt, momentsFromNow(isFinal ? finalMs : changingMs));
       if (resource.kind === 'backfill') return withAuthority(entry);
       return withAuthority(keepLatest(resource.id, entry, sentAt, momentsFromNow(changingMs)));
     },
@@ -322,12 +333,12 @@ export function createTeamStore<Team extends object>(
     keepList(records, isWhole, sentAt) {
       accept(sentAt);
       const { changingMs } = lifetimes();
-      // Before the moments of its rows, so that these are as recent as the list.
-      const readAt = clock.monotonic();
+      // Those of its rows too, so that these are as recent as the list.
+      const moments = momentsFromNow(changingMs, true);
+      const { verifiedAt: readAt, freshUntil, interest } = moments;
       const rows = new Map(
-        records.map((record) => [record.transfer_backfill_id, keepBackfill(record, sentAt, changingMs)]),
+        records.map((record) => [record.transfer_backfill_id, keepBackfill(record, sentAt, moments)]),
       );
-      const freshUntil = readAt + changingMs;
       const reading = {
         kind: 'list',
         sentAt,
@@ -337,9 +348,10 @@ export function createTeamStore<Team extends object>(
         ids: withWritten(new Set(rows.keys()), sentAt),
         isWhole,
         isDoubted: sentAt < changes.at(entries.listKey),
+        interest,
       } as const;
       if (authority.covers(sentAt)) entries.set(entries.listKey, reading);
-      followNewest(rows, sentAt, freshUntil);
+      followNewest(reading, rows);
       return { list: reading, rows };
     },
 
@@ -367,7 +379,7 @@ export function createTeamStore<Team extends object>(
       const { changingMs, finalMs } = lifetimes();
       const { transfer_backfill_id: id, transfer_id: transferId } = record;
       const isFinal = factsOf(record.status)?.final ?? false;
-      const entry = keepBackfill(record, sentAt, isFinal ? finalMs : changingMs);
+      const entry = keepBackfill(record, sentAt, momentsFromNow(isFinal ? finalMs : changingMs));
       if (write === 'create') {
         keepLatest(transferId, entry, sentAt, momentsFromNow(changingMs));
         changes.note(entries.latestKey(transferId), at);

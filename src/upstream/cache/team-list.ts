@@ -1,6 +1,7 @@
 import type { ResourceId } from '../../ids.ts';
 import { factsOf } from '../rest/statuses.ts';
 import type { Freshness } from './freshness.ts';
+import { Interest } from './interest.ts';
 import { type BackfillSnapshot, isNewer, type Known, type Resource } from './snapshots.ts';
 
 /**
@@ -36,6 +37,8 @@ export interface TeamList {
   readonly isWhole: boolean;
   /** Whether a write may have changed it since it was asked for. */
   readonly isDoubted?: boolean;
+  /** Who asks for it, or for what it has renewed. */
+  readonly interest: Interest;
 }
 
 /** The list as it is shown. */
@@ -57,6 +60,7 @@ export interface KnownList {
   readonly readAt: number;
   readonly freshUntil: number;
   readonly isDoubted: boolean;
+  readonly interest: Interest;
 }
 
 /**
@@ -64,7 +68,7 @@ export interface KnownList {
  * @param outcomeOf what is kept of a backfill now; undefined where it is not kept any more
  */
 export function knownList(
-  { ids, isWhole, fetchedAt, sentAt, readAt, freshUntil, isDoubted = false }: TeamList,
+  { ids, isWhole, fetchedAt, sentAt, readAt, freshUntil, isDoubted = false, interest }: TeamList,
   outcomeOf: (id: ResourceId) => Known['outcome'] | undefined,
 ): KnownList {
   const items: BackfillSnapshot[] = [];
@@ -75,7 +79,7 @@ export function knownList(
     else if (isListed({ outcome }) !== false) items.push(outcome);
   }
   const snapshot = { items, isPartial, fetchedAt, isStale: false };
-  return { snapshot, sentAt, readAt, freshUntil, isDoubted };
+  return { snapshot, sentAt, readAt, freshUntil, isDoubted, interest };
 }
 
 const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;
@@ -100,12 +104,19 @@ export function confirmation(
   known: Known,
   now: number,
   freshness: Freshness,
-): Pick<Known, 'confirmedAt' | 'freshUntil'> | undefined {
+): Pick<Known, 'confirmedAt' | 'freshUntil' | 'interest'> | undefined {
   // The own endpoint was asked after the list was: what the list says may be from before that.
   if (known.verifiedAt > list.sentAt || isDue(resource, known, now, freshness)) return undefined;
   if (!list.isWhole || isListed(known) !== false) return undefined;
-  const freshUntil = Math.min(list.freshUntil, dueAt(resource, known, freshness));
-  return { confirmedAt: list.readAt, freshUntil };
+  return { confirmedAt: list.readAt, ...renewedUntil(list, dueAt(resource, known, freshness)) };
+}
+
+/** How long something is fresh that the list has renewed. Where its own endpoint is due before the list, it does not end with it. */
+export function renewedUntil(
+  { freshUntil, readAt, interest }: Pick<TeamList, 'freshUntil' | 'readAt' | 'interest'>,
+  due: number,
+): Pick<Known, 'freshUntil' | 'interest'> {
+  return due < freshUntil ? { freshUntil: due, interest: new Interest(readAt) } : { freshUntil, interest };
 }
 
 /** Whether a list read now might have an answer, in a row or by absence. */

@@ -46,6 +46,8 @@ export interface Governor extends CallCounter {
   assertAffordable(credentialId: string, priority: Priority): void;
   /** Whether so few calls are left that none is made for something known. */
   isSaving(credentialId: string): boolean;
+  /** Whether the hour's calls suffice without any saving. */
+  hasPlenty(credentialId: string): boolean;
   /** Calls left in the hour, as far as is known here. */
   remaining(credentialId: string): number;
   survey(): QuotaSurvey;
@@ -181,6 +183,8 @@ export function createGovernor(
       const level = levelOf(accountOf(credentialId));
       return level === 'nearly_out' || level === 'out';
     },
+
+    hasPlenty: (credentialId) => levelOf(accountOf(credentialId)) === 'plenty',
 
     remaining: (credentialId) => remainingOf(accountOf(credentialId)),
 

@@ -85,9 +85,11 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
   ): Known | undefined {
     const kept = team.store.known(resource);
     if (kept === undefined || !isFit(kept.outcome)) return undefined;
-    if (!isGoodEnough(kept, context, clock.monotonic())) return undefined;
+    const now = clock.monotonic();
+    if (!isGoodEnough(kept, context, now)) return undefined;
     metrics.recordCacheRead('hit');
     context.cost.countRead(kept.freshUntil, 'cache');
+    team.ahead.asked(context, resource, kept, now);
     return kept;
   }
 

@@ -49,7 +49,10 @@ export function createIncompleteBackfills(deps: IncompleteBackfillsDeps): ReadIn
     }
 
     const known = team.knownList(context);
-    if (known !== undefined) return answer(known, 'cache');
+    if (known !== undefined) {
+      team.ahead.askedForList(context, known, clock.monotonic());
+      return answer(known, 'cache');
+    }
     const hasStale = team.store.staleList() !== undefined;
     const payer: Payer = { context, hasStale, charged: false, wantsList: true };
     const outcome = await read(team, payer).catch((error: unknown) => {

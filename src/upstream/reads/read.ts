@@ -7,18 +7,27 @@ import type { OperationCost } from './operation-cost.ts';
 
 /**
  * Which values will do. `fresh`: any that is fresh. `noCache`: only what the resource's own endpoint says from now on
- * (RFC 9111, `no-cache`). `poll`: what the REST API has said since a moment of the monotonic clock.
+ * (RFC 9111, `no-cache`). `poll`: what the REST API has said since a moment of the monotonic clock. `ahead`: what is still
+ * fresh after a moment.
  */
 export type ReadMode =
   | { readonly kind: 'fresh' }
   | { readonly kind: 'noCache' }
-  | { readonly kind: 'poll'; readonly since: number };
+  | { readonly kind: 'poll'; readonly since: number }
+  | { readonly kind: 'ahead'; readonly until: number };
 
 /** How one operation reads: for whom, which values will do, and at whose expense. */
 export interface ReadContext {
   readonly caller: Caller;
   readonly mode: ReadMode;
   readonly cost: OperationCost;
+  /** Whether a stream goes on to poll what is read, so that nothing else need refresh it. */
+  readonly isFollowed?: true;
+}
+
+/** Whether somebody reads who may ask again. Streams and `no-cache` read anyway, however fresh something is. */
+export function isAsk({ mode, isFollowed }: ReadContext): boolean {
+  return mode.kind === 'fresh' && isFollowed !== true;
 }
 
 /** The context as it is read for a credential that has so few calls left that it reads nothing known again. */
@@ -78,6 +87,11 @@ export function lookUp(
   return { known, hasStale: known !== undefined && store.staleValue(resource) !== undefined };
 }
 
+/** The moment for which a reader wants an answer, in monotonic milliseconds: mostly now. */
+export function momentOf({ mode }: ReadContext, now: number): number {
+  return mode.kind === 'ahead' ? Math.max(now, mode.until) : now;
+}
+
 /** How often, in milliseconds, a resource is read past the cache. A browser with its tools open asks so at each poll. */
 const NO_CACHE_MS = 1_000;
 
@@ -89,6 +103,8 @@ export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): 
       return known.freshUntil >= now;
     case 'poll':
       return known.confirmedAt >= mode.since;
+    case 'ahead':
+      return known.freshUntil > mode.until;
     case 'noCache':
       return now - known.verifiedAt < NO_CACHE_MS;
   }
@@ -106,6 +122,8 @@ export function isListGoodEnough(
       return freshUntil >= now;
     case 'poll':
       return readAt >= mode.since;
+    case 'ahead':
+      return freshUntil > mode.until;
     case 'noCache':
       return now - readAt < NO_CACHE_MS;
   }

@@ -11,12 +11,15 @@ import { createListPlanner } from './list-planner.ts';
 import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
 import { createLoads, type Load } from './loads.ts';
 import { createSlowStart } from './slow-start.ts';
+import { type Ahead, type AheadDeps, createAhead, type TeamReads } from './ahead.ts';
 import {
   isGoodEnough,
   isListGoodEnough,
   lookUp,
+  momentOf,
   nameOf,
   type Payer,
+  pendingRead,
   type PendingRead,
   type ReadContext,
 } from './read.ts';
@@ -30,6 +33,8 @@ import {
  */
 export interface Team {
   readonly store: TeamStore;
+  /** Refreshes what a crowd asks for before its lifetime ends. */
+  readonly ahead: Ahead;
   /** One load at a time for each resource. @param begin begins one, where none is under way */
   share(resource: Resource, begin: () => Promise<Known>): Load<Known>;
   /** Lets nobody join a load of these resources, or of any, that began before now, nor a reading of the list. */
@@ -52,7 +57,7 @@ export interface Team {
 /** @returns the team as the credential of the context sees it */
 export type TeamOf = (context: ReadContext, teamId: ResourceId) => Team;
 
-export interface TeamsDeps extends ListReaderDeps, StoreDeps {
+export interface TeamsDeps extends ListReaderDeps, StoreDeps, AheadDeps {
   readonly partitions: Partitions<Team>;
   readonly endpoint: Endpoint;
   /** `STALE_AFTER_MS`; 0 for never. */
@@ -77,11 +82,12 @@ export function createTeams(deps: TeamsDeps): TeamOf {
   };
 }
 
-type TeamDeps = ListReaderDeps & {
-  readonly endpoint: Endpoint;
-  readonly freshness: FreshnessOf;
-  readonly staleAfterMs: number;
-};
+type TeamDeps = ListReaderDeps &
+  AheadDeps & {
+    readonly endpoint: Endpoint;
+    readonly freshness: FreshnessOf;
+    readonly staleAfterMs: number;
+  };
 
 function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team {
   const { endpoint, clock, timeoutMs, staleAfterMs } = deps;
@@ -117,7 +123,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
 
   function newListMayAnswer({ context, resource, known }: PendingRead): boolean {
     if (context.mode.kind === 'noCache' || usableList(context) !== undefined) return false;
-    return listMayAnswer(resource, known, clock.monotonic(), lifetimes(context));
+    return listMayAnswer(resource, known, momentOf(context, clock.monotonic()), lifetimes(context));
   }
 
   function plan(reads: readonly PendingRead[], isListPaid = list.isUnderWay): ReadonlySet<PendingRead> {
@@ -215,8 +221,24 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   function mustRenew({ context: { mode }, known }: PendingRead): boolean {
     if (known === undefined || known.outcome instanceof UpstreamError || mode.kind === 'noCache')
       return false;
-    return !store.hasAuthority();
+    // Until what is kept ends with the authority, this is held.
+    return !store.hasAuthority(mode.kind === 'ahead' ? mode.until + 1 : undefined);
   }
+
+  function share(resource: Resource, begin: () => Promise<Known>): Load<Known> {
+    return loads.share(nameOf(resource), begin);
+  }
+
+  const reads: TeamReads = {
+    store,
+    readList: (context) =>
+      list.isResting ? undefined : list.read([{ context, hasStale: true, charged: false }]).reading,
+    read(context, resource) {
+      const deadline = clock.monotonic() + timeoutMs;
+      return share(resource, () => load(pendingRead(store, context, resource, deadline))).known;
+    },
+  };
+  const ahead = createAhead(teamId, reads, deps);
 
   return {
     store,
@@ -227,7 +249,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     },
     plan,
     load,
-    share: (resource, begin) => loads.share(nameOf(resource), begin),
+    ahead,
+    share,
     loadList(payer) {
       const { reading, beganAt } = list.read([payer]);
       const begin = (): Promise<KnownList> =>

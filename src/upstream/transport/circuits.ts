@@ -29,8 +29,8 @@ export interface Circuits {
   assertClosed(scope: Scope): void;
   /** Permission for one call; see {@link CircuitBreaker.acquire}. */
   acquire(scope: Scope): CircuitPermit;
-  /** Whether the common circuit is closed. */
-  isClosed(): boolean;
+  /** Whether the common circuit is closed, and that of the scope too where one is given. */
+  isClosed(scope?: Scope): boolean;
 }
 
 export interface CircuitPermit {
@@ -121,7 +121,7 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
   }
 
   return {
-    isClosed: common.isClosed,
+    isClosed: (scope) => common.isClosed() && (scope === undefined || breakerOf(scope)?.isClosed() !== false),
 
     assertClosed(scope) {
       common.assertClosed(scope.credentialId);

@@ -41,6 +41,10 @@ export interface ResilientHttp {
    * `outcomeUnknown` where it may have arrived, else `timeout`, `unavailable` or `overloaded`.
    */
   send(request: WriteRequest): Promise<HttpResponse>;
+  /** Whether a call of this scope would be made at once: the circuits are closed, and slots are free. */
+  isAtEase(scope: Scope): boolean;
+  /** Milliseconds that few answers exceed: those of lists, or all others. */
+  usualMs(isList: boolean): number;
   load(): UpstreamLoad;
 }
 
@@ -85,6 +89,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const { http, timeoutMs, maxConcurrency, clock, counter, onCircuit } = options;
   const { onReachable = () => undefined, random = Math.random } = options;
   const latency = createLatency(timeoutMs * LEAST_UNUSUAL_SHARE, timeoutMs * MOST_UNUSUAL_SHARE);
+  const latencyOf = { list: createLatency(0, timeoutMs), other: createLatency(0, timeoutMs) };
   const silence = createSilence(clock);
   const slots = createSlots({
     slots: maxConcurrency,
@@ -165,7 +170,9 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     return {
       outcome: exchange.response.then(
         (response) => {
-          latency.observe(clock.monotonic() - beganAt);
+          const tookMs = clock.monotonic() - beganAt;
+          latency.observe(tookMs);
+          latencyOf[request.isList ? 'list' : 'other'].observe(tookMs);
           ended(response);
           if (shownBy(response) === 'good') silence.answered();
           return response;
@@ -239,6 +246,10 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       waiting: slots.waiting,
       circuitClosed: circuits.isClosed(),
     }),
+
+    isAtEase: (scope) => slots.hasFree && slots.waiting === 0 && circuits.isClosed(scope),
+
+    usualMs: (isList) => latencyOf[isList ? 'list' : 'other'].usual(),
 
     send,
 

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import type { ResourceId } from '../../../src/ids.ts';
+import { Interest } from '../../../src/upstream/cache/interest.ts';
 import { type Kept, weigh } from '../../../src/upstream/cache/kept.ts';
 import { createPartitions } from '../../../src/upstream/cache/partitions.ts';
 import { readData } from '../../../src/upstream/rest/envelope.ts';
@@ -42,7 +43,11 @@ function entryFor(n: number, report: readonly string[]): Kept {
     progressedAt: n,
     isStale: false,
   };
-  return { kind: 'backfill', outcome, verifiedAt: n + 0.1, confirmedAt: n + 0.2, freshUntil: n + 0.3 };
+  const moments = { verifiedAt: n + 0.1, confirmedAt: n + 0.2, freshUntil: n + 0.3 };
+  const interest = new Interest(n + 0.4);
+  for (const at of [0.5, 0.6]) interest.ask(n + at, 2_000);
+  interest.decidedFor = n + 0.7;
+  return { kind: 'backfill', outcome, ...moments, interest };
 }
 
 describe('the weight of what is kept', () => {

@@ -5,6 +5,7 @@ import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
 import { MAX_FINAL_STRETCH, MAX_STRETCH } from '../../../src/upstream/quota/demand.ts';
 import { createFreshness } from '../../../src/upstream/cache/freshness.ts';
+import { Interest } from '../../../src/upstream/cache/interest.ts';
 import { MinuteCounter } from '../../../src/upstream/quota/minute-counter.ts';
 import { greatestPace, timeUntilRelief } from '../../../src/upstream/quota/pacing.ts';
 import type { Known, Resource } from '../../../src/upstream/cache/snapshots.ts';
@@ -370,7 +371,7 @@ function resource(n: number): Resource {
 
 function verified(at: number): Known {
   const answer = new UpstreamError('notFound', 'none yet');
-  return { outcome: answer, verifiedAt: at, confirmedAt: at, freshUntil: at };
+  return { outcome: answer, verifiedAt: at, confirmedAt: at, freshUntil: at, interest: new Interest(at) };
 }
 
 interface Minute {

@@ -109,7 +109,7 @@ function answer(world: World, path: string): HttpResponse {
   return { status: 404, headers: {}, text: JSON.stringify({ meta: { request_id: 'x' }, error }) };
 }
 
-type Mode = ReadMode['kind'];
+type Mode = Exclude<ReadMode['kind'], 'ahead'>;
 type Step =
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'create'; readonly who: number; readonly transfer: number; readonly life: number }

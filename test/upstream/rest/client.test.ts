@@ -186,6 +186,8 @@ describe('any HTTP response of the upstream', () => {
         http: {
           get: () => Promise.resolve(answer),
           send: () => Promise.resolve(answer),
+          isAtEase: () => true,
+          usualMs: () => 0,
           load: () => ({ running: 0, waiting: 0, circuitClosed: true }),
         },
         upstreamHost: HOST,

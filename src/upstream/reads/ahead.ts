@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import type { ResourceId } from '../../ids.ts';
+import type { Interest } from '../cache/interest.ts';
+import type { Known, Resource } from '../cache/snapshots.ts';
+import type { TeamStore } from '../cache/store.ts';
+import type { KnownList } from '../cache/team-list.ts';
+import type { ResilientHttp } from '../transport/resilience.ts';
+import { OperationCost } from './operation-cost.ts';
+import { isAsk, type ReadContext } from './read.ts';
+import type { RefreshPermits } from './refresh-permits.ts';
+
+/**
+ * Refreshes what a crowd asks for before its lifetime ends, so that nobody waits for it. An ask that meets a fresh value
+ * late in its lifetime begins the refresh, and is itself answered at once. So nothing is refreshed that nobody asks for,
+ * and no timer is needed: in a crowd the next ask is near.
+ *
+ * A refresh makes the next one fall due sooner. Without it, a call follows the answer before it by the lifetime and what
+ * is left to the next ask. It begins after that time divided by {@link CALLS_FOR_EACH} at the earliest. Who polls alone
+ * would pay far more: of a poller of 2 s every second poll is free at a lifetime of 2 s. So he waits.
+ */
+export interface Ahead {
+  /**
+   * Takes note that somebody was answered what is kept of the resource, which is fresh.
+   * @param now monotonic milliseconds
+   */
+  asked(context: ReadContext, resource: Resource, known: Known, now: number): void;
+  /** The same for the list. */
+  askedForList(context: ReadContext, known: KnownList, now: number): void;
+}
+
+export interface AheadDeps {
+  readonly http: Pick<ResilientHttp, 'usualMs'>;
+  readonly permits: RefreshPermits;
+  /** `CACHE_TTL_MS` */
+  readonly ttlMs: number;
+}
+
+/** The team's ways to read. */
+export interface TeamReads {
+  readonly store: Pick<TeamStore, 'list'>;
+  /** Reads the resource, or joins whoever reads it. */
+  read(context: ReadContext, resource: Resource): Promise<unknown>;
+  /** Reads the list, or joins whoever reads it; undefined where it is not to be read for a while. */
+  readList(context: ReadContext): Promise<unknown> | undefined;
+}
+
+/** How many calls may be made, for each that would be made if nothing were refreshed ahead. */
+const CALLS_FOR_EACH = 1.05;
+/** So many asks in `CACHE_TTL_MS`, evenly spread, are a crowd. */
+const CROWD = 40;
+/** An answer takes its time to be read. In milliseconds. */
+const MARGIN_MS = 5;
+
+export function createAhead(
+  teamId: ResourceId,
+  { store, read, readList }: TeamReads,
+  { http, permits, ttlMs }: AheadDeps,
+): Ahead {
+  /** Takes note of an ask. @returns whether a refresh should begin now */
+  function isDue(interest: Interest, calledAt: number, freshUntil: number, now: number): boolean {
+    const gapMs = interest.ask(now, ttlMs);
+    if (now < calledAt + (freshUntil - calledAt + gapMs) / CALLS_FOR_EACH) return false;
+    if (gapMs > ttlMs / CROWD || interest.decidedFor >= freshUntil) return false;
+    // The ask after this one may come too late.
+    return now >= freshUntil - http.usualMs(interest.isByList) - MARGIN_MS - gapMs;
+  }
+
+  /** Where it fails it is not tried again, and the next ask reads as if there had been none. */
+  function refresh(
+    { caller: { credential } }: ReadContext,
+    { interest, freshUntil }: Pick<Known, 'interest' | 'freshUntil'>,
+    begin: (context: ReadContext) => Promise<unknown> | undefined,
+  ): void {
+    interest.decidedFor = freshUntil;
+    const leave = permits.acquire(credential, teamId);
+    if (leave === undefined) return;
+    const reading = begin({
+      caller: { credential, requestId: randomUUID(), traceparent: undefined },
+      // What will be due when the answer comes is due.
+      mode: { kind: 'ahead', until: freshUntil + http.usualMs(interest.isByList) },
+      // No limit, and nobody's expense.
+      cost: new OperationCost(Infinity),
+    });
+    void Promise.resolve(reading).then(leave, leave);
+  }
+
+  return {
+    asked(context, resource, known, now) {
+      if (!isAsk(context)) return;
+      const { interest, verifiedAt, freshUntil } = known;
+      const calledAt = interest.isByList ? interest.since : verifiedAt;
+      if (!isDue(interest, calledAt, freshUntil, now)) return;
+      // What has left the list is not renewed by another.
+      const isByList = interest.isByList && store.list()?.interest === interest;
+      refresh(context, known, isByList ? readList : (ahead) => read(ahead, resource));
+    },
+
+    askedForList(context, known, now) {
+      const { interest, readAt, freshUntil } = known;
+      if (isAsk(context) && isDue(interest, readAt, freshUntil, now)) refresh(context, known, readList);
+    },
+  };
+}
