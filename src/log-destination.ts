@@ -23,13 +23,14 @@ export interface LogDestinationOptions {
   readonly clock?: Clock;
   /** The limit of what waits. */
   readonly maxBytes?: number;
-  /** Begins a batch, in a later turn of the event loop if it is not given. */
+  /** Begins a batch, after some milliseconds if it is not given. */
   readonly soon?: (begin: () => void) => void;
 }
 
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** What one write takes at most, as much as the usual pipe holds. */
 const MAX_BATCH_BYTES = 64 * 1024;
+const BATCH_MS = 5;
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 64;
 const NEWLINE = 0x0a;
@@ -46,9 +47,11 @@ export function createLogDestination({
   write = toFile(1),
   clock = systemClock,
   maxBytes = MAX_WAITING_BYTES,
-  soon = setImmediate,
+  soon = (begin) => setTimeout(begin, BATCH_MS),
 }: LogDestinationOptions = {}): LogDestination {
   const waiting: string[] = [];
+  /** In bytes, of each line that waits. */
+  const sizes: number[] = [];
   let waitingBytes = 0;
   /** Of the batch that is being written. */
   let bytesUnderWay = 0;
@@ -60,9 +63,10 @@ export function createLogDestination({
   let reported = 0;
   const whenFlushed: (() => void)[] = [];
 
-  function enqueue(line: string): void {
+  function enqueue(line: string, size: number): void {
     waiting.push(line);
-    waitingBytes += Buffer.byteLength(line);
+    sizes.push(size);
+    waitingBytes += size;
     writeNext();
   }
 
@@ -73,7 +77,7 @@ export function createLogDestination({
       return;
     }
     busy = true;
-    // The lines of a turn of the event loop are written together: a write takes longer than all else of a line.
+    // The lines of some milliseconds are written together: a write takes longer than all else of a line.
     soon(() => writeRest(nextBatch()));
   }
 
@@ -81,13 +85,13 @@ export function createLogDestination({
   function nextBatch(): Buffer {
     let lines = 0;
     let bytes = 0;
-    for (const line of waiting) {
-      const size = Buffer.byteLength(line);
+    for (const size of sizes) {
       if (lines > 0 && bytes + size > MAX_BATCH_BYTES) break;
       lines++;
       bytes += size;
     }
     waitingBytes -= bytes;
+    sizes.splice(0, lines);
     return Buffer.from((torn ? '\n' : '') + waiting.splice(0, lines).join(''));
   }
 
@@ -125,14 +129,16 @@ export function createLogDestination({
     busy = false;
     if (dropped > reported) {
       reported = dropped;
-      enqueue(lossLine(clock, dropped));
+      const line = lossLine(clock, dropped);
+      enqueue(line, line.length);
     } else writeNext();
   }
 
   return {
     write(line) {
-      if (waitingBytes + bytesUnderWay + Buffer.byteLength(line) > maxBytes) dropped++;
-      else enqueue(line);
+      const size = Buffer.byteLength(line);
+      if (waitingBytes + bytesUnderWay + size > maxBytes) dropped++;
+      else enqueue(line, size);
     },
     flushed() {
       return new Promise((resolve) => {

@@ -4,6 +4,12 @@ import { createLogDestination } from './log-destination.ts';
 import { inSources } from './stacks.ts';
 
 export interface Log extends Logger {
+  /**
+   * Writes a line about one thing that a client did. There is one for each, so none is left out. Its fields are
+   * numbers, texts, booleans or lists of texts: they are not searched for secrets, which takes most of the time of a line.
+   * A field that is undefined is left out.
+   */
+  record(kind: RecordKind, fields: Readonly<Record<string, unknown>>, level?: 'debug' | 'info'): void;
   /** The number of lines dropped since the start: by the destination, or because their kind had too many. */
   linesDropped(): number;
 }
@@ -12,8 +18,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 /** Lines of one kind in one second. */
 const MAX_PER_SECOND = 10;
-/** The kinds that record what clients do, one line for each; the others repeat themselves while something is wrong. */
-const RECORDS: ReadonlySet<string> = new Set(['request', 'subscription ended', 'write']);
+
+export type RecordKind = 'request' | 'subscription ended' | 'write';
 
 /**
  * JSON lines on standard output. Callers log no headers or bodies; the redaction is a second safeguard.
@@ -29,11 +35,10 @@ export function createLog(
   const common: LoggerOptions = {
     level,
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: createTimestamp(),
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: errorInSources },
   };
-  // Records have fixed fields, none of them an object, and looking for secrets takes most of the time of a line.
   const records = pino(common, destination);
   const logger = pino(
     {
@@ -46,15 +51,34 @@ export function createLog(
         logMethod(args, method) {
           const [first, second] = args as readonly unknown[];
           const kind = String(typeof first === 'string' ? first : second);
-          if (RECORDS.has(kind)) method.apply(records, args);
-          else if (admits(kind)) method.apply(this, args);
+          if (admits(kind)) method.apply(this, args);
           else refused++;
         },
       },
     },
     destination,
   );
-  return Object.assign(logger, { linesDropped: () => refused + (destination.dropped ?? 0) });
+  return Object.assign(logger, {
+    record(kind: RecordKind, fields: Readonly<Record<string, unknown>>, at: 'debug' | 'info' = 'info') {
+      records[at](fields, kind);
+    },
+    linesDropped: () => refused + (destination.dropped ?? 0),
+  });
+}
+
+/** The time as pino writes it, in ISO 8601. Lines come by the thousand in a second, which all begin alike. */
+function createTimestamp(): () => string {
+  let second = NaN;
+  let start = '';
+  return () => {
+    const now = Date.now();
+    const milliseconds = now % 1_000;
+    if (now - milliseconds !== second) {
+      second = now - milliseconds;
+      start = `,"time":"${new Date(second).toISOString().slice(0, -4)}`;
+    }
+    return `${start}${String(milliseconds).padStart(3, '0')}Z"`;
+  };
 }
 
 function errorInSources(error: unknown): unknown {

@@ -29,8 +29,8 @@ describe('the log', () => {
   it('takes a line for each request and for each subscription', () => {
     const { log, messages } = setUp();
     for (let n = 0; n < 15; n++) {
-      log.info({}, 'request');
-      log.info({}, 'subscription ended');
+      log.record('request', {});
+      log.record('subscription ended', {});
     }
     expect(messages).toHaveLength(30);
   });

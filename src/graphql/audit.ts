@@ -33,7 +33,7 @@ export interface AuditDeps {
 export function createAudit({ log, nameToken }: AuditDeps): Audit {
   return async ({ credential, requestId }, facts, writing) => {
     const record = (more: Readonly<Record<string, unknown>>): void =>
-      log.info({ requestId, caller: nameToken(credential.token), ...facts, ...more }, 'write');
+      log.record('write', { requestId, caller: nameToken(credential.token), ...facts, ...more });
     try {
       const { snapshot, upstreamRequestId, isShared } = await writing;
       record({

@@ -17,17 +17,33 @@ export function progressOf(record: BackfillRecord): number {
  * @returns RFC 3339 in UTC, never before `now`; null when the backfill is not running, has no pace yet, or would end
  *   after the year 9999
  */
-export function estimateEndTime({ record, progressedAt }: BackfillSnapshot, now: number): string | null {
+export function estimateEndTime(backfill: BackfillSnapshot, now: number): string | null {
+  const { record, progressedAt } = backfill;
   const done = runsDone(record);
   const total = record.transfer_runs_total;
   if (record.status !== 'RUNNING' || record.start_time === null || done === 0 || total === 0) return null;
-  const start = Date.parse(record.start_time);
+  const before = latest.get(backfill);
+  const start = before?.start ?? Date.parse(record.start_time);
   // The REST API's clock may be ahead of ours, and a start in our future gives no pace.
   if (progressedAt <= start) return null;
   const endAtPace = (seenAt: number): number => start + (seenAt - start) * Math.max(1, total / done);
   const steady = endAtPace(progressedAt);
   const end = roundUp(steady < now ? endAtPace(Math.max(now, progressedAt)) : steady, now);
-  return end <= LAST_MOMENT ? formatUtc(end) : null;
+  if (end > LAST_MOMENT) return null;
+  if (before?.end === end) return before.text;
+  const text = formatUtc(end);
+  latest.set(backfill, { start, end, text });
+  return text;
+}
+
+/** The last estimate of each backfill. It is rounded, so that it mostly stays, and reading and writing times takes longest. */
+const latest = new WeakMap<BackfillSnapshot, Estimate>();
+
+interface Estimate {
+  /** Milliseconds since the epoch. */
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
 }
 
 /** RFC 3339 has no later year. */

@@ -102,7 +102,7 @@ export function createFront(deps: FrontDeps, yoga: Answering): Front {
         costQuestion: 'none',
         noCache: readsPastCache(request.headers['cache-control']),
       }),
-      { rows: plan.rows, failedItems: [], isLost: false },
+      { failedItems: [], isLost: false },
     );
     if (estimate.reports.size > 0) {
       const room = { reserve: (size: number) => roomOf(state, unsentAnswers, caller).set(size) };

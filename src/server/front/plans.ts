@@ -11,9 +11,8 @@ import {
 import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { LRUCache } from 'lru-cache';
 import { parseWithinLimits, tokensOf, validateWithinLimits } from '../plugins/operation-limits.ts';
-import type { Row } from './plan-context.ts';
 import { findRepeatedFields } from './repeated-fields.ts';
-import { askForText, withRowFields } from './row-fields.ts';
+import { askForText, rowInfo, withRowFields } from './row-fields.ts';
 import { RowTexts } from './row-texts.ts';
 
 /** A query that is parsed, validated and compiled. */
@@ -23,7 +22,6 @@ export interface Plan {
   /** What a request may name as its operation: where there is one only, that is no more than a remark. */
   readonly names: readonly (string | undefined)[];
   readonly operation: OperationDefinitionNode;
-  readonly rows: readonly Row[];
   readonly run: CompiledQuery['query'];
 }
 
@@ -77,11 +75,14 @@ export function createPlans(schema: GraphQLSchema, maxTextBytes: number, madeAt:
     if (repeated === undefined || (repeated.any && text.includes('@'))) return undefined;
     const { document: changed, rows } = askForText(schema, document, texts, repeated.fields);
     // Errors of fields need no stack: what was thrown has its own.
-    const compiled = compileQuery(extended, changed, operationName, { disablingCapturingStackErrors: true });
+    const compiled = compileQuery(extended, changed, operationName, {
+      disablingCapturingStackErrors: true,
+      resolverInfoEnricher: rowInfo(rows),
+    });
     if (!isCompiledQuery(compiled)) return undefined;
     const isOnly = document.definitions.filter(isOperation).length === 1;
     const names = isOnly ? [undefined, ...(operation.name ? [operation.name.value] : [])] : [operationName];
-    return { document, names, operation, rows, run: compiled.query };
+    return { document, names, operation, run: compiled.query };
   }
 
   function put(text: string, operationName: string | undefined): Plan | undefined {

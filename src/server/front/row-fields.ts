@@ -7,6 +7,7 @@ import {
   getNullableType,
   type GraphQLField,
   type GraphQLObjectType,
+  type GraphQLResolveInfo,
   type GraphQLSchema,
   isListType,
   isNonNullType,
@@ -21,15 +22,17 @@ import {
 } from 'graphql';
 import { FailedField } from '../../graphql/failed-field.ts';
 import type { BackfillParent } from '../../graphql/parents.ts';
-import { NOT_BEGUN, type PlanContext, type Row } from './plan-context.ts';
-import type { RowTexts } from './row-texts.ts';
+import { NOT_BEGUN, type PlanContext } from './plan-context.ts';
+import type { RowSelection, RowTexts } from './row-texts.ts';
 
 const SUFFIX = '__text';
+/** No argument of the schema has two underscores. */
+const ROW_ARGUMENT = 'row__text';
 const ROW_TYPE = 'Backfill';
 
 /**
  * The schema that plans are compiled for, which no client sees. Each field that gives backfills has a second one, which gives
- * them as text: it has the same resolver, and an argument that says which row of the context it is. Items of lists never
+ * them as text: it has the same resolver, and an argument that says which of the document's rows it is. Items of lists never
  * fail, see {@link withoutFailures}.
  */
 export function withRowFields(schema: GraphQLSchema, texts: RowTexts): GraphQLSchema {
@@ -41,7 +44,10 @@ export function withRowFields(schema: GraphQLSchema, texts: RowTexts): GraphQLSc
         .map((field) => ({ type, field })),
     );
   const sdl = rows.map(({ type, field }) => {
-    const args = [...field.args.map(({ name, type: of }) => `${name}: ${String(of)}`), 'row: Int!'];
+    const args = [
+      ...field.args.map(({ name, type: of }) => `${name}: ${String(of)}`),
+      `${ROW_ARGUMENT}: Int!`,
+    ];
     const given = String(field.type).replace(ROW_TYPE, 'BackfillText');
     return `extend type ${type.name} { ${field.name}${SUFFIX}(${args.join(', ')}): ${given} }`;
   });
@@ -93,20 +99,40 @@ function withoutFailures(resolve: Resolver): Resolver {
   };
 }
 
+/** What {@link rowInfo} adds. */
+type RowInfo = Parameters<Resolver>[3] & { readonly selection: RowSelection };
+
 function textResolver({ name, resolve }: GraphQLField<unknown, PlanContext>, texts: RowTexts): Resolver {
-  return (parent, args: { readonly row: number }, context, info) => {
-    const row = context.rows[args.row];
-    if (row === undefined) throw new Error('a row that is none');
+  return (parent, args, context, info) => {
+    const { selection } = info as RowInfo;
     const text = (value: unknown): unknown => {
       if (value === null || value === undefined || value instanceof Error) return value;
       if (value instanceof Promise) return value.then(text);
       if (Array.isArray(value)) return value.map(text);
-      return texts.of(value as BackfillParent, row.selection, context);
+      return texts.of(value as BackfillParent, selection, context);
     };
     if (resolve === undefined) return text((parent as Readonly<Record<string, unknown>>)[name]);
-    // Errors and the limits of an answer go by the client's document.
-    return text(resolve(parent, args, context, { ...info, fieldNodes: [row.field] }));
+    return text(resolve(parent, args, context, info));
   };
+}
+
+/**
+ * Tells the compiler what the `info` of a row's field says beside the usual: what is selected, and the field as it stands in
+ * the client's document, by which errors and the limits of an answer go.
+ */
+export function rowInfo(rows: readonly Row[]): (field: Pick<GraphQLResolveInfo, 'fieldNodes'>) => object {
+  return ({ fieldNodes: [node] }) => {
+    const argument = node?.arguments?.find(({ name }) => name.value === ROW_ARGUMENT);
+    const row = argument?.value.kind === Kind.INT ? rows[Number(argument.value.value)] : undefined;
+    return row === undefined ? {} : { selection: row.selection, fieldNodes: [row.field] };
+  };
+}
+
+/** A place of an operation that gives backfills as text. */
+export interface Row {
+  readonly selection: RowSelection;
+  /** The field as it stands in the document of the client. */
+  readonly field: FieldNode;
 }
 
 /** A document whose rows are text. */
@@ -151,7 +177,7 @@ export function askForText(
 function textField({ selectionSet: _, ...node }: FieldNode, row: number): FieldNode {
   const argument = {
     kind: Kind.ARGUMENT,
-    name: { kind: Kind.NAME, value: 'row' },
+    name: { kind: Kind.NAME, value: ROW_ARGUMENT },
     value: { kind: Kind.INT, value: String(row) },
   } as const;
   return {

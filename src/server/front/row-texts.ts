@@ -22,13 +22,12 @@ export interface RowSelection {
   readonly moving: ReadonlySet<string>;
 }
 
-/** The text of a backfill, in pieces between the values that depend on the time of the answer. */
+/** The text of a backfill, in pieces between the places of the value that depends on the time of the answer. */
 interface Written {
   readonly pieces: readonly string[];
-  /** The keys of these values, in their order. */
-  readonly keys: readonly string[];
-  /** Where nothing depends on time. */
-  readonly whole: JsonText | undefined;
+  /** That value, as it was written last. */
+  value: unknown;
+  whole: JsonText | undefined;
 }
 
 type Moving = GraphQLFieldResolver<BackfillParent, GatewayContext>;
@@ -96,12 +95,14 @@ export class RowTexts {
   of(backfill: BackfillParent, selection: RowSelection, context: GatewayContext): JsonText {
     const texts = this.#byState.get(backfill);
     const written = texts?.get(selection) ?? this.#write(backfill, selection, context, texts);
-    if (written.whole !== undefined) return written.whole;
-    let text = written.pieces[0] ?? '';
-    // Nothing else of a row depends on time.
-    const value = JSON.stringify(this.#moving?.(backfill, {}, context, undefined as never) ?? null);
-    for (let n = 1; n < written.pieces.length; n++) text += value + (written.pieces[n] ?? '');
-    return new JsonText(text);
+    // Nothing else of a row depends on time, and this is rounded, so that it mostly stays as it was.
+    const value: unknown =
+      written.pieces.length === 1 ? undefined : this.#moving?.(backfill, {}, context, undefined as never);
+    if (written.whole === undefined || written.value !== value) {
+      written.value = value;
+      written.whole = new JsonText(written.pieces.join(JSON.stringify(value ?? null)));
+    }
+    return written.whole;
   }
 
   #write(
@@ -112,20 +113,18 @@ export class RowTexts {
   ): Written {
     const data = selection.resolve(backfill, context);
     const pieces: string[] = [];
-    const keys: string[] = [];
     let piece = '{';
     let separator = '';
     for (const key in data) {
       piece += `${separator}"${key}":`;
       separator = ',';
       if (selection.moving.has(key)) {
-        keys.push(key);
         pieces.push(piece);
         piece = '';
       } else piece += JSON.stringify(data[key]);
     }
     pieces.push(`${piece}}`);
-    const written = { pieces, keys, whole: keys.length === 0 ? new JsonText(pieces.join('')) : undefined };
+    const written: Written = { pieces, value: undefined, whole: undefined };
     this.#byState.set(backfill, texts.set(selection, written));
     this.#kept.set(texts, true);
     // It was too large to be kept.
@@ -136,6 +135,10 @@ export class RowTexts {
 
 function sizeOf(texts: Texts): number {
   let size = OVERHEAD;
-  for (const { pieces } of texts.values()) for (const piece of pieces) size += piece.length + 100;
+  for (const { pieces } of texts.values()) {
+    // A single piece is the whole. More are kept beside the whole, whose value is a time.
+    const times = pieces.length > 1 ? 2 : 1;
+    for (const piece of pieces) size += times * (piece.length + 100);
+  }
   return size;
 }

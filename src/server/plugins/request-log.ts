@@ -46,17 +46,14 @@ export function logRequest(
   const { operation, cost } = state;
   // Probes, scrapes and pages would hide the operations.
   const level = operation === undefined && (by.status ?? 0) < 400 ? 'debug' : 'info';
-  log[level](
-    {
-      ...logFields(state, now),
-      ...by,
-      ...(operation === undefined ? {} : { operation: operation.type }),
-      ...(cost === undefined
-        ? {}
-        : { upstreamCalls: cost.calls, cacheHits: cost.cacheHits, staleReads: cost.staleReads }),
-    },
-    'request',
-  );
+  const fields = logFields(state, now);
+  fields['method'] = by.method;
+  fields['status'] = by.status;
+  fields['operation'] = operation?.type;
+  fields['upstreamCalls'] = cost?.calls;
+  fields['cacheHits'] = cost?.cacheHits;
+  fields['staleReads'] = cost?.staleReads;
+  log.record('request', fields, level);
 }
 
 interface OperationArgs {

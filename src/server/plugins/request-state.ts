@@ -106,21 +106,22 @@ export function roomOf(state: RequestState, unsent: Shares, caller: string): Hol
 }
 
 /**
- * The fields that every log line about a request has, as far as they are known.
+ * The fields that every log line about a request has. Those that are not known are undefined, and the log leaves them out.
  * @param now monotonic milliseconds
  */
 export function logFields(
   { requestId, traceparent, tracestate, startedAt, caller, operation, codes }: RequestState,
   now: number,
-): Readonly<Record<string, unknown>> {
+): Record<string, unknown> {
   return {
     requestId,
-    ...(traceparent === undefined ? {} : { traceparent }),
-    ...(tracestate === undefined ? {} : { tracestate }),
-    ...caller,
+    traceparent,
+    tracestate,
+    caller: caller?.caller,
+    teamId: caller?.teamId,
     durationMs: Math.round((now - startedAt) * 10) / 10,
-    ...(operation === undefined ? {} : { operationName: operation.name }),
-    ...(codes.size === 0 ? {} : { codes: [...codes] }),
+    operationName: operation?.name,
+    codes: codes.size === 0 ? undefined : [...codes],
   };
 }
 

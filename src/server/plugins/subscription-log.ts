@@ -18,7 +18,7 @@ export interface SubscriptionLogDeps {
 export function useSubscriptionLog({ clock, log, isEnding }: SubscriptionLogDeps): GatewayPlugin {
   function logEnd(state: RequestState, events: number, by: Reason): void {
     const reason = by === 'left' && isEnding() ? 'shutdown' : by;
-    log.info({ ...logFields(state, clock.monotonic()), events, reason }, 'subscription ended');
+    log.record('subscription ended', { ...logFields(state, clock.monotonic()), events, reason });
   }
 
   return {
