@@ -38,7 +38,7 @@ const OVERLOADED = overloaded();
 
 /**
  * Turns GraphQL requests away with 503 before they cost anything, while their caller has his share under way or the
- * event loop is late. `/health`, `/ready` and `/metrics` are always answered. A stream lasts for hours and does next to nothing, so
+ * event loop is late twice in a row. `/health`, `/ready` and `/metrics` are always answered. A stream lasts for hours and does next to nothing, so
  * a request stops counting when it becomes one; `STREAMS` of backfill-updates.ts bounds streams.
  * @param handle calls `becomesStream` when it answers with a stream
  */
@@ -52,11 +52,16 @@ export function shedLoad(
   ) => void,
   { metrics, underWay, turns, maxLagMs = 1_000 }: LoadSheddingOptions,
 ): LoadShedding {
+  // A process that once stood still, as when its machine was moved, has nothing to shed. One that is overloaded is late
+  // again and again.
   let lagMs = 0;
+  let latest = 0;
   let sampledAt = performance.now();
   const sampling = setInterval(() => {
     const now = performance.now();
-    lagMs = now - sampledAt - SAMPLE_MS;
+    const late = now - sampledAt - SAMPLE_MS;
+    lagMs = Math.min(late, latest);
+    latest = late;
     sampledAt = now;
   }, SAMPLE_MS).unref();
 
