@@ -1,6 +1,3 @@
-// eslint-disable-next-line no-restricted-imports -- it schedules, and touches nothing of the process
-import { nextTick } from 'node:process';
-import DataLoader from 'dataloader';
 import type { ResourceId } from '../ids.ts';
 import type { ReadContext } from '../upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../upstream/cache/snapshots.ts';
@@ -14,7 +11,7 @@ export interface ResourceKey {
 
 /**
  * The operation's memo: an id that aliases, lists or both ends of the graph ask for is read once, and a failed read
- * rejects its own key only. The reads of several operations are batched below, by the DataLoader of a team in
+ * rejects its own key only. The reads of several operations are batched below, by a team in
  * `upstream/reads/teams.ts`.
  */
 export interface Loaders {
@@ -44,59 +41,44 @@ export function createLoaders({ backfills, incompleteBackfills }: Reads, reader:
   };
 }
 
-/** Reads that are begun together. */
+/** Reads that are begun in one turn of the event loop, where there are more than a page's. */
 const PORTION = 25;
 /** A page is begun at once. What an operation reads beyond that is begun a portion a turn, which lets others in between. */
-const PORTIONS_AT_ONCE = 4;
+const AT_ONCE = 100;
 
 function createLoader<Value>(
   atHand: (key: ResourceKey) => Value | undefined,
   read: (key: ResourceKey) => Promise<Value>,
 ): (key: ResourceKey) => Value | Promise<Value> {
-  const given = new Map<string, Value>();
-  let loader: DataLoader<ResourceKey, Value, string> | undefined;
+  const given = new Map<string, Value | Promise<Value>>();
+  let waiting: (() => void)[] = [];
+  let begun = 0;
+
+  function begin(key: ResourceKey): Promise<Value> {
+    if (begun++ < AT_ONCE) return read(key);
+    return new Promise((resolve) => {
+      if (waiting.push(() => resolve(read(key))) === 1) setImmediate(beginPortion);
+    });
+  }
+
+  function beginPortion(): void {
+    const portion = waiting.slice(0, PORTION);
+    waiting = waiting.slice(PORTION);
+    for (const one of portion) one();
+    if (waiting.length > 0) setImmediate(beginPortion);
+  }
 
   return (key) => {
     const name = nameOf(key);
-    const value = given.has(name) ? given.get(name) : atHand(key);
-    if (value === undefined) {
-      loader ??= new DataLoader<ResourceKey, Value, string>(
-        // Passed on one by one: the team's batch puts them together, with those of other operations.
-        (keys) => Promise.all(keys.map((each) => read(each).catch(toError))),
-        { cacheKeyFn: nameOf, maxBatchSize: PORTION, batchScheduleFn: inPortions() },
-      );
-      return loader.load(key);
-    }
-    given.set(name, value);
-    return value;
+    const known = given.get(name);
+    if (known !== undefined) return known;
+    const value = atHand(key);
+    const answer = value === undefined ? begin(key) : value;
+    given.set(name, answer);
+    return answer;
   };
 }
 
 function nameOf({ teamId, id }: ResourceKey): string {
   return `${teamId}/${id}`;
-}
-
-/** Begins the first portions at once, and the others in a turn of the event loop each. */
-function inPortions(): (begin: () => void) => void {
-  const waiting: (() => void)[] = [];
-  let begun = 0;
-
-  function next(): void {
-    do {
-      waiting.shift()?.();
-      begun++;
-    } while (begun < PORTIONS_AT_ONCE && waiting.length > 0);
-    if (waiting.length > 0) setImmediate(next);
-  }
-
-  return (begin) => {
-    waiting.push(begin);
-    // As DataLoader does it: after the promises that are resolved by now, which may ask for more.
-    if (waiting.length === 1) void Promise.resolve().then(() => nextTick(next));
-  };
-}
-
-/** DataLoader rejects one key for an Error among the values, and all keys when the batch itself rejects. */
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error('a read rejected without an error', { cause: reason });
 }

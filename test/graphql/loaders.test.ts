@@ -33,11 +33,11 @@ it('begins the reads of a page at once, and the rest of an operation with thousa
     Promise.resolve(latestBackfill({ teamId: TEAM, id: String(n) as ResourceId })),
   );
   const each: number[] = [];
-  for (let before = 0; begun < all.length; before = begun) {
+  expect(begun).toBe(100);
+  for (let before = begun; begun < all.length; before = begun) {
     await turn();
     each.push(begun - before);
   }
   await Promise.all(all);
-  expect(each[0]).toBe(100);
-  expect(Math.max(...each.slice(1))).toBe(25);
+  expect(Math.max(...each)).toBe(25);
 });

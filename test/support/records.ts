@@ -1,4 +1,5 @@
 import { isResourceId, type ResourceId } from '../../src/ids.ts';
+import { type BackfillRecord, faultsIn, readRecord } from '../../src/upstream/rest/records.ts';
 
 /** A backfill as the REST API sends it. */
 export const RECORD = {
@@ -20,4 +21,11 @@ export const RECORD = {
 export function id(digits: string): ResourceId {
   if (isResourceId(digits)) return digits;
   throw new Error(`${digits} is no id`);
+}
+
+/** What the gateway reads of the REST API's data. */
+export function readOf(data: unknown): BackfillRecord {
+  const record = readRecord(data);
+  if (record === undefined) throw new Error(`not a backfill: ${faultsIn(data)}`);
+  return record;
 }

@@ -44,12 +44,20 @@ export class TeamEntries {
   }
 
   backfill(id: ResourceId): KeptBackfill | undefined {
-    const kept = this.get(this.backfillKey(id));
+    return this.backfillAt(this.backfillKey(id));
+  }
+
+  backfillAt(key: string): KeptBackfill | undefined {
+    const kept = this.get(key);
     return kept?.kind === 'backfill' ? kept : undefined;
   }
 
   latest(transferId: ResourceId): KeptLatest | undefined {
-    const kept = this.get(this.latestKey(transferId));
+    return this.latestAt(this.latestKey(transferId));
+  }
+
+  latestAt(key: string): KeptLatest | undefined {
+    const kept = this.get(key);
     return kept?.kind === 'latest' ? kept : undefined;
   }
 
@@ -71,7 +79,11 @@ export class TeamEntries {
   known({ kind, id }: Pick<Resource, 'kind' | 'id'>): Known | undefined {
     if (kind === 'backfill') return this.backfill(id);
     const pointer = this.latest(id);
-    if (pointer === undefined) return undefined;
+    return pointer && this.followed(pointer);
+  }
+
+  /** What a pointer to a latest backfill leads to. */
+  followed(pointer: KeptLatest): Known | undefined {
     if (pointer.backfill instanceof UpstreamError) return { ...pointer, outcome: pointer.backfill };
     const target = this.backfill(pointer.backfill);
     return target && joined(pointer, target);

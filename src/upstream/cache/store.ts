@@ -171,10 +171,11 @@ export function createTeamStore<Team extends object>(
 
   function keepBackfill(record: BackfillRecord, sentAt: number, moments: Moments): KeptBackfill {
     const id = record.transfer_backfill_id;
-    const kept = entries.backfill(id);
+    const key = entries.backfillKey(id);
+    const kept = entries.backfillAt(key);
     const given = snapshotOf(record, kept);
     const before = kept === undefined || kept.outcome instanceof UpstreamError ? undefined : kept.outcome;
-    const at = changes.at(entries.backfillKey(id));
+    const at = changes.at(key);
     const isKnownSince = before !== undefined && kept !== undefined && kept.verifiedAt >= at;
     if (sentAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
     const isOvertaken =
@@ -184,7 +185,7 @@ export function createTeamStore<Team extends object>(
       outcome: isOvertaken ? before : given,
       ...moments,
     };
-    return keep(entries.backfillKey(id), entry, sentAt, sentAt < at && !isKnownSince);
+    return keep(key, entry, sentAt, sentAt < at && !isKnownSince);
   }
 
   /** Keeps an entry, where that may be. Returns it. */
@@ -212,8 +213,9 @@ export function createTeamStore<Team extends object>(
     moments: Moments,
     askedAt = sentAt,
   ): Known {
-    const pointer = entries.latest(transferId);
-    const kept = entries.known({ kind: 'latest', id: transferId });
+    const key = entries.latestKey(transferId);
+    const pointer = entries.latestAt(key);
+    const kept = pointer && entries.followed(pointer);
     const isOvertaken =
       !authority.isRefused &&
       pointer !== undefined &&
@@ -224,10 +226,10 @@ export function createTeamStore<Team extends object>(
     if (isOvertaken) return kept;
     const backfillId = 'record' in target.outcome ? target.outcome.id : target.outcome;
     const namedAt = clock.monotonic();
-    const at = changes.at(entries.latestKey(transferId));
+    const at = changes.at(key);
     const isKnownSince = pointer !== undefined && kept !== undefined && pointer.verifiedAt >= at;
     const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
-    return joined(keep(entries.latestKey(transferId), entry, sentAt, askedAt < at && !isKnownSince), target);
+    return joined(keep(key, entry, sentAt, askedAt < at && !isKnownSince), target);
   }
 
   function momentsFromNow(lifetimeMs: number, isByList = false): Moments {

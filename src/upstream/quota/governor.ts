@@ -93,11 +93,15 @@ export function createGovernor(
 ): Governor {
   const accounts = new LRUCache<string, Account>({ maxSize: MAX_CREDENTIALS, sizeCalculation: () => 1 });
 
+  /** The one used last, which a read asks for some ten times. It is never the one to be evicted. */
+  let latest: { readonly credentialId: string; readonly account: Account } | undefined;
+
   function accountOf(credentialId: string): Account {
+    if (latest?.credentialId === credentialId) return latest.account;
     const known = accounts.get(credentialId);
-    if (known !== undefined) return known;
-    const account = newAccount(clock.monotonic(), settings);
-    accounts.set(credentialId, account);
+    const account = known ?? newAccount(clock.monotonic(), settings);
+    if (known === undefined) accounts.set(credentialId, account);
+    latest = { credentialId, account };
     return account;
   }
 

@@ -34,12 +34,7 @@ export interface BackfillsDeps {
   readonly timeoutMs: number;
 }
 
-/** A value that was not at hand, and where it came from. */
-interface Loaded {
-  readonly known: Known;
-  readonly from: 'call' | 'cache' | 'stale';
-}
-
+/** Where a value that was not at hand came from, in the words of the metrics. */
 const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
 
 /**
@@ -58,21 +53,15 @@ const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
 export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
   async function read(asked: ReadContext, resource: Resource): Promise<Known['outcome']> {
     const context = sparing(asked, isSaving);
-    const { cost } = context;
     const team = teamOf(context, resource.teamId);
     const kept = hit(team, context, resource);
     if (kept !== undefined) return kept.outcome;
     try {
-      const { known, from } = await load(team, context, resource);
-      metrics.recordCacheRead(RESULTS[from]);
-      cost.countRead(known.freshUntil, from);
-      return known.outcome;
+      return await load(team, context, resource);
     } catch (error) {
       const stale = insteadOf(error, team, resource);
       if (stale === undefined) throw error;
-      metrics.recordCacheRead('stale');
-      cost.countRead(stale.freshUntil, 'stale');
-      return stale.outcome;
+      return counted(context, stale, 'stale');
     }
   }
 
@@ -93,7 +82,8 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     return kept;
   }
 
-  async function load(team: Team, context: ReadContext, resource: Resource): Promise<Loaded> {
+  /** What was not at hand, which is then counted as read. */
+  async function load(team: Team, context: ReadContext, resource: Resource): Promise<Known['outcome']> {
     const startedAt = clock.monotonic();
     let pending: PendingRead | undefined;
     const begin = (): Promise<Known> => {
@@ -106,14 +96,24 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
       : shared.known);
     if (known === 'late') {
       const stale = team.store.staleValue(resource);
-      if (stale !== undefined) return { known: stale, from: 'stale' };
+      if (stale !== undefined) return counted(context, stale, 'stale');
       known = await shared.known;
     }
     // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
     if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {
       known = await team.share(resource, begin).known;
     }
-    return { known, from: pending?.charged === true ? 'call' : 'cache' };
+    return counted(context, known, pending?.charged === true ? 'call' : 'cache');
+  }
+
+  function counted(
+    { cost }: ReadContext,
+    { freshUntil, outcome }: Known,
+    from: keyof typeof RESULTS,
+  ): Known['outcome'] {
+    metrics.recordCacheRead(RESULTS[from]);
+    cost.countRead(freshUntil, from);
+    return outcome;
   }
 
   /** Whether a stale value is answered where the read takes long. Who asks for no cached value, or polls, waits. */

@@ -1,9 +1,9 @@
-import DataLoader from 'dataloader';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
 import type { ListSnapshot } from '../cache/team-list.ts';
 import { type Backfills, fromOutcomes } from './backfills.ts';
+import { createBatch } from './batch.ts';
 import type { ReadIncompleteBackfills } from './incomplete-backfills.ts';
 import { isKnown } from './list-planner.ts';
 import type { OperationCost } from './operation-cost.ts';
@@ -27,10 +27,7 @@ export function createEstimate({ teamOf, clock }: EstimateDeps): {
   /** The teams whose list an operation would read for its own sake. */
   const listed = new WeakMap<OperationCost, Set<Team>>();
   // The reads of one turn of the event loop are counted together, since the real ones would be one batch.
-  const batch = new DataLoader<PendingRead, Known['outcome']>((reads) => Promise.resolve(countCalls(reads)), {
-    cache: false,
-    batchScheduleFn: (dispatch) => setImmediate(dispatch),
-  });
+  const inBatch = createBatch(countCalls);
 
   function countCalls(reads: readonly PendingRead[]): Known['outcome'][] {
     for (const [cost, teams] of byOperationAndTeam(reads, teamOf)) {
@@ -53,7 +50,7 @@ export function createEstimate({ teamOf, clock }: EstimateDeps): {
     const { known } = read;
     const isFresh = known !== undefined && isGoodEnough(known, context, clock.monotonic());
     const answer = isFresh ? known : team.answerFromList(read);
-    if (answer === undefined) return batch.load(read);
+    if (answer === undefined) return inBatch(read);
     context.cost.cacheHits++;
     return Promise.resolve(answer.outcome);
   });

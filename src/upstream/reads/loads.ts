@@ -35,10 +35,7 @@ export function createLoads<Value>(
       let late: Promise<'late'> | undefined;
       let cancel = (): void => undefined;
       const load: Load<Value> = {
-        known: begin().finally(() => {
-          if (underWay.get(name) === load) underWay.delete(name);
-          cancel();
-        }),
+        known: begin(),
         isLate() {
           late ??= new Promise((resolve) => {
             const leftMs = Math.max(0, beganAt + staleAfterMs - clock.monotonic());
@@ -48,6 +45,11 @@ export function createLoads<Value>(
         },
       };
       underWay.set(name, load);
+      const ended = (): void => {
+        if (underWay.get(name) === load) underWay.delete(name);
+        cancel();
+      };
+      load.known.then(ended, ended);
       return load;
     },
     forget(names) {

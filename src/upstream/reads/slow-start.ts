@@ -7,8 +7,8 @@ import type { Clock } from '../../clock.ts';
  * no longer than {@link PATIENCE_MS}, and no longer than until one call has shown that the upstream is in trouble.
  */
 export interface SlowStart {
-  /** Resolves when the call may be made. Whoever asked must report its end. */
-  turn(): Promise<void>;
+  /** Resolves when the call may be made; undefined where that is now. Whoever asked must report its end. */
+  turn(): Promise<void> | undefined;
   /** @param isTrouble whether the call failed by trouble of the upstream, which says nothing of refusals */
   ended(isTrouble: boolean): void;
 }
@@ -24,7 +24,7 @@ export function createSlowStart(isProven: () => boolean, clock: Clock): SlowStar
   return {
     turn() {
       ahead++;
-      if (ahead <= AHEAD || isProven()) return Promise.resolve();
+      if (ahead <= AHEAD || isProven()) return undefined;
       return new Promise((resolve) => {
         const go = (): void => {
           waiting.delete(go);
@@ -37,6 +37,7 @@ export function createSlowStart(isProven: () => boolean, clock: Clock): SlowStar
     },
     ended(isTrouble) {
       ahead--;
+      if (waiting.size === 0) return;
       for (const go of [...waiting].slice(0, isTrouble || isProven() ? waiting.size : 1)) go();
     },
   };

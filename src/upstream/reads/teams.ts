@@ -1,4 +1,3 @@
-import DataLoader from 'dataloader';
 import type { ResourceId } from '../../ids.ts';
 import type { Freshness, FreshnessOf } from '../cache/freshness.ts';
 import type { Partitions } from '../cache/partitions.ts';
@@ -7,6 +6,7 @@ import { createTeamStore, type ListReading, type StoreDeps, type TeamStore } fro
 import { type KnownList, knownList, listMayAnswer, type TeamList } from '../cache/team-list.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
+import { createBatch } from './batch.ts';
 import { createListPlanner } from './list-planner.ts';
 import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
 import { createLoads, type Load } from './loads.ts';
@@ -96,11 +96,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   const slowStart = createSlowStart(store.isProven, clock);
   const loads = createLoads<Known>(clock, staleAfterMs);
   const lists = createLoads<KnownList>(clock, staleAfterMs);
-  /** Each key is a promise of its own, so that one read need not wait for the slowest of its batch. */
-  const batch = new DataLoader<PendingRead, Promise<Known>>((reads) => Promise.resolve(start(reads)), {
-    cache: false,
-    batchScheduleFn: (dispatch) => setImmediate(dispatch),
-  });
+  const inBatch = createBatch(start);
   /** The read that renews the authority to show what is kept. */
   let renewal: Promise<Known> | undefined;
 
@@ -138,7 +134,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   }
 
   async function ask(read: PendingRead): Promise<Known> {
-    await slowStart.turn();
+    const turn = slowStart.turn();
+    if (turn !== undefined) await turn;
     let failure: unknown;
     try {
       return await endpoint.ask(store, read);
@@ -197,7 +194,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   async function renew(read: PendingRead): Promise<Known> {
     if (renewal === undefined) {
       read.hasStale = false;
-      const begun = Promise.resolve(batch.load(read)).finally(() => (renewal = undefined));
+      const begun = inBatch(read).finally(() => (renewal = undefined));
       renewal = begun;
       return begun;
     }
@@ -210,11 +207,11 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     return known !== undefined && isGoodEnough(known, read.context, clock.monotonic()) ? known : load(read);
   }
 
-  async function load(read: PendingRead): Promise<Known> {
+  function load(read: PendingRead): Promise<Known> {
     const known = answerFromList(read);
-    if (known === undefined) return mustRenew(read) ? renew(read) : batch.load(read);
+    if (known === undefined) return mustRenew(read) ? renew(read) : inBatch(read);
     remember([read]);
-    return known;
+    return Promise.resolve(known);
   }
 
   /** A 404 needs no authority but its own. */

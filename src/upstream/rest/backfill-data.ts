@@ -1,8 +1,7 @@
-import type { ZodError } from 'zod';
 import type { ResourceId } from '../../ids.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import { invalidResponse } from './envelope.ts';
-import { type BackfillRecord, backfillRecord } from './records.ts';
+import { type BackfillRecord, faultsIn, readRecord } from './records.ts';
 
 /** The incomplete backfills of a team, newest first. */
 export interface IncompleteBackfills {
@@ -22,14 +21,14 @@ export function readList(
 ): IncompleteBackfills & { readonly faults: string | undefined } {
   const list: unknown = typeof data === 'object' && data !== null && 'items' in data ? data.items : data;
   if (!Array.isArray(list)) throw invalidResponse(response, 'not a list of backfills', secrets);
-  const parsed = list.map((item) => backfillRecord.safeParse(item));
-  const records = parsed.flatMap(({ data: record }) => (record === undefined ? [] : [record]));
-  const failed = parsed.find(({ success }) => !success);
-  return {
-    records,
-    isWhole: list.length < LIST_LIMIT && failed === undefined,
-    faults: failed?.error === undefined ? undefined : faultsOf(failed.error),
-  };
+  const records: BackfillRecord[] = [];
+  let faults: string | undefined;
+  for (const item of list as readonly unknown[]) {
+    const record = readRecord(item);
+    if (record === undefined) faults ??= faultsIn(item);
+    else records.push(record);
+  }
+  return { records, isWhole: list.length < LIST_LIMIT && faults === undefined, faults };
 }
 
 /** @throws {UpstreamError} `invalidResponse` when it is no backfill, or not the one that was asked for */
@@ -40,16 +39,8 @@ export function readBackfill(
   response: HttpResponse,
   secrets: readonly string[],
 ): BackfillRecord {
-  const parsed = backfillRecord.safeParse(data);
-  if (!parsed.success) {
-    throw invalidResponse(response, `not a backfill: ${faultsOf(parsed.error)}`, secrets);
-  }
-  if (parsed.data[key] !== asked) throw invalidResponse(response, `${key} is not the one asked for`, secrets);
-  return parsed.data;
-}
-
-/** Says where the data is wrong and how, never what stood there. */
-function faultsOf({ issues }: ZodError): string {
-  const faults = issues.map(({ path, code }) => `${path.join('.') || 'data'}: ${code}`);
-  return faults.slice(0, 5).join(', ');
+  const record = readRecord(data);
+  if (record === undefined) throw invalidResponse(response, `not a backfill: ${faultsIn(data)}`, secrets);
+  if (record[key] !== asked) throw invalidResponse(response, `${key} is not the one asked for`, secrets);
+  return record;
 }

@@ -135,30 +135,19 @@ export function createBackfillsClient({
     parse: (response: HttpResponse, secrets: readonly string[]) => Value,
     failed: (error: UpstreamError) => UpstreamError = (error) => error,
   ): Promise<Value> {
-    const startedAt = clock.monotonic();
-    let made = 0;
-    const record = (outcome: string): void =>
-      metrics.recordUpstreamCall(operation, outcome, clock.monotonic() - startedAt);
-    const exchanges = {
-      began() {
-        made++;
-        onExchange();
-      },
-      spent: record,
-    };
+    const report = new CallReport(operation, onExchange, clock, metrics);
     try {
-      const response = await call(exchanges);
+      const response = await call(report);
       const secrets = [caller.credential.token, upstreamHost];
-      const parseIt = (): Value => parse(response, secrets);
       const isLarge = response.text.length > LARGE_BODY_CHARACTERS;
-      const value = isLarge ? await largeBodies(parseIt) : parseIt();
-      record('ok');
+      const value = isLarge ? await largeBodies(() => parse(response, secrets)) : parse(response, secrets);
+      report.ended('ok');
       return value;
     } catch (thrown) {
       if (!(thrown instanceof UpstreamError)) throw thrown;
       const error = failed(thrown);
       // What a circuit refused, or got no slot, was no call.
-      if (made > 0) record(error.kind);
+      if (report.hasBegun) report.ended(error.kind);
       if (thrown.kind === 'invalidResponse') reportDrift(operation, caller, thrown.message, thrown.details);
       throw error;
     }
@@ -284,6 +273,42 @@ export function createBackfillsClient({
         (data, ...rest) => readBackfill(data, 'transfer_backfill_id', backfillId, ...rest),
       ),
   };
+}
+
+/** Counts the exchanges of one call, and how long they took. */
+class CallReport implements ExchangeObserver {
+  readonly #operation: UpstreamOperation;
+  readonly #onExchange: () => void;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #metrics: Pick<Metrics, 'recordUpstreamCall'>;
+  readonly #startedAt: number;
+  hasBegun = false;
+
+  constructor(
+    operation: UpstreamOperation,
+    onExchange: () => void,
+    clock: Pick<Clock, 'monotonic'>,
+    metrics: Pick<Metrics, 'recordUpstreamCall'>,
+  ) {
+    this.#operation = operation;
+    this.#onExchange = onExchange;
+    this.#clock = clock;
+    this.#metrics = metrics;
+    this.#startedAt = clock.monotonic();
+  }
+
+  began(): void {
+    this.hasBegun = true;
+    this.#onExchange();
+  }
+
+  spent(kind: Parameters<ExchangeObserver['spent']>[0]): void {
+    this.ended(kind);
+  }
+
+  ended(outcome: string): void {
+    this.#metrics.recordUpstreamCall(this.#operation, outcome, this.#clock.monotonic() - this.#startedAt);
+  }
 }
 
 function headersFor({ credential, requestId, traceparent }: Caller): Record<string, string> {

@@ -35,6 +35,9 @@ const KEPT_FOR_OTHERS_MS = 250;
  */
 export const PROBE_TIMEOUT_MS = 1_000;
 
+/** Of a closed circuit. */
+const UNLIMITED: Permit = { timeoutMs: Infinity, isProbe: false, settle: () => undefined };
+
 type State =
   | { readonly kind: 'closed' }
   | {
@@ -78,7 +81,7 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
     assertClosed,
     acquire(by) {
       assertClosed(by);
-      if (state.kind !== 'open') return { timeoutMs: Infinity, isProbe: false, settle: () => undefined };
+      if (state.kind !== 'open') return UNLIMITED;
       const { failedProbes } = state;
       state = { kind: 'probing', failedProbes };
       return {

@@ -53,6 +53,10 @@ const SEVERAL_CREDENTIALS = 3;
 /** Scopes in trouble at once; the one used least recently is forgotten. */
 const MAX_SCOPES = 10_000;
 
+interface GoodAnswer extends Scope {
+  at: number;
+}
+
 interface Troubled {
   readonly breaker: CircuitBreaker;
   failuresInARow: number;
@@ -62,8 +66,9 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
   const common = createCircuitBreaker(clock);
   // Scopes without a failure have no entry.
   const troubled = new LRUCache<string, Troubled>({ maxSize: MAX_SCOPES, sizeCalculation: () => 1 });
-  /** Moments of the last good answers: of each scope, and of all. */
-  const goodAt = new LRUCache<string, number>({ maxSize: MAX_SCOPES, sizeCalculation: () => 1 });
+  /** Moments of the last good answers: of each scope, of the one that answered last, and of all. */
+  const goodAt = new LRUCache<string, GoodAnswer>({ maxSize: MAX_SCOPES, sizeCalculation: () => 1 });
+  let latestGood: GoodAnswer | undefined;
   let latestGoodAt = -Infinity;
   let failures: { count: number; unconnected: number; readonly by: Set<string> } = none();
 
@@ -93,16 +98,26 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
     onChange(undefined, false);
   }
 
-  function recordOwn(showed: Showed, scope: Scope, beganAt: number): void {
-    const name = nameOf(scope);
-    const known = troubled.get(name);
-    if (showed === 'good') {
-      goodAt.set(name, clock.monotonic());
-      // Calls that began before the circuit opened do not close it.
-      if (known?.breaker.isClosed() === true) troubled.delete(name);
+  /** Mostly one scope has many good answers in a row, and no name is made. */
+  function noteGood({ credentialId, teamId }: Scope, at: number): void {
+    if (latestGood?.credentialId === credentialId && latestGood.teamId === teamId) {
+      latestGood.at = at;
       return;
     }
-    if (showed === 'unknown' || beganAt < (goodAt.get(name) ?? -Infinity)) return;
+    latestGood = { credentialId, teamId, at };
+    goodAt.set(nameOf(latestGood), latestGood);
+  }
+
+  function recordOwn(showed: Showed, scope: Scope, beganAt: number): void {
+    if (showed === 'good') {
+      noteGood(scope, clock.monotonic());
+      // Calls that began before the circuit opened do not close it.
+      if (breakerOf(scope)?.isClosed() === true) troubled.delete(nameOf(scope));
+      return;
+    }
+    const name = nameOf(scope);
+    const known = troubled.get(name);
+    if (showed === 'unknown' || beganAt < (goodAt.get(name)?.at ?? -Infinity)) return;
     const own = known ?? { breaker: createCircuitBreaker(clock), failuresInARow: 0 };
     troubled.set(name, own);
     if (!own.breaker.isClosed()) return;

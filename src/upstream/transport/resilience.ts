@@ -2,16 +2,16 @@ import type { Clock } from '../../clock.ts';
 import { UpstreamError } from '../errors.ts';
 import { PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
 import { type CircuitPermit, type Circuits, createCircuits, type Scope } from './circuits.ts';
+import { ExchangeTry, type ExchangeWatch } from './exchange-try.ts';
 import { type HttpClient, type HttpExchange, type HttpResponse, isNoConnection } from './http.ts';
 import { createLatency } from './latency.ts';
 import { isWorthARetry, kindOf, type Outcome, shownBy } from './outcome.ts';
 import type { UpstreamRequest, WriteRequest } from './request.ts';
 import { createRetryBudget } from './retry-budget.ts';
-import { createAttempt, MOVED } from './second-try.ts';
+import { createAttempt, MOVED, type Try, type TryRunner } from './second-try.ts';
 import { createSendOnce } from './send-once.ts';
 import { createSilence } from './silence.ts';
 import { createSlots, type Slot } from './slots.ts';
-import type { Try } from './tries.ts';
 
 /** Counts every exchange that is really made. */
 export interface CallCounter {
@@ -139,56 +139,38 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     },
   });
 
-  /** @throws {UpstreamError} `unavailable` while a circuit is open */
-  function begin(request: UpstreamRequest, leftMs: number): Try<Outcome> {
-    const permit = circuits.acquire(request);
-    const givenMs = Math.max(1, Math.min(leftMs, permit.timeoutMs));
-    const beganAt = clock.monotonic();
-    const countOne = (): void => {
-      counter.callBegan(request.credentialId);
-      request.exchanges.began();
-    };
-    countOne();
-    const exchange = http.begin(request.path, request.headers, givenMs, {
-      maxBytes: request.maxBytes,
-      partition: request.credentialId,
-      onResend() {
-        counter.callEnded(request.credentialId, undefined);
-        request.exchanges.spent('unavailable');
-        countOne();
-      },
-    });
-    inFlight.set(exchange, request);
-    let isAbandoned = false;
-
-    function ended(result: Outcome | undefined): void {
+  const watch: ExchangeWatch = {
+    begins({ credentialId, exchanges }) {
+      counter.callBegan(credentialId);
+      exchanges.began();
+    },
+    isResent(request) {
+      counter.callEnded(request.credentialId, undefined);
+      request.exchanges.spent('unavailable');
+      watch.begins(request);
+    },
+    ended({ request, permit, givenMs, beganAt, exchange, isAbandoned }, result) {
+      const response = result instanceof UpstreamError ? undefined : result;
       inFlight.delete(exchange);
-      counter.callEnded(request.credentialId, result instanceof UpstreamError ? undefined : result);
+      if (response !== undefined) observeLatency(request, clock.monotonic() - beganAt);
+      counter.callEnded(request.credentialId, response);
       settle(permit, result, givenMs, isAbandoned);
-    }
+      if (response !== undefined && shownBy(response) === 'good') silence.answered();
+    },
+  };
 
-    return {
-      outcome: exchange.response.then(
-        (response) => {
-          const tookMs = clock.monotonic() - beganAt;
-          latency.observe(tookMs);
-          latencyOf[request.isList ? 'list' : 'other'].observe(tookMs);
-          ended(response);
-          if (shownBy(response) === 'good') silence.answered();
-          return response;
-        },
-        (error: unknown) => {
-          const isExpected = error instanceof UpstreamError;
-          ended(isExpected ? error : undefined);
-          if (!isExpected) throw error;
-          return error;
-        },
-      ),
-      abandon() {
-        isAbandoned = true;
-        exchange.abort(new UpstreamError('unavailable', 'given up for another try'));
-      },
-    };
+  /** @throws {UpstreamError} `unavailable` while a circuit is open */
+  function begin(request: UpstreamRequest, leftMs: number, runner: TryRunner): Try {
+    const permit = circuits.acquire(request);
+    const ms = Math.max(1, Math.min(leftMs, permit.timeoutMs));
+    const one = new ExchangeTry(http, watch, request, permit, runner, { ms, from: clock.monotonic() });
+    inFlight.set(one.exchange, request);
+    return one;
+  }
+
+  function observeLatency({ isList }: UpstreamRequest, tookMs: number): void {
+    latency.observe(tookMs);
+    latencyOf[isList ? 'list' : 'other'].observe(tookMs);
   }
 
   function settle(
@@ -225,19 +207,11 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     }
   }
 
-  async function attemptUntil(deadline: number, request: UpstreamRequest, slot: Slot): Promise<HttpResponse> {
-    for (let retried = 0; ; retried++) {
-      const outcome = await attempt(request, deadline, slot);
-      const delayMs = random() * RETRY_DELAY_MS * 2 ** retried;
-      const mayRetry =
-        retried < MAX_RETRIES && isWorthARetry(outcome) && delayMs < deadline - clock.monotonic();
-      if (!mayRetry || !retries.take()) {
-        if (outcome instanceof UpstreamError) throw outcome;
-        return outcome;
-      }
-      request.exchanges.spent(kindOf(outcome));
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-    }
+  /** The milliseconds after which the call is made again; undefined where its outcome stands. */
+  function retryAfter(outcome: Outcome, retried: number, deadline: number): number | undefined {
+    if (retried >= MAX_RETRIES || !isWorthARetry(outcome)) return undefined;
+    const delayMs = random() * RETRY_DELAY_MS * 2 ** retried;
+    return delayMs < deadline - clock.monotonic() && retries.take() ? delayMs : undefined;
   }
 
   return {
@@ -254,17 +228,23 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     send,
 
     async get(request) {
-      const { isList } = request;
+      const { credentialId, isList } = request;
       const givenMs = Math.min(timeoutMs, request.timeoutMs);
       const deadline = clock.monotonic() + givenMs;
       retries.earn();
       circuits.assertClosed(request);
       for (let wasMoved = false; ; wasMoved = true) {
-        const slot = await slotFor(request, deadline, wasMoved);
+        const slot = slots.tryAcquire(credentialId, wasMoved) ?? (await slotFor(request, deadline, wasMoved));
+        const until = isList ? clock.monotonic() + givenMs : deadline;
         try {
-          return await attemptUntil(isList ? clock.monotonic() + givenMs : deadline, request, slot);
-        } catch (error) {
-          if (error !== MOVED) throw error;
+          for (let retried = 0; ; retried++) {
+            const outcome = await attempt(request, until, slot);
+            if (outcome === MOVED) break;
+            const delayMs = retryAfter(outcome, retried, until);
+            if (delayMs === undefined) return answerIn(outcome);
+            request.exchanges.spent(kindOf(outcome));
+            await new Promise((resolve) => setTimeout(resolve, delayMs));
+          }
         } finally {
           slot.release();
         }
@@ -272,12 +252,14 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     },
   };
 
-  function slotFor(request: UpstreamRequest, deadline: number, wasMoved: boolean): Slot | Promise<Slot> {
+  function slotFor(request: UpstreamRequest, deadline: number, wasMoved: boolean): Promise<Slot> {
     const { credentialId, isAccepted, isList } = request;
     const patienceMs = Math.max(1, deadline - clock.monotonic());
-    return (
-      slots.tryAcquire(credentialId, wasMoved) ??
-      slots.acquire({ credentialId, isAccepted, goesFirst: isList, patienceMs, wasMoved })
-    );
+    return slots.acquire({ credentialId, isAccepted, goesFirst: isList, patienceMs, wasMoved });
   }
+}
+
+function answerIn(outcome: Outcome): HttpResponse {
+  if (outcome instanceof UpstreamError) throw outcome;
+  return outcome;
 }

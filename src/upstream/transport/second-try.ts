@@ -4,8 +4,7 @@ import { isGood, kindOf, type Outcome } from './outcome.ts';
 import type { UpstreamRequest } from './request.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Silence } from './silence.ts';
-import type { Slot, Slots } from './slots.ts';
-import { race, type Try } from './tries.ts';
+import type { Slot, Slots, Wanted } from './slots.ts';
 
 /**
  * Makes one try of a request, and another one beside it where it takes unusually long.
@@ -13,6 +12,20 @@ import { race, type Try } from './tries.ts';
  * @returns the outcome that counts; {@link MOVED} where the slot went to others
  */
 export type Attempt = (request: UpstreamRequest, deadline: number, slot: Slot) => Promise<Outcome>;
+
+/** One exchange of a call. */
+export interface Try {
+  /** Gives it up. How it ends does not matter then. */
+  abandon(): void;
+}
+
+/** Whoever makes tries. */
+export interface TryRunner {
+  /** Called once for a try, later than it was begun. */
+  tryEnded(one: Try, outcome: Outcome): void;
+  /** Called in the place of it for an error that is none of the upstream's. */
+  tryBroke(error: unknown): void;
+}
 
 export interface AttemptOptions {
   readonly clock: Clock;
@@ -24,7 +37,8 @@ export interface AttemptOptions {
   readonly unusualMs: () => number;
   /** Whether the circuits let a call through. */
   readonly mayCall: (request: UpstreamRequest) => boolean;
-  readonly begin: (request: UpstreamRequest, leftMs: number) => Try<Outcome>;
+  /** @throws {UpstreamError} where the circuits let no call through */
+  readonly begin: (request: UpstreamRequest, leftMs: number, runner: TryRunner) => Try;
 }
 
 /** The outcome of a call whose slot went to others: it waits for another one. */
@@ -43,9 +57,9 @@ const LOOK_AGAIN_MS = 250;
  * it the tries from before are made again, first and second ones; see {@link Silence}.
  */
 export function createAttempt(options: AttemptOptions): Attempt {
-  const { clock, slots, silence, retries, unusualMs, mayCall, begin } = options;
-  /** Begin second tries, where they may begin by now. */
-  const late = new Set<() => void>();
+  const { clock } = options;
+  /** Those whose second tries may begin by now. */
+  const late = new Set<RunningCall>();
   let looksAgain = false;
 
   /** Looks as long as any call is late. */
@@ -54,62 +68,118 @@ export function createAttempt(options: AttemptOptions): Attempt {
     looksAgain = true;
     clock.after(LOOK_AGAIN_MS, () => {
       looksAgain = false;
-      for (const beginSecond of late) beginSecond();
+      for (const call of late) call.beginSecond();
       if (late.size > 0) lookAgain();
     });
   }
 
-  return (request, deadline, slot) => {
-    const left = (): number => deadline - clock.monotonic();
-    const beganAt = clock.monotonic();
-    let secondSlot: Slot | undefined;
-    let second: { readonly one: Try<Outcome>; readonly beganAt: number } | undefined;
-    let isLate = (): void => undefined;
-    let hasEnded = (): void => undefined;
-
-    function beginSecond(): Try<Outcome> | undefined {
-      isLate();
-      // One that began in a silence, or just before, hangs like the first.
-      if (second !== undefined && !silence.isBefore(second.beganAt)) return undefined;
-      // A circuit may have opened meanwhile. The first try goes on then.
-      if (left() <= 0 || !mayCall(request) || !hasRoom() || !isWorthIt()) return undefined;
-      secondSlot ??= slots.tryAcquire(request.credentialId);
-      if (secondSlot === undefined) return undefined;
-      second?.one.abandon();
-      second = { one: begin(request, left()), beganAt: clock.monotonic() };
-      return second.one;
-    }
-
-    function hasRoom(): boolean {
-      return secondSlot !== undefined || slots.hasFree;
-    }
-
-    function isWorthIt(): boolean {
-      if (!silence.hasAnsweredSince(beganAt)) return silence.mayTry();
-      return silence.isBefore(beganAt) || retries.take();
-    }
-
-    return race(begin(request, left()), {
-      secondAfterMs: unusualMs(),
-      beginSecond,
-      isGood,
-      onSpent: (outcome) => request.exchanges.spent(outcome === undefined ? 'abandoned' : kindOf(outcome)),
-      onBegin(begun) {
-        isLate = () => {
-          late.add(begun.beginSecond);
-          lookAgain();
-        };
-        hasEnded = () => void late.delete(begun.beginSecond);
-        slot.onWanted = (why) => {
-          const gone = new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 });
-          begun.end(why === 'beyondShare' ? MOVED : gone);
-        };
-      },
-      onEnd() {
-        hasEnded();
-        slot.onWanted = undefined;
-        secondSlot?.release();
-      },
-    });
+  const means: Means = {
+    ...options,
+    isLate(call) {
+      late.add(call);
+      lookAgain();
+    },
+    hasEnded: (call) => void late.delete(call),
   };
+  return (request, deadline, slot) => new RunningCall(means, request, deadline, slot).outcome;
+}
+
+interface Means extends AttemptOptions {
+  readonly isLate: (call: RunningCall) => void;
+  readonly hasEnded: (call: RunningCall) => void;
+}
+
+function beginSecondOf(call: RunningCall): void {
+  call.beginSecond();
+}
+
+/**
+ * Races a call's tries. The first good outcome wins, and the other try is abandoned. Where a try ends badly, the other one
+ * may still make up for it.
+ */
+class RunningCall implements TryRunner {
+  readonly outcome: Promise<Outcome>;
+  readonly #means: Means;
+  readonly #request: UpstreamRequest;
+  readonly #deadline: number;
+  readonly #slot: Slot;
+  readonly #beganAt: number;
+  readonly #timer: NodeJS.Timeout;
+  readonly #running: Try[] = [];
+  #resolve: (outcome: Outcome) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  #secondSlot: Slot | undefined;
+  #second: { readonly one: Try; readonly beganAt: number } | undefined;
+
+  /** @throws {UpstreamError} as {@link AttemptOptions.begin} */
+  constructor(means: Means, request: UpstreamRequest, deadline: number, slot: Slot) {
+    this.#means = means;
+    this.#request = request;
+    this.#deadline = deadline;
+    this.#slot = slot;
+    this.#beganAt = means.clock.monotonic();
+    this.#running.push(means.begin(request, deadline - this.#beganAt, this));
+    this.outcome = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#timer = setTimeout(beginSecondOf, means.unusualMs(), this);
+    slot.onWanted = (why) => this.#giveUp(why);
+  }
+
+  /** Begins a second try, where it may begin by now. */
+  beginSecond(): void {
+    const { clock, silence, mayCall, slots, begin } = this.#means;
+    if (this.#running.length === 0) return;
+    this.#means.isLate(this);
+    // One that began in a silence, or just before, hangs like the first.
+    if (this.#second !== undefined && !silence.isBefore(this.#second.beganAt)) return;
+    const now = clock.monotonic();
+    // A circuit may have opened meanwhile. The first try goes on then.
+    if (now >= this.#deadline || !mayCall(this.#request) || !this.#hasRoom() || !this.#isWorthIt()) return;
+    this.#secondSlot ??= slots.tryAcquire(this.#request.credentialId);
+    if (this.#secondSlot === undefined) return;
+    this.#second?.one.abandon();
+    this.#second = { one: begin(this.#request, this.#deadline - now, this), beganAt: now };
+    this.#running.push(this.#second.one);
+  }
+
+  #hasRoom(): boolean {
+    return this.#secondSlot !== undefined || this.#means.slots.hasFree;
+  }
+
+  #isWorthIt(): boolean {
+    const { silence, retries } = this.#means;
+    if (!silence.hasAnsweredSince(this.#beganAt)) return silence.mayTry();
+    return silence.isBefore(this.#beganAt) || retries.take();
+  }
+
+  tryEnded(one: Try, outcome: Outcome): void {
+    const at = this.#running.indexOf(one);
+    if (at < 0) return;
+    this.#running.splice(at, 1);
+    if (!isGood(outcome) && this.#running.length > 0) this.#request.exchanges.spent(kindOf(outcome));
+    else this.#end(outcome);
+  }
+
+  tryBroke(error: unknown): void {
+    this.#reject(error);
+  }
+
+  #giveUp(why: Wanted): void {
+    const gone = new UpstreamError('overloaded', 'others want the slot', { retryAfterSeconds: 1 });
+    this.#end(why === 'beyondShare' ? MOVED : gone);
+  }
+
+  #end(outcome: Outcome): void {
+    clearTimeout(this.#timer);
+    for (const other of this.#running.splice(0)) {
+      other.abandon();
+      this.#request.exchanges.spent('abandoned');
+    }
+    this.#means.hasEnded(this);
+    this.#slot.onWanted = undefined;
+    this.#secondSlot?.release();
+    this.#resolve(outcome);
+  }
 }

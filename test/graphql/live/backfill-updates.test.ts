@@ -8,9 +8,9 @@ import { createShares } from '../../../src/shares.ts';
 import type { Backfills } from '../../../src/upstream/reads/backfills.ts';
 import type { ReadContext } from '../../../src/upstream/reads/read.ts';
 import type { BackfillSnapshot } from '../../../src/upstream/cache/snapshots.ts';
-import { backfillRecord } from '../../../src/upstream/rest/records.ts';
 import { OperationCost } from '../../../src/upstream/reads/operation-cost.ts';
 import { createManualClock } from '../../harness.ts';
+import { readOf } from '../../support/records.ts';
 
 const TEAM = '1' as ResourceId;
 const ID = '12' as ResourceId;
@@ -31,7 +31,7 @@ const snapshot: BackfillSnapshot = {
   fetchedAt: '2026-03-02T10:00:00Z',
   progressedAt: 0,
   isStale: false,
-  record: backfillRecord.parse({
+  record: readOf({
     transfer_backfill_id: 12,
     transfer_id: 5,
     range_start_date: '2026-01-01',

@@ -7,9 +7,8 @@ import { Interest } from '../../../src/upstream/cache/interest.ts';
 import { type Kept, weigh } from '../../../src/upstream/cache/kept.ts';
 import { createPartitions } from '../../../src/upstream/cache/partitions.ts';
 import { readData } from '../../../src/upstream/rest/envelope.ts';
-import { backfillRecord } from '../../../src/upstream/rest/records.ts';
 import { codesOf, createLatch, startStack } from '../../harness.ts';
-import { RECORD } from '../../support/records.ts';
+import { readOf, RECORD } from '../../support/records.ts';
 
 const byId = (id: string): string => `{ backfill(id: "${id}") { id errorReport { error } } }`;
 
@@ -34,7 +33,7 @@ function entryFor(n: number, report: readonly string[]): Kept {
   };
   // A bare number beyond 2^53, as the REST API sends it.
   const text = JSON.stringify({ data: body }).replace(`"${id}"`, id);
-  const record = backfillRecord.parse(readData({ status: 200, headers: {}, text }, [], 0));
+  const record = readOf(readData({ status: 200, headers: {}, text }, [], 0));
   const outcome = {
     teamId: '1' as ResourceId,
     id: record.transfer_backfill_id,

@@ -367,7 +367,7 @@ describe('the team list', () => {
       expect.objectContaining({
         msg: 'upstream response not understood',
         operation: 'listIncompleteBackfills',
-        reason: 'not all are backfills: transfer_runs_total: invalid_type',
+        reason: 'not all are backfills: transfer_runs_total: not an int32 count',
       }),
     );
   });

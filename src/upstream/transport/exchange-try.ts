@@ -1,0 +1,87 @@
+import { UpstreamError } from '../errors.ts';
+import type { CircuitPermit } from './circuits.ts';
+import type { ExchangeOptions, HttpClient, HttpExchange, HttpResponse } from './http.ts';
+import type { Outcome } from './outcome.ts';
+import type { UpstreamRequest } from './request.ts';
+import type { Try, TryRunner } from './second-try.ts';
+
+/** Told of each exchange. */
+export interface ExchangeWatch {
+  /** One is about to begin. */
+  begins(request: UpstreamRequest): void;
+  /** One was lost on a connection that was kept, and the GET is sent once more. */
+  isResent(request: UpstreamRequest): void;
+  /** @param result undefined for an error that is none of the upstream's */
+  ended(one: ExchangeTry, result: Outcome | undefined): void;
+}
+
+/** A try as one exchange. */
+export class ExchangeTry implements Try, ExchangeOptions {
+  readonly request: UpstreamRequest;
+  readonly permit: CircuitPermit;
+  /** How long it may take, in milliseconds. */
+  readonly givenMs: number;
+  /** Monotonic milliseconds. */
+  readonly beganAt: number;
+  readonly exchange: HttpExchange;
+  readonly #watch: ExchangeWatch;
+  readonly #runner: TryRunner;
+  #isAbandoned = false;
+
+  constructor(
+    http: Pick<HttpClient, 'begin'>,
+    watch: ExchangeWatch,
+    request: UpstreamRequest,
+    permit: CircuitPermit,
+    runner: TryRunner,
+    given: { readonly ms: number; readonly from: number },
+  ) {
+    this.request = request;
+    this.permit = permit;
+    this.givenMs = given.ms;
+    this.beganAt = given.from;
+    this.#watch = watch;
+    this.#runner = runner;
+    watch.begins(request);
+    this.exchange = http.begin(request.path, request.headers, given.ms, this);
+    this.exchange.response.then(
+      (response) => this.#settled(response),
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  get maxBytes(): number {
+    return this.request.maxBytes;
+  }
+
+  get partition(): string {
+    return this.request.credentialId;
+  }
+
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
+  }
+
+  onResend(): void {
+    this.#watch.isResent(this.request);
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.exchange.abort(new UpstreamError('unavailable', 'given up for another try'));
+  }
+
+  #settled(outcome: HttpResponse | UpstreamError): void {
+    this.#watch.ended(this, outcome);
+    this.#runner.tryEnded(this, outcome);
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof UpstreamError) {
+      this.#settled(error);
+      return;
+    }
+    this.#watch.ended(this, undefined);
+    this.#runner.tryBroke(error);
+  }
+}
