@@ -48,6 +48,8 @@ export interface GatewayOptions {
 export interface ServerLimits {
   readonly listener?: Partial<ListenerLimits>;
   readonly bodies?: BodyLimits;
+  /** Milliseconds between the comments on a stream. */
+  readonly beatMs?: number;
   /** How much there is of what callers share. */
   readonly totals?: Partial<Record<keyof typeof SHARED, number>>;
 }
@@ -181,7 +183,7 @@ export function createGateway({
       metrics,
       nameCaller,
     },
-    answerBy(server, streams, { clock, log, metrics, nameCaller }),
+    answerBy(server, streams, { clock, log, metrics, nameCaller, beatMs: limits?.beatMs }),
   );
   const turns = createTurns(clock);
   const shedding = shedLoad(front.answer, { metrics, underWay, turns });

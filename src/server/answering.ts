@@ -1,10 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendNodeResponse } from '@whatwg-node/server';
 import { createDepartures } from './departures.ts';
+import { BEAT_MS, sendEvents } from './event-stream.ts';
 import { createFail } from './failures.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { beginState, type ReceivedBody, type RecordingDeps } from './plugins/request-state.ts';
+import {
+  beginState,
+  type ReceivedBody,
+  type RecordingDeps,
+  type ServerContext,
+} from './plugins/request-state.ts';
 
 /**
  * Answers a GraphQL request that was admitted.
@@ -20,6 +26,14 @@ export type Answering = (
   body?: ReceivedBody,
 ) => void;
 
+export interface AnsweringOptions extends RecordingDeps {
+  /** Milliseconds between the comments on a stream. */
+  readonly beatMs?: number | undefined;
+}
+
+/** What a stream needs no more once it has begun. */
+const NOT_KEPT = { request: undefined, params: undefined, events: undefined, body: undefined };
+
 /**
  * Answers requests by yoga. Yoga masks what is thrown inside an operation, but answers anything else that is thrown,
  * as by a plugin, with its stack. Here that becomes a 500 without any of its text.
@@ -27,7 +41,7 @@ export type Answering = (
 export function answerBy(
   server: Pick<GraphqlServer, 'handleNodeRequestAndResponse'>,
   streams: Pick<OpenStreams, 'add'>,
-  { clock, log, metrics, nameCaller }: RecordingDeps,
+  { clock, log, metrics, nameCaller, beatMs = BEAT_MS }: AnsweringOptions,
 ): Answering {
   const departs = createDepartures();
   const fail = createFail({ log, metrics });
@@ -38,46 +52,35 @@ export function answerBy(
     const state = beginState(request.headers, clock.monotonic(), nameCaller);
     // Also where the answer is never sent.
     response.once('close', () => state.room?.release());
-    const made = await server.handleNodeRequestAndResponse(request, response, {
+    const context: ServerContext = {
       state,
       caller,
       becomesStream() {
         becomesStream();
         departs(response);
-        // A query may be answered by events too, and is done after the first.
-        if (state.operation?.type !== 'subscription') return;
+        // A query may be answered by events too, and is done after the first. Who has left will not close any more.
+        if (state.operation?.type !== 'subscription' || response.closed) return;
         // Neither the event `complete` nor the last chunk: clients that see one of these do not come back.
         response.once(
           'close',
           streams.add(() => response.destroy()),
         );
       },
-      whenDrained: (listener) => whenDrained(response, listener),
       ...(body && { body }),
-    });
+    };
+    const made = await server.handleNodeRequestAndResponse(request, response, context);
     if (response.closed) state.room?.release();
-    await sendNodeResponse(made, response, request, true);
+    const { events } = context;
+    if (events === undefined) {
+      await sendNodeResponse(made, response, request, true);
+      return;
+    }
+    // The context lasts as long as the stream, and yoga has put the request and its text into it.
+    Object.assign(context, NOT_KEPT);
+    sendEvents(made, events, response, beatMs).catch((err: unknown) => fail(err, response.req, response));
   }
 
   return (request, response, ...more) => {
     answer(request, response, ...more).catch((err: unknown) => fail(err, request, response));
   };
-}
-
-/** What the network has not taken yet is below Node's own mark by then. */
-function whenDrained(response: ServerResponse, listener: () => void): void {
-  // What has just been made is written in this turn of the event loop.
-  setImmediate(() => {
-    if (response.closed || !response.writableNeedDrain) {
-      listener();
-      return;
-    }
-    const again = (): void => {
-      response.off('drain', again);
-      response.off('close', again);
-      whenDrained(response, listener);
-    };
-    response.on('drain', again);
-    response.on('close', again);
-  });
 }

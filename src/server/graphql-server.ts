@@ -91,7 +91,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useAcceptedTypes(finishResult),
       useResponseHeaders(clock, variesByOrigin),
       useEtag(),
-      useEventStreams(),
+      useEventStreams(unsentAnswers, finishResult),
       useRequestLog({ clock, log, metrics }),
       useJsonRequests(),
       useExactIntegers(),

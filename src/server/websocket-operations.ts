@@ -3,17 +3,17 @@ import {
   type ExecutionArgs,
   type ExecutionResult,
   type FormattedExecutionResult,
-  GraphQLError,
+  type GraphQLError,
   type GraphQLSchema,
   parse,
 } from 'graphql';
 import { type Context, makeServer, type Server } from 'graphql-ws';
 import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
-import { overloaded, withExtensions } from '../graphql/errors.ts';
+import { overloaded } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import { callerOf } from './callers.ts';
-import { type FinishResult, hasErrors } from './plugins/error-results.ts';
+import { type FinishResult, hasErrors, withoutHttpFacts } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { logRequest } from './plugins/request-log.ts';
 import { beginState, type NameCaller } from './plugins/request-state.ts';
@@ -106,7 +106,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
     const result = await ask().catch((error: unknown) => ({ errors: [error as GraphQLError] }));
     const finished = isAsyncIterable(result)
       ? counted(result, extra)
-      : forMessages(finishResult(result, state));
+      : withoutHttpFacts(finishResult(result, state));
     logRequest(log, state, { method: 'WS' }, clock.monotonic());
     const wasRun = state.operation !== undefined;
     if (!isAsyncIterable(finished) && !wasRun && hasErrors(finished)) return finished.errors;
@@ -193,15 +193,4 @@ function counted(
       return this;
     },
   };
-}
-
-/** Removes the HTTP statuses and headers, which a message cannot carry. */
-function forMessages<Result extends ExecutionResult>(result: Result): Result {
-  if (!hasErrors(result)) return result;
-  const errors = result.errors.map((error) => {
-    if (!(error instanceof GraphQLError)) return error;
-    const { http: _http, ...extensions } = error.extensions;
-    return withExtensions(error, extensions);
-  });
-  return { ...result, errors };
 }

@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql';
-import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
-import { answerTooLarge, MAX_ANSWER, noRoomForAnswer, noRoomForEvent } from '../../graphql/answer-budget.ts';
+import { isAsyncIterable } from 'graphql-yoga';
+import { answerTooLarge, MAX_ANSWER, noRoomForAnswer } from '../../graphql/answer-budget.ts';
 import { answerLost } from '../../graphql/errors.ts';
 import type { Shares, ShareSize } from '../../shares.ts';
 import type { FinishResult } from './error-results.ts';
@@ -14,38 +14,15 @@ type Result = ExecutionResult & { readonly stringify?: (result: ExecutionResult)
 
 /**
  * Counts the bytes of each answer from when they are made until they have left, and refuses what there is no room for.
- * An answer that {@link useAnswerLimits} took for smaller than it is ends here. Answers over a WebSocket are counted
- * where they are sent.
+ * An answer that {@link useAnswerLimits} took for smaller than it is ends here. Events are counted where they are sent.
  */
 export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlugin {
-  function write(result: ExecutionResult, state: RequestState): { text: string; bytes: number } {
-    const text = JSON.stringify(result);
-    const bytes = Buffer.byteLength(text);
-    if (bytes <= MAX_ANSWER.bytes) return { text, bytes };
-    const error = state.operation?.type === 'mutation' ? answerLost(answerTooLarge()) : answerTooLarge();
-    return { text: JSON.stringify(finish({ data: null, errors: [error] }, state)), bytes: 0 };
-  }
-
   return {
-    onResultProcess({ result, setResult, serverContext: { state, caller, whenDrained } }) {
-      if (Array.isArray(result)) return;
-      if (isAsyncIterable(result)) {
-        const stringify = (event: ExecutionResult): string => {
-          const { text, bytes } = write(event, state);
-          const giveBack = unsent.take(caller, bytes);
-          if (giveBack === undefined)
-            return JSON.stringify(finish({ data: null, errors: [noRoomForEvent()] }, state));
-          if (whenDrained === undefined) giveBack();
-          else whenDrained(giveBack);
-          return text;
-        };
-        setResult(mapAsyncIterator(result, (event): Result => ({ ...event, stringify })));
-        return;
-      }
+    onResultProcess({ result, setResult, serverContext: { state, caller } }) {
       // The refusal of an answer that found no room finds some.
-      if (state.isRefused === true) return;
+      if (Array.isArray(result) || isAsyncIterable(result) || state.isRefused === true) return;
       const stringify = (answer: ExecutionResult): string => {
-        const { text, bytes } = write(answer, state);
+        const { text, bytes } = textWithin(answer, state, finish);
         if (roomOf(state, unsent, caller).set(bytes)) return text;
         state.isRefused = true;
         // Yoga answers with what is thrown here in the place of the answer, as its status is to be another one.
@@ -54,4 +31,17 @@ export function useAnswerBytes(unsent: Shares, finish: FinishResult): GatewayPlu
       setResult({ ...result, stringify } as Result);
     },
   };
+}
+
+/** An answer or event as JSON, or the refusal of one that is too large, which takes no room. */
+export function textWithin(
+  result: ExecutionResult,
+  state: RequestState,
+  finish: FinishResult,
+): { readonly text: string; readonly bytes: number } {
+  const text = JSON.stringify(result);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_ANSWER.bytes) return { text, bytes };
+  const error = state.operation?.type === 'mutation' ? answerLost(answerTooLarge()) : answerTooLarge();
+  return { text: JSON.stringify(finish({ data: null, errors: [error] }, state)), bytes: 0 };
 }

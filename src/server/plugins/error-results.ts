@@ -1,4 +1,4 @@
-import type { ExecutionResult } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import {
   asError,
@@ -8,6 +8,7 @@ import {
   isOfField,
   limitExceeded,
   sharedCause,
+  withExtensions,
   withFacts,
   writtenOut,
 } from '../../graphql/errors.ts';
@@ -102,4 +103,15 @@ export function hasErrors<Result extends ThrownResult>(
   result: Result,
 ): result is Result & { readonly errors: readonly unknown[] } {
   return result.errors !== undefined && result.errors.length > 0;
+}
+
+/** Removes the HTTP statuses and headers, which neither a message nor an event can carry. */
+export function withoutHttpFacts<Result extends ExecutionResult>(result: Result): Result {
+  if (!hasErrors(result)) return result;
+  const errors = result.errors.map((error) => {
+    if (!(error instanceof GraphQLError)) return error;
+    const { http: _http, ...extensions } = error.extensions;
+    return withExtensions(error, extensions);
+  });
+  return { ...result, errors };
 }

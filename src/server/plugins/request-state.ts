@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { GatewayContext } from '../../graphql/context.ts';
@@ -56,10 +57,17 @@ export interface ServerContext {
   readonly caller: string;
   /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
-  /** Calls back when what has been written lately has left, or the client has; for streams, which go on then. */
-  readonly whenDrained?: (listener: () => void) => void;
+  /** Set where the answer is the stream of a subscription, for whoever sends it. */
+  events?: StreamedEvents;
   /** Only where the request came over HTTP. */
   readonly body?: ReceivedBody;
+}
+
+/** The events of a subscription on their way to a client. */
+export interface StreamedEvents {
+  readonly events: AsyncIterator<ExecutionResult>;
+  /** @returns an event as it leaves, whose bytes are counted until they are given back */
+  textOf(event: ExecutionResult): { readonly text: string; giveBack(): void };
 }
 
 export type GatewayPlugin = Plugin<ServerContext & GatewayContext, ServerContext>;
