@@ -11,8 +11,8 @@ export interface ResourceKey {
 
 /**
  * The operation's memo: an id that aliases, lists or both ends of the graph ask for is read once, and a failed read
- * rejects its own key only. The reads of several operations are batched below, by a team in
- * `upstream/reads/teams.ts`.
+ * rejects its own key only. The reads of several operations are batched below, by the DataLoader of a
+ * team in `upstream/reads/`.
  */
 export interface Loaders {
   /** A value that is at hand comes at once, and no promise with it. */
