@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { codesOf, type Result, type Stack, startStack } from '../../harness.ts';
+import { createCircuits } from '../../../src/upstream/transport/circuits.ts';
+import { codesOf, createManualClock, type Result, type Stack, startStack } from '../../harness.ts';
 
 const FAILING = '13';
 
@@ -57,6 +58,17 @@ describe('the circuit', () => {
     );
     expect(stack.sandbox.calls.count()).toBe(10);
     expect(await readMany(stack, 20, 'both', '1')).toEqual([]);
+  });
+
+  it('of a credential stays closed where its calls that fail began before its last good answer, whoever answered before', () => {
+    const clock = createManualClock();
+    const circuits = createCircuits({ clock, onChange: () => undefined });
+    const scopes = ['a', 'b'].map((credentialId) => ({ credentialId, teamId: '1' }));
+    const early = scopes.flatMap((scope) => Array.from({ length: 10 }, () => circuits.acquire(scope)));
+    clock.advance(1);
+    for (const scope of scopes) circuits.acquire(scope).settle('good');
+    for (const permit of early) permit.settle('trouble');
+    expect(scopes.map((scope) => circuits.isClosed(scope))).toEqual([true, true]);
   });
 
   it('of all opens when several credentials fail in a row, and spares the others their calls', async () => {

@@ -24,6 +24,7 @@ const DELAY_MS = 20;
 function resilientOver(
   attempt: (timeoutMs: number, path: string) => Promise<HttpResponse>,
   limits: { readonly timeoutMs: number; readonly maxConcurrency: number },
+  onAbort: (path: string) => void = () => undefined,
 ): ResilientHttp {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
@@ -32,7 +33,7 @@ function resilientOver(
       begin: (path, _headers, timeoutMs) => ({
         response: attempt(timeoutMs, path),
         shortenDeadline: () => undefined,
-        abort: () => undefined,
+        abort: () => onAbort(path),
       }),
       close: () => Promise.resolve(),
     },
@@ -495,6 +496,20 @@ describe('the bulkhead', () => {
     expect(outcomes.map(([outcome]) => outcome).filter((outcome) => outcome !== 200)).toEqual([]);
     // One call a second was made in vain, and answered at the next.
     expect(Math.max(...outcomes.map(([, ms]) => ms))).toBeLessThan(8_000);
+  });
+
+  it('gives up the try that another one has overtaken', async () => {
+    const abandoned: string[] = [];
+    let begun = 0;
+    const resilient = resilientOver(
+      () => answerAfter(begun++ === 0 ? 900 : 10),
+      { timeoutMs: 1_000, maxConcurrency: 2 },
+      (path) => abandoned.push(path),
+    );
+    const call = ended(resilient.get(REQUEST));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await call).toEqual([200, 510]);
+    expect(abandoned).toEqual([REQUEST.path]);
   });
 
   it('makes a call once more whose second try hangs too, since it began just before the upstream fell silent', async () => {
