@@ -1,11 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startStack, type Stack, TEAM, TOKEN } from '../harness.ts';
+import { createLatch, startStack, type Stack, TEAM, TOKEN } from '../harness.ts';
 
-/** An open stream, and the text of its body as far as it has come. */
-async function follow({ origin }: Stack, id: string) {
-  const leaving = new AbortController();
-  onTestFinished(() => leaving.abort());
-  const response = await fetch(`${origin}/graphql`, {
+function ask({ origin }: Stack, id: string, signal: AbortSignal): Promise<Response> {
+  return fetch(`${origin}/graphql`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${TOKEN}`,
@@ -14,8 +11,15 @@ async function follow({ origin }: Stack, id: string) {
       accept: 'text/event-stream',
     },
     body: JSON.stringify({ query: `subscription { backfillUpdated(id: "${id}") { status } }` }),
-    signal: leaving.signal,
+    signal,
   });
+}
+
+/** An open stream, and the text of its body as far as it has come. */
+async function follow(stack: Stack, id: string) {
+  const leaving = new AbortController();
+  onTestFinished(() => leaving.abort());
+  const response = await ask(stack, id, leaving.signal);
   const body = { text: '', isOver: false, headers: response.headers };
   const read = async (): Promise<void> => {
     const decoder = new TextDecoder();
@@ -58,5 +62,22 @@ describe('a stream of events', () => {
     stack.clock.advance(2_000);
     await expect.poll(() => body.isOver).toBe(true);
     expect(body.text).toMatch(/event: complete\ndata:\n\n$/);
+  });
+
+  it('is not begun for a client who left while the first state was read', async () => {
+    const stack = await startStack({ STALE_AFTER_MS: '0' });
+    const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const { opened, open } = createLatch();
+    stack.sandbox.faults.add({ answer: { kind: 'hold', until: opened } });
+    const leaving = new AbortController();
+    const asking = ask(stack, id, leaving.signal);
+    await expect.poll(() => stack.sandbox.calls.inFlight).toBe(1);
+    leaving.abort();
+    await expect(asking).rejects.toThrow();
+    open();
+    await expect.poll(() => stack.logLines).toContainEqual(expect.objectContaining({ reason: 'left' }));
+    const metrics = await (await fetch(`${stack.origin}/metrics`)).text();
+    expect(metrics).toContain('backfill_gateway_subscriptions_open 0');
+    expect(stack.clock.waiting).toBe(0);
   });
 });
