@@ -82,6 +82,6 @@ export class ExchangeTry implements Try, ExchangeOptions {
       return;
     }
     this.#watch.ended(this, undefined);
-    this.#runner.tryBroke(error);
+    this.#runner.tryBroke(this, error);
   }
 }

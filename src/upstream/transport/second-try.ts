@@ -24,7 +24,7 @@ export interface TryRunner {
   /** Called once for a try, later than it was begun. */
   tryEnded(one: Try, outcome: Outcome): void;
   /** Called in the place of it for an error that is none of the upstream's. */
-  tryBroke(error: unknown): void;
+  tryBroke(one: Try, error: unknown): void;
 }
 
 export interface AttemptOptions {
@@ -162,7 +162,11 @@ class RunningCall implements TryRunner {
     else this.#end(outcome);
   }
 
-  tryBroke(error: unknown): void {
+  tryBroke(one: Try, error: unknown): void {
+    const at = this.#running.indexOf(one);
+    if (at < 0) return;
+    this.#running.splice(at, 1);
+    this.#leave();
     this.#reject(error);
   }
 
@@ -172,6 +176,12 @@ class RunningCall implements TryRunner {
   }
 
   #end(outcome: Outcome): void {
+    this.#leave();
+    this.#resolve(outcome);
+  }
+
+  /** Leaves nothing of the call behind, whatever its end. */
+  #leave(): void {
     clearTimeout(this.#timer);
     for (const other of this.#running.splice(0)) {
       other.abandon();
@@ -180,6 +190,5 @@ class RunningCall implements TryRunner {
     this.#means.hasEnded(this);
     this.#slot.onWanted = undefined;
     this.#secondSlot?.release();
-    this.#resolve(outcome);
   }
 }

@@ -498,6 +498,16 @@ describe('the bulkhead', () => {
     expect(Math.max(...outcomes.map(([, ms]) => ms))).toBeLessThan(8_000);
   });
 
+  it('leaves nothing behind of a call that fails by a bug', async () => {
+    const resilient = resilientOver(() => Promise.reject(new Error('a bug')), {
+      timeoutMs: 1_000,
+      maxConcurrency: 4,
+    });
+    await expect(resilient.get(REQUEST)).rejects.toThrow('a bug');
+    expect(vi.getTimerCount()).toBe(0);
+    expect(resilient.load()).toMatchObject({ running: 0, waiting: 0 });
+  });
+
   it('gives up the try that another one has overtaken', async () => {
     const abandoned: string[] = [];
     let begun = 0;
