@@ -39,23 +39,24 @@ describe.skipIf(skipsWithoutPrometheus)(
       ends.push(...gateways.map((gateway) => () => gateway.stop()));
       prometheus = await startPrometheus(scrapingConfig(gateways.map(({ port }) => `127.0.0.1:${port}`)));
       ends.push(() => prometheus.stop());
-      await scraped();
+      await scraped(1);
       await Promise.all(gateways.map(traffic.ordinary));
-      await scraped();
+      await scraped(1);
       traffic.addFaults();
       await Promise.all(gateways.map(traffic.troubled));
-      await scraped();
+      // The rules are evaluated between scrapes.
+      await scraped(2);
     }, 60_000);
 
     afterAll(async () => {
       for (const end of ends.toReversed()) await end();
     });
 
-    /** Waits until each gateway was scraped twice more, and the rules have seen it. */
-    async function scraped(): Promise<void> {
+    /** Waits until each gateway was scraped so many times more. */
+    async function scraped(times: number): Promise<void> {
       const scrapes = async (): Promise<number> =>
         (await prometheus.query(`min(count_over_time(up{job="${JOB}"}[5m]))`))[0]?.value ?? 0;
-      const enough = (await scrapes()) + 2;
+      const enough = (await scrapes()) + times;
       await vi.waitFor(async () => expect(await scrapes()).toBeGreaterThanOrEqual(enough), {
         timeout: 15_000,
       });

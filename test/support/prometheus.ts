@@ -74,7 +74,7 @@ export async function startPrometheus(config: unknown): Promise<Prometheus> {
       `--config.file=${file}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=${new URL(origin).host}`,
-      '--log.level=warn',
+      '--log.level=error',
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
