@@ -4,6 +4,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createAudit } from './graphql/audit.ts';
 import { createContextFactory } from './graphql/context.ts';
+import { ERROR_CODES } from './graphql/error-codes.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
@@ -93,7 +94,7 @@ export function createGateway({
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   assertDocumentsFit(config, schema);
-  const metrics = createMetrics(clock);
+  const metrics = createMetrics(clock, Object.keys(ERROR_CODES));
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
