@@ -8,6 +8,7 @@ import { ERROR_CODES } from './graphql/error-codes.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
+import type { Limit } from './metric-labels.ts';
 import { createMetrics } from './metrics.ts';
 import { createShares, type Shares, type ShareSize } from './shares.ts';
 import { defaultsFor, type GraphiqlDefaults } from './server/graphiql.ts';
@@ -64,6 +65,15 @@ const SHARED = {
   unsentAnswers: UNSENT_ANSWERS,
 } satisfies Readonly<Record<string, ShareSize>>;
 
+/** The same in the words of the metrics. */
+const LIMIT_OF = {
+  underWay: 'requests',
+  bodies: 'bodies',
+  streams: 'streams',
+  sockets: 'sockets',
+  unsentAnswers: 'answers',
+} satisfies Record<keyof typeof SHARED, Limit>;
+
 export interface Gateway extends Required<Handlers> {
   /** Answers at `METRICS_PORT`, where that is set. */
   readonly handleScrape: RequestListener;
@@ -117,6 +127,7 @@ export function createGateway({
     createShares(
       { ...SHARED[what], total: limits?.totals?.[what] ?? SHARED[what].total },
       upstream.isAccepted,
+      (scope) => metrics.recordRefusal(LIMIT_OF[what], scope),
     );
   const openStreams = sharesOf('streams');
   const underWay = sharesOf('underWay');
@@ -198,6 +209,7 @@ export function createGateway({
       turns,
       clock,
       log,
+      metrics,
       nameCaller,
     }),
     unsentAnswers,

@@ -114,6 +114,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
       metrics.recordCircuit(isClosed ? 'closed' : 'open');
       reportCircuit(log, scope, isClosed, cause);
     },
+    onRefused: (scope) => metrics.recordRefusal('upstream_slots', scope),
     onReachable(isReachable, cause) {
       if (isReachable) log.warn('upstream reachable again');
       else log.warn(whyOf(cause), 'upstream unreachable');
