@@ -139,11 +139,6 @@ export function createGateway({
     staleMs: config.CACHE_STALE_MS,
     onStale: (isStale) => log.warn(isStale ? 'streams told stale' : 'streams told fresh again'),
   });
-  metrics.gauge(
-    'subscriptions_open',
-    'Streams of subscriptions in progress, over SSE and WebSocket.',
-    () => openStreams.held,
-  );
   metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
   const unsentAnswers = sharesOf('unsentAnswers');

@@ -100,7 +100,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       try {
         await turns.wait(caller);
         return (
-          (await server.getResultForParams({ params, request }, { state, caller })) ??
+          (await server.getResultForParams({ params, request }, { state, caller, transport: 'websocket' })) ??
           {}
         );
       } finally {

@@ -131,7 +131,7 @@ async function withMetricsPort(env: Readonly<Record<string, string>> = {}): Prom
 describe('METRICS_PORT', () => {
   it('has the metrics and nothing else, and the main port has them no more', async () => {
     const { origin, metricsOrigin } = await withMetricsPort();
-    expect(await textAt(metricsOrigin)).toContain('backfill_gateway_subscriptions_open 0');
+    expect(await textAt(metricsOrigin)).toContain('backfill_gateway_subscriptions_open{transport="sse"} 0');
     expect((await fetch(`${metricsOrigin}/metrics`, { method: 'HEAD' })).status).toBe(200);
     expect((await fetch(`${origin}/metrics`)).status).toBe(404);
     expect((await fetch(`${origin}/health`)).status).toBe(200);
@@ -188,7 +188,7 @@ describe('METRICS_PORT', () => {
     await once(busy, 'data');
     const stopped = gateway.stop();
     await expect.poll(() => fetch(`${origin}/health`).catch(String)).toContain('fetch failed');
-    expect(await textAt(metricsOrigin)).toContain('backfill_gateway_subscriptions_open 0');
+    expect(await textAt(metricsOrigin)).toContain('backfill_gateway_subscriptions_open{transport="sse"} 0');
     busy.destroy();
     await stopped;
     await expect(fetch(`${metricsOrigin}/metrics`)).rejects.toThrow('fetch failed');
