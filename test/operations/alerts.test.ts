@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { ALERTS, README, ROOM, RULES, setUp } from '../support/operations-files.ts';
-import { promtool, skipsWithoutPrometheus } from '../support/prometheus.ts';
+import { promtool, skipsWithoutPromtool } from '../support/promtool.ts';
 
-describe.skipIf(skipsWithoutPrometheus)('the rules, in the eyes of promtool', () => {
+describe.skipIf(skipsWithoutPromtool)('the rules, in the eyes of promtool', () => {
   it('are well formed', async () => {
     expect(await promtool('check', 'rules', `${ROOM}alerts.yml`)).toContain(`${RULES.length} rules found`);
   });

@@ -4,16 +4,19 @@ import { parse } from 'yaml';
 import { loadConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { type RunningGateway, startGateway } from '../../src/running-gateway.ts';
-import { QUERIES, ROOM, RULES, setUp } from '../support/operations-files.ts';
+import { labelsIn, QUERIES, ROOM, RULES, setUp } from '../support/operations-files.ts';
 import {
   type Labels,
   type Prometheus,
+  type Sample,
   skipsWithoutPrometheus,
   startPrometheus,
 } from '../support/prometheus.ts';
 import { startTraffic } from './traffic.ts';
 
 const JOB = 'backfill-gateway';
+/** Scrapes and evaluations come each second, and a busy machine takes its time. */
+const PATIENT = { timeout: 10_000, interval: 200 };
 
 /** The expression, whose comparisons tell 0 or 1 of each series instead of leaving out those that do not hold. */
 function withoutFilters(expr: string): string {
@@ -44,7 +47,6 @@ describe.skipIf(skipsWithoutPrometheus)(
       await scraped(1);
       traffic.addFaults();
       await Promise.all(gateways.map(traffic.troubled));
-      // The rules are evaluated between scrapes.
       await scraped(2);
     }, 60_000);
 
@@ -62,26 +64,30 @@ describe.skipIf(skipsWithoutPrometheus)(
       });
     }
 
-    it('gets a series for every query of the dashboard', async () => {
-      const empty = await Promise.all(
-        QUERIES.map(async ({ of, expr }) => {
+    it('gets a series for every query of the dashboard, with the labels that its text wants', async () => {
+      const empty = async (): Promise<readonly string[]> => {
+        const found = QUERIES.map(async ({ of, expr, text }) => {
           const samples = await prometheus.query(withoutFilters(asGrafana(expr)));
-          return samples.some(({ value }) => Number.isFinite(value)) ? [] : [`${of}: ${expr}`];
-        }),
-      );
-      expect(empty.flat()).toEqual([]);
+          const isShown = samples.some(({ value }) => Number.isFinite(value)) && haveLabels(samples, text);
+          return isShown ? [] : [`${of}: ${expr}`];
+        });
+        return (await Promise.all(found)).flat();
+      };
+      await expect.poll(empty, PATIENT).toEqual([]);
     });
 
-    it('gets a series for every rule, and finds no fault with any', async () => {
+    it('gets a series for every rule, with the labels that its summary wants, and finds no fault with any', async () => {
       const rules = await prometheus.rules();
       expect(rules.map(({ name }) => name)).toEqual(
         RULES.map((rule) => ('alert' in rule ? rule.alert : rule.record)),
       );
       expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
       const empty = await Promise.all(
-        RULES.map(async ({ expr }) =>
-          (await prometheus.query(withoutFilters(expr))).length > 0 ? [] : [expr],
-        ),
+        RULES.map(async (rule) => {
+          const samples = await prometheus.query(withoutFilters(rule.expr));
+          const text = 'alert' in rule ? (rule.annotations['summary'] ?? '') : '';
+          return samples.length > 0 && haveLabels(samples, text) ? [] : [rule.expr];
+        }),
       );
       expect(empty.flat()).toEqual([]);
     });
@@ -97,15 +103,20 @@ describe.skipIf(skipsWithoutPrometheus)(
     });
 
     it('alerts on the faults, or will if they last', async () => {
-      const active = (await prometheus.rules()).filter(({ state = 'inactive' }) => state !== 'inactive');
-      expect(active.map(({ name }) => name)).toEqual(
-        expect.arrayContaining([
-          'BackfillGatewayUpstreamFails',
-          'BackfillGatewayCircuitOpen',
-          'BackfillGatewayStaleServed',
-          'BackfillGatewaySharesRefused',
-        ]),
-      );
+      const active = async (): Promise<readonly string[]> =>
+        (await prometheus.rules())
+          .filter(({ state = 'inactive' }) => state !== 'inactive')
+          .map(({ name }) => name);
+      await expect
+        .poll(active, PATIENT)
+        .toEqual(
+          expect.arrayContaining([
+            'BackfillGatewayUpstreamFails',
+            'BackfillGatewayCircuitOpen',
+            'BackfillGatewayStaleServed',
+            'BackfillGatewaySharesRefused',
+          ]),
+        );
     });
 
     it('knows every series that the tests of the alerts are made of', async () => {
@@ -116,6 +127,10 @@ describe.skipIf(skipsWithoutPrometheus)(
     });
   },
 );
+
+function haveLabels(samples: readonly Sample[], text: string): boolean {
+  return samples.every(({ labels }) => labelsIn(text).every((label) => label in labels));
+}
 
 function start(url: string): Promise<RunningGateway> {
   return startGateway({

@@ -32,6 +32,7 @@ export interface Target {
   readonly refId: string;
   readonly datasource: unknown;
   readonly expr: string;
+  readonly legendFormat: string;
 }
 
 export interface Panel {
@@ -49,7 +50,13 @@ export interface Dashboard {
   readonly id: null;
   readonly uid: string;
   readonly panels: readonly Panel[];
-  readonly annotations: { readonly list: readonly { readonly datasource: unknown; readonly expr: string }[] };
+  readonly annotations: {
+    readonly list: readonly {
+      readonly datasource: unknown;
+      readonly expr: string;
+      readonly titleFormat: string;
+    }[];
+  };
   readonly templating: {
     readonly list: readonly {
       readonly name: string;
@@ -64,13 +71,26 @@ export const DASHBOARD = JSON.parse(readFileSync(`${ROOM}dashboard.json`, 'utf8'
 /** Panels that show something; the others are headings. */
 export const PANELS = DASHBOARD.panels.filter(({ type }) => type !== 'row');
 
-/** Every query of a panel or an annotation, with the variables that Grafana would fill in. */
-export const QUERIES = [
+/** A query of the dashboard. */
+export interface Query {
+  readonly of: string;
+  readonly expr: string;
+  /** The text of each series, with its labels in double braces. */
+  readonly text: string;
+}
+
+/** Those of the panels and of the annotations, with the variables that Grafana would fill in. */
+export const QUERIES: readonly Query[] = [
   ...PANELS.flatMap(({ title, targets = [] }) =>
-    targets.map(({ refId, expr }) => ({ of: `${title} ${refId}`, expr })),
+    targets.map(({ refId, expr, legendFormat }) => ({ of: `${title} ${refId}`, expr, text: legendFormat })),
   ),
-  ...DASHBOARD.annotations.list.map(({ expr }) => ({ of: 'starts', expr })),
+  ...DASHBOARD.annotations.list.map(({ expr, titleFormat }) => ({ of: 'starts', expr, text: titleFormat })),
 ];
+
+/** The labels that a text of Grafana or of an alert wants. */
+export function labelsIn(text: string): readonly string[] {
+  return [...text.matchAll(/\{\{ ?(?:\$labels\.)?([a-z]\w*) ?\}\}/g)].map(([, label = '']) => label);
+}
 
 /** The names of our metrics and of the process' in an expression, without what Prometheus adds to a histogram's. */
 export function metricsIn(expression: string): readonly string[] {

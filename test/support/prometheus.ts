@@ -1,34 +1,17 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { vi } from 'vitest';
 import { freePort } from './built-gateway.ts';
 
-const PROMETHEUS = process.env['PROMETHEUS_PATH'] ?? '/usr/bin/prometheus';
-const PROMTOOL = process.env['PROMTOOL_PATH'] ?? '/usr/bin/promtool';
-const MISSING = `there is no Prometheus at ${PROMETHEUS} with ${PROMTOOL}; install Debian's package, or name them in PROMETHEUS_PATH and PROMTOOL_PATH`;
+const PATH = process.env['PROMETHEUS_PATH'] ?? '/usr/bin/prometheus';
+const MISSING = `there is no Prometheus at ${PATH}; install Debian's package prometheus, or name one in PROMETHEUS_PATH`;
 
-const isThere = existsSync(PROMETHEUS) && existsSync(PROMTOOL);
 /** On a developer's machine a missing Prometheus skips what needs one; in CI it fails, or nobody would ever know. */
-export const skipsWithoutPrometheus = !isThere && !process.env['CI'];
+export const skipsWithoutPrometheus = !existsSync(PATH) && !process.env['CI'];
 if (skipsWithoutPrometheus) console.warn(`Tests with Prometheus are skipped: ${MISSING}`);
-
-/** Rejects with what promtool says where it is not content. */
-export async function promtool(...args: readonly string[]): Promise<string> {
-  if (!isThere) throw new Error(MISSING);
-  const { stdout } = await promisify(execFile)(PROMTOOL, args).catch((error: unknown) => {
-    throw new Error(`promtool ${args.join(' ')}: ${said(error)}`);
-  });
-  return stdout;
-}
-
-function said(error: unknown): string {
-  const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string };
-  return stdout + stderr || String(error);
-}
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -62,14 +45,14 @@ export interface Rule {
  * @param config as in `prometheus.yml`
  */
 export async function startPrometheus(config: unknown): Promise<Prometheus> {
-  if (!isThere) throw new Error(MISSING);
+  if (!existsSync(PATH)) throw new Error(MISSING);
   const folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
   const file = join(folder, 'prometheus.yml');
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(config));
   const origin = `http://127.0.0.1:${await freePort()}`;
   const child = spawn(
-    PROMETHEUS,
+    PATH,
     [
       `--config.file=${file}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
