@@ -94,6 +94,7 @@ export default tseslint.config(
       'src/clock.ts',
       'src/command-line.ts',
       'src/config.ts',
+      'src/crowd.ts',
       'src/ids.ts',
       'src/log.ts',
       'src/log-destination.ts',

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { Crowd } from '../crowd.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
 import { cutOffStalledAnswers } from './stalled-answers.ts';
@@ -69,9 +70,10 @@ export async function listen(
   host: string,
   given: Partial<ListenerLimits> = {},
 ): Promise<Listener> {
-  const silent = new Set<Duplex>();
-  const upgraded = new Set<Duplex>();
-  const unanswered = new Set<ServerResponse>();
+  const sockets = new Crowd<Socket>();
+  /** The sockets on which a request has come. */
+  const spoken = new WeakSet<Duplex>();
+  const unanswered = new Crowd<ServerResponse>();
   let draining = false;
   let idleMayStay = true;
   let closesIdle: NodeJS.Immediate | undefined;
@@ -83,10 +85,10 @@ export async function listen(
     handle(request, response);
   });
   function begin(request: IncomingMessage, response: ServerResponse): void {
-    silent.delete(request.socket);
-    unanswered.add(response);
+    spoken.add(request.socket);
+    const place = unanswered.join(response);
     response.once('close', () => {
-      unanswered.delete(response);
+      unanswered.leave(place);
       // A connection kept alive after the last answer would keep the process running for `keepAliveTimeout`.
       if (!idleMayStay) closeIdleOnce();
     });
@@ -107,17 +109,14 @@ export async function listen(
   cutOffStalledAnswers(server, limits.stalledAnswerTimeout);
   // Node would refuse any other expectation than "100-continue" itself; the front door does it.
   server.on('checkExpectation', (request, response) => void server.emit('request', request, response));
-  // Node counts connections that have not sent a request yet as busy, so `closeIdleConnections` leaves them open.
   server.on('connection', (socket: Socket) => {
     connected?.();
-    silent.add(socket);
-    socket.once('close', () => silent.delete(socket));
+    const place = sockets.join(socket);
+    socket.once('close', () => sockets.leave(place));
   });
   if (upgrade !== undefined) {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      silent.delete(socket);
-      upgraded.add(socket);
-      socket.once('close', () => upgraded.delete(socket));
+      spoken.add(socket);
       upgrade(request, socket, head);
     });
   }
@@ -135,14 +134,14 @@ export async function listen(
           setImmediate(() => {
             idleMayStay = false;
             server.closeIdleConnections();
-            for (const socket of silent) socket.destroy();
+            // Node takes those for busy.
+            for (const socket of sockets) if (!spoken.has(socket)) socket.destroy();
           });
         }, graceMs * IDLE_SHARE);
         const cutOff = setTimeout(() => {
           finished = false;
-          server.closeAllConnections();
-          // Node no longer tracks upgraded connections.
-          for (const socket of upgraded) socket.destroy();
+          // Upgraded ones too, which Node no longer knows.
+          for (const socket of sockets) socket.destroy();
         }, graceMs);
         stopAccepting(server, () => {
           clearTimeout(idle);

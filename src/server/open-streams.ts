@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { Crowd } from '../crowd.ts';
 
 /** The connections that carry streams, over both transports, which a shutdown breaks off. */
 export interface OpenStreams {
@@ -22,10 +23,11 @@ const FIRST_STATE_MS = 100;
 interface Connection {
   readonly end: () => void;
   readonly size: () => number;
+  isOpen: boolean;
 }
 
 export function createOpenStreams(clock: Clock): OpenStreams {
-  const connections = new Set<Connection>();
+  const connections = new Crowd<Connection>();
   let isEnding = false;
 
   /** A connection without a stream counts too, since its client comes back as well. */
@@ -35,10 +37,13 @@ export function createOpenStreams(clock: Clock): OpenStreams {
 
   return {
     add(end, size = () => 1) {
-      const connection = { end, size };
-      connections.add(connection);
+      const connection: Connection = { end, size, isOpen: true };
+      const place = connections.join(connection);
       if (isEnding) clock.after(FIRST_STATE_MS, end);
-      return () => void connections.delete(connection);
+      return () => {
+        connection.isOpen = false;
+        connections.leave(place);
+      };
     },
 
     endAll(withinMs) {
@@ -56,7 +61,7 @@ export function createOpenStreams(clock: Clock): OpenStreams {
           if (next === undefined) break;
           // Those that have left by themselves made room for nobody: their clients may come back too.
           ended += weigh(next);
-          if (connections.has(next)) next.end();
+          if (next.isOpen) next.end();
         }
         if (waiting.length > 0) clock.after(STEP_MS, step);
       }

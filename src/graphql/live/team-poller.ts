@@ -89,12 +89,6 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     }
   }
 
-  function leaveGroup(key: string, watcher: Watcher): void {
-    const watchers = groups.get(key);
-    watchers?.delete(watcher);
-    if (watchers?.size === 0) groups.delete(key);
-  }
-
   /** @returns the same, which ends the poller when nobody is left */
   function leaving(leave: () => void): () => void {
     let hasLeft = false;
@@ -113,13 +107,15 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       const key = ids.join(',');
       const watchers = groups.get(key) ?? new Watchers();
       groups.set(key, watchers);
-      watchers.add(watcher);
-      return leaving(() => leaveGroup(key, watcher));
+      const leave = watchers.add(watcher);
+      return leaving(() => {
+        leave();
+        if (watchers.size === 0) groups.delete(key);
+      });
     },
 
     watchList(watcher) {
-      list.add(watcher);
-      return leaving(() => list.delete(watcher));
+      return leaving(list.add(watcher));
     },
   };
 }

@@ -27,14 +27,13 @@ export class WatchedList {
     return this.#watchers.size > 0;
   }
 
-  /** @param watcher its rows have just been read */
-  add(watcher: Watcher): void {
+  /**
+   * @param watcher its rows have just been read
+   * @returns a function that takes it out again
+   */
+  add(watcher: Watcher): () => void {
     if (!this.isWatched) this.#hadAt = this.#deps.clock.monotonic();
-    this.#watchers.add(watcher);
-  }
-
-  delete(watcher: Watcher): void {
-    this.#watchers.delete(watcher);
+    return this.#watchers.add(watcher);
   }
 
   /**

@@ -1,7 +1,8 @@
+import { Crowd } from '../../crowd.ts';
+import type { ResourceId } from '../../ids.ts';
 import type { TickLimiter } from '../tick-limiter.ts';
 import type { RowsStep } from './row-steps.ts';
 import { areSame, isSettled, type Rows } from './rows.ts';
-import type { ResourceId } from '../../ids.ts';
 
 /** One stream. */
 export interface Watcher {
@@ -17,20 +18,18 @@ export interface Watcher {
  * these become one object as soon as a poll has told them the same.
  */
 export class Watchers {
-  readonly #all = new Set<Watcher>();
+  readonly #all = new Crowd<Watcher>();
   #rows: Rows | undefined;
 
   get size(): number {
     return this.#all.size;
   }
 
-  add(watcher: Watcher): void {
-    this.#all.add(watcher);
+  /** @returns a function that takes it out again */
+  add(watcher: Watcher): () => void {
+    const place = this.#all.join(watcher);
     watcher.rows = this.#shared(watcher.rows);
-  }
-
-  delete(watcher: Watcher): void {
-    this.#all.delete(watcher);
+    return () => void this.#all.leave(place);
   }
 
   /** The ids of rows of which more may be said. */
@@ -48,7 +47,7 @@ export class Watchers {
    */
   async tell(step: (last: Rows) => RowsStep | Error, tickLimiter: TickLimiter): Promise<void> {
     const steps = new Map<Rows, RowsStep | Error>();
-    for (const watcher of [...this.#all]) {
+    for (const watcher of this.#all) {
       const last = watcher.rows;
       let next = steps.get(last);
       if (next === undefined) {

@@ -26,11 +26,12 @@ export function createLoads<Value>(
   clock: Pick<Clock, 'monotonic' | 'after'>,
   staleAfterMs: number,
 ): Loads<Value> {
-  const underWay = new Map<string, Load<Value>>();
+  /** A load is taken out of its cell at its end: a `Map` may hold on to what was in it, see crowd.ts. */
+  const underWay = new Map<string, { load: Load<Value> | undefined }>();
 
   return {
     share(name, begin, beganAt = clock.monotonic()) {
-      const known = underWay.get(name);
+      const known = underWay.get(name)?.load;
       if (known !== undefined) return known;
       let late: Promise<'late'> | undefined;
       let cancel = (): void => undefined;
@@ -44,9 +45,11 @@ export function createLoads<Value>(
           return late;
         },
       };
-      underWay.set(name, load);
+      const cell: { load: Load<Value> | undefined } = { load };
+      underWay.set(name, cell);
       const ended = (): void => {
-        if (underWay.get(name) === load) underWay.delete(name);
+        cell.load = undefined;
+        if (underWay.get(name) === cell) underWay.delete(name);
         cancel();
       };
       load.known.then(ended, ended);

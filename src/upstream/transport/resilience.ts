@@ -1,9 +1,10 @@
 import type { Clock } from '../../clock.ts';
+import { Crowd } from '../../crowd.ts';
 import { UpstreamError } from '../errors.ts';
 import { PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
 import { type CircuitPermit, type Circuits, createCircuits, type Scope } from './circuits.ts';
 import { ExchangeTry, type ExchangeWatch } from './exchange-try.ts';
-import { type HttpClient, type HttpExchange, type HttpResponse, isNoConnection } from './http.ts';
+import { type HttpClient, type HttpResponse, isNoConnection } from './http.ts';
 import { createLatency } from './latency.ts';
 import { isWorthARetry, kindOf, type Outcome, shownBy } from './outcome.ts';
 import type { UpstreamRequest, WriteRequest } from './request.ts';
@@ -99,7 +100,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     silence,
   });
   const retries = createRetryBudget();
-  const inFlight = new Map<HttpExchange, Scope>();
+  const inFlight = new Crowd<ExchangeTry>();
   let latestTrouble: UpstreamError | undefined;
   let isReachable = true;
   const attempt = createAttempt({
@@ -117,7 +118,8 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       onCircuit(scope, isClosed, isClosed ? undefined : latestTrouble);
       if (isClosed) return;
       // Calls that are in flight when a circuit opens have no more of a chance than a probe.
-      for (const [exchange, { credentialId, teamId }] of inFlight) {
+      for (const { exchange, request } of inFlight) {
+        const { credentialId, teamId } = request;
         const isConcerned =
           scope === undefined || (scope.credentialId === credentialId && scope.teamId === teamId);
         if (isConcerned) exchange.shortenDeadline(PROBE_TIMEOUT_MS);
@@ -149,9 +151,8 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       request.exchanges.spent('unavailable');
       watch.begins(request);
     },
-    ended({ request, permit, givenMs, beganAt, exchange, isAbandoned }, result) {
+    ended({ request, permit, givenMs, beganAt, isAbandoned }, result) {
       const response = result instanceof UpstreamError ? undefined : result;
-      inFlight.delete(exchange);
       if (response !== undefined) observeLatency(request, clock.monotonic() - beganAt);
       counter.callEnded(request.credentialId, response);
       settle(permit, result, givenMs, isAbandoned);
@@ -163,9 +164,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   function begin(request: UpstreamRequest, leftMs: number, runner: TryRunner): Try {
     const permit = circuits.acquire(request);
     const ms = Math.max(1, Math.min(leftMs, permit.timeoutMs));
-    const one = new ExchangeTry(http, watch, request, permit, runner, { ms, from: clock.monotonic() });
-    inFlight.set(one.exchange, request);
-    return one;
+    return new ExchangeTry(http, watch, inFlight, request, permit, runner, { ms, from: clock.monotonic() });
   }
 
   function observeLatency({ isList }: UpstreamRequest, tookMs: number): void {
