@@ -113,17 +113,18 @@ export class RowTexts {
   ): Written {
     const data = selection.resolve(backfill, context);
     const pieces: string[] = [];
-    let piece = '{';
+    // Joined, a text is one string. Added up, it would stay a tree of fifty, which every answer would go through.
+    let piece = ['{'];
     let separator = '';
     for (const key in data) {
-      piece += `${separator}"${key}":`;
+      piece.push(separator, '"', key, '":');
       separator = ',';
       if (selection.moving.has(key)) {
-        pieces.push(piece);
-        piece = '';
-      } else piece += JSON.stringify(data[key]);
+        pieces.push(piece.join(''));
+        piece = [];
+      } else piece.push(JSON.stringify(data[key]));
     }
-    pieces.push(`${piece}}`);
+    pieces.push([...piece, '}'].join(''));
     const written: Written = { pieces, value: undefined, whole: undefined };
     this.#byState.set(backfill, texts.set(selection, written));
     this.#kept.set(texts, true);
