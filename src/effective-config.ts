@@ -4,13 +4,15 @@ import { PRODUCTION_SETTINGS, SETTINGS } from './settings.ts';
 /** A value as an operator would write it, without what is secret; null where there is none. */
 type Shown = string | number | boolean | null;
 
+type Value = string | number | boolean | URL | readonly string[] | undefined;
+
 /**
  * Every setting in the order of `--help`, with the value that counts. Secrets are `***`, and so are the user and the
  * password of an address. TRUSTED_DOCUMENTS is the path of its file.
  * @param env what the settings were loaded from
  */
 export function effectiveConfig(config: Config, env: Environment): Readonly<Record<string, Shown>> {
-  const values: Readonly<Record<string, unknown>> = {
+  const values: Readonly<Record<string, Value>> = {
     ...config,
     TRUSTED_DOCUMENTS: env['TRUSTED_DOCUMENTS'],
   };
@@ -32,17 +34,14 @@ const SECRETS: ReadonlySet<string> = new Set(['CACHE_SECRET']);
 const ADDRESSES: ReadonlySet<string> = new Set(['HTTPS_PROXY', 'HTTP_PROXY', 'REDIS_URL']);
 const HIDDEN = '***';
 
-function shown(name: string, value: unknown): Shown {
+function shown(name: string, value: Value): Shown {
+  const open = (text: string): string =>
+    SECRETS.has(name) ? HIDDEN : ADDRESSES.has(name) ? withoutCredentials(text) : text;
   if (value === undefined || value === '') return null;
-  if (Array.isArray(value)) {
-    const items: readonly unknown[] = value;
-    return items.length === 0
-      ? null
-      : items.map((item) => (SECRETS.has(name) ? HIDDEN : String(item))).join(',');
-  }
-  if (SECRETS.has(name)) return HIDDEN;
-  if (typeof value === 'number' || typeof value === 'boolean') return value;
-  return ADDRESSES.has(name) ? withoutCredentials(String(value)) : String(value);
+  if (value instanceof URL) return open(value.href);
+  if (typeof value === 'string') return open(value);
+  if (typeof value !== 'object') return value;
+  return value.length === 0 ? null : value.map(open).join(',');
 }
 
 /** A query or a fragment is of no use in these addresses, and nobody knows what it would hold. */
