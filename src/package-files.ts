@@ -4,3 +4,5 @@
  */
 export const SCHEMA_FILE = new URL('../schema.graphql', import.meta.url);
 export const MANIFEST_FILE = new URL('../package.json', import.meta.url);
+/** The script of GraphiQL, compressed by brotli: beside the bundle, and nowhere else. */
+export const GRAPHIQL_FILE = new URL('graphiql.js.br', import.meta.url);

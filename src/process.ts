@@ -118,10 +118,16 @@ function onStopSignal(begin: () => void): void {
   }
 
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal);
-  if (process.env['npm_lifecycle_script']?.includes('exec node ') === true) onEndOfParent(stop);
+  if (RUN_BY_NPM.test(process.env['npm_lifecycle_script'] ?? '')) onEndOfParent(stop);
 }
 
-/** npm passes on SIGTERM and SIGINT only. At SIGHUP it ends by itself and would leave this process behind. */
+/** The scripts of this repository, and those of whoever has installed the command; `npx` makes one. */
+const RUN_BY_NPM = /\bexec node |\bbackfill-gateway\b/;
+
+/**
+ * npm passes on SIGTERM and SIGINT only, and only to the shell where the script does not `exec`. At SIGHUP it ends by
+ * itself. Either would leave this process behind.
+ */
 function onEndOfParent(callback: () => void): void {
   const parent = process.ppid;
   const looking = setInterval(() => {

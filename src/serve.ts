@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command, Options } from './command-line.ts';
-import { describeSettings, loadConfig, settingWarnings } from './config.ts';
+import { type Config, describeSettings, type Environment, loadConfig, settingWarnings } from './config.ts';
+import { effectiveConfigText } from './effective-config.ts';
 import { createLog } from './log.ts';
 import { MANIFEST_FILE } from './package-files.ts';
 import { runAsProcess } from './process.ts';
@@ -14,7 +15,7 @@ SIGTERM. Times are in milliseconds.`,
     version: { type: 'boolean', short: 'v', does: 'prints the version' },
     check: {
       type: 'boolean',
-      does: 'says what is wrong with the settings, and opens no port: exit code 0 or 78',
+      does: 'prints the settings that count, or what is wrong with them, and ends with 0 or 78',
     },
   },
   variables: describeSettings,
@@ -35,15 +36,21 @@ export function serve(): Promise<void> {
     async ({ version, check }, env) => {
       if (version === true) return versionText();
       if (check !== true) return undefined;
+      const config = loadConfig(env);
       const { assertDocumentsFit } = await import('./gateway.ts');
-      assertDocumentsFit(loadConfig(env));
-      const warnings = settingWarnings(env).map((warning) => {
-        const why = 'nearest' in warning ? `the setting most like it is ${warning.nearest}` : warning.reason;
-        return `${warning.msg} ${warning.variable}: ${why}\n`;
-      });
-      return `${warnings.join('')}configuration is fine\n`;
+      assertDocumentsFit(config);
+      return checkedText(config, env);
     },
   );
+}
+
+/** All of it is an environment file, so what is no setting is a comment. */
+function checkedText(config: Config, env: Environment): string {
+  const warnings = settingWarnings(env).map((warning) => {
+    const why = 'nearest' in warning ? `the setting most like it is ${warning.nearest}` : warning.reason;
+    return `# ${warning.msg} ${warning.variable}: ${why}\n`;
+  });
+  return `${warnings.join('')}${effectiveConfigText(config, env)}# configuration is fine\n`;
 }
 
 function versionText(): string {
