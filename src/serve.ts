@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Command, Options } from './command-line.ts';
 import { type Config, describeSettings, type Environment, loadConfig, settingWarnings } from './config.ts';
 import { effectiveConfigText } from './effective-config.ts';
 import { createLog } from './log.ts';
-import { MANIFEST_FILE } from './package-files.ts';
+import { packageVersion } from './package-files.ts';
 import { runAsProcess } from './process.ts';
 
 const COMMAND = {
@@ -34,7 +33,7 @@ export function serve(): Promise<void> {
       return startGateway({ config, log });
     },
     async ({ version, check }, env) => {
-      if (version === true) return versionText();
+      if (version === true) return `${packageVersion()}\n`;
       if (check !== true) return undefined;
       const config = loadConfig(env);
       const { assertDocumentsFit } = await import('./gateway.ts');
@@ -51,9 +50,4 @@ function checkedText(config: Config, env: Environment): string {
     return `# ${warning.msg} ${warning.variable}: ${why}\n`;
   });
   return `${warnings.join('')}${effectiveConfigText(config, env)}# configuration is fine\n`;
-}
-
-function versionText(): string {
-  const text = readFileSync(MANIFEST_FILE, 'utf8');
-  return `${(JSON.parse(text) as { readonly version: string }).version}\n`;
 }
