@@ -4,9 +4,11 @@ import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createAudit } from './graphql/audit.ts';
 import { createContextFactory } from './graphql/context.ts';
+import { ERROR_CODES } from './graphql/error-codes.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
+import type { Limit } from './metric-labels.ts';
 import { createMetrics } from './metrics.ts';
 import { createShares, type Shares, type ShareSize } from './shares.ts';
 import { defaultsFor, type GraphiqlDefaults } from './server/graphiql.ts';
@@ -63,6 +65,15 @@ const SHARED = {
   unsentAnswers: UNSENT_ANSWERS,
 } satisfies Readonly<Record<string, ShareSize>>;
 
+/** The same in the words of the metrics. */
+const LIMIT_OF = {
+  underWay: 'requests',
+  bodies: 'bodies',
+  streams: 'streams',
+  sockets: 'sockets',
+  unsentAnswers: 'answers',
+} satisfies Record<keyof typeof SHARED, Limit>;
+
 export interface Gateway extends Required<Handlers> {
   /** Answers at `METRICS_PORT`, where that is set. */
   readonly handleScrape: RequestListener;
@@ -93,7 +104,7 @@ export function createGateway({
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   assertDocumentsFit(config, schema);
-  const metrics = createMetrics(clock);
+  const metrics = createMetrics(clock, Object.keys(ERROR_CODES));
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
@@ -116,6 +127,7 @@ export function createGateway({
     createShares(
       { ...SHARED[what], total: limits?.totals?.[what] ?? SHARED[what].total },
       upstream.isAccepted,
+      (scope) => metrics.recordRefusal(LIMIT_OF[what], scope),
     );
   const openStreams = sharesOf('streams');
   const underWay = sharesOf('underWay');
@@ -127,11 +139,6 @@ export function createGateway({
     staleMs: config.CACHE_STALE_MS,
     onStale: (isStale) => log.warn(isStale ? 'streams told stale' : 'streams told fresh again'),
   });
-  metrics.gauge(
-    'subscriptions_open',
-    'Streams of subscriptions in progress, over SSE and WebSocket.',
-    () => openStreams.held,
-  );
   metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
   const unsentAnswers = sharesOf('unsentAnswers');
@@ -197,6 +204,7 @@ export function createGateway({
       turns,
       clock,
       log,
+      metrics,
       nameCaller,
     }),
     unsentAnswers,

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Command, Options } from './command-line.ts';
 import { describeSettings, loadConfig, settingWarnings } from './config.ts';
 import { createLog } from './log.ts';
-import { MANIFEST_FILE } from './package-files.ts';
+import { packageVersion } from './package-files.ts';
 import { runAsProcess } from './process.ts';
 
 const COMMAND = {
@@ -33,7 +32,7 @@ export function serve(): Promise<void> {
       return startGateway({ config, log });
     },
     async ({ version, check }, env) => {
-      if (version === true) return versionText();
+      if (version === true) return `${packageVersion()}\n`;
       if (check !== true) return undefined;
       const { assertDocumentsFit } = await import('./gateway.ts');
       assertDocumentsFit(loadConfig(env));
@@ -44,9 +43,4 @@ export function serve(): Promise<void> {
       return `${warnings.join('')}configuration is fine\n`;
     },
   );
-}
-
-function versionText(): string {
-  const text = readFileSync(MANIFEST_FILE, 'utf8');
-  return `${(JSON.parse(text) as { readonly version: string }).version}\n`;
 }

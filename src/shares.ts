@@ -1,3 +1,5 @@
+import type { RefusalScope } from './metric-labels.ts';
+
 /** A resource that all callers draw from. */
 export interface ShareSize {
   /** How much there is, in whatever unit callers take. */
@@ -43,10 +45,12 @@ const LOOKED_AT_AGAIN = 2;
  * `timesFree` times as much as he leaves free. So a caller alone gets a large part, several get equal parts, and something
  * is always left for one who comes next. A newcomer may hold as many times as much as he leaves free of what all newcomers
  * may hold.
+ * @param onRefused called each time that a caller finds no room
  */
 export function createShares(
   { total, timesFree }: ShareSize,
   isAccepted: (caller: string) => boolean,
+  onRefused: (scope: RefusalScope) => void = () => undefined,
 ): Shares {
   const accounts = new Map<string, Account>();
   const newcomers = new Map<string, Account>();
@@ -76,11 +80,22 @@ export function createShares(
   }
 
   function hasRoomFor(caller: string, amount: number): boolean {
+    const isThere = isWithinShare(caller, amount);
+    if (!isThere) onRefused(amount <= mostOf(amount) ? 'share' : 'global');
+    return isThere;
+  }
+
+  /** What one caller may hold at most, when so much more is held. */
+  function mostOf(amount: number): number {
+    return timesFree * (total - held - amount);
+  }
+
+  function isWithinShare(caller: string, amount: number): boolean {
     const account = accounts.get(caller);
     const isNewcomer = !isAccepted(caller);
     if (account !== undefined) classify(caller, account, isNewcomer);
     const wants = (account?.held ?? 0) + amount;
-    const most = timesFree * (total - held - amount);
+    const most = mostOf(amount);
     if (!isNewcomer) return wants <= most;
     if (newcomers.size > 0) lookAgain();
     const leftToNewcomers = (most - heldByNewcomers - amount) / (1 + timesFree);

@@ -25,6 +25,19 @@ describe('a share', () => {
     expect(fill(createShares(size, anybody), 'one')).toHaveLength(most);
   });
 
+  it('that is used up is told from a resource that is, whose last is left to nobody', () => {
+    const refused: string[] = [];
+    const shares = createShares({ total: 10, timesFree: 3 }, anybody, (scope) => void refused.push(scope));
+    expect(fill(shares, 'one')).toHaveLength(7);
+    expect(refused.splice(0)).toEqual(['share']);
+    expect(shares.hasRoomFor('two', 2)).toBe(true);
+    expect(refused).toEqual([]);
+    expect(shares.hasRoomFor('two', 3)).toBe(false);
+    expect(fill(shares, 'two')).toHaveLength(2);
+    expect(shares.take('three')).toBeUndefined();
+    expect(refused).toEqual(['global', 'global', 'global']);
+  });
+
   it('is equal for several who all want as much as they get, once the first has given back what is beyond it', () => {
     const shares = createShares(HALF, anybody);
     const first = fill(shares, 'one');

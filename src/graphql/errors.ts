@@ -83,6 +83,8 @@ const WRITE_MESSAGES: Readonly<Record<WriteKind, Partial<Record<UpstreamErrorKin
 };
 
 export const INTERNAL_SERVER_ERROR = 'INTERNAL_SERVER_ERROR' satisfies ErrorCode;
+/** More upstream calls, or a larger answer, than one operation may have. */
+export const REQUEST_LIMIT_EXCEEDED = 'REQUEST_LIMIT_EXCEEDED' satisfies ErrorCode;
 
 /** An argument or header that is malformed, reported before any upstream call. */
 export function badUserInput(message: string): GraphQLError {
@@ -118,7 +120,7 @@ export function answerLost(why: GraphQLError): GraphQLError {
 
 /** The operation, or its answer, is larger than allowed. */
 export function limitExceeded(message: string): GraphQLError {
-  return expected(message, byTable('REQUEST_LIMIT_EXCEEDED'));
+  return expected(message, byTable(REQUEST_LIMIT_EXCEEDED));
 }
 
 /** An error that is no bug, and needs no stack. */

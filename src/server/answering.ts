@@ -55,6 +55,7 @@ export function answerBy(
     const context: ServerContext = {
       state,
       caller,
+      transport: 'sse',
       becomesStream() {
         becomesStream();
         departs(response);

@@ -103,7 +103,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       useErrorResults(finishResult),
       // After it, which gives the result that is sent.
       useAnswerBytes(unsentAnswers, finishResult),
-      useSubscriptionLog({ clock, log, isEnding }),
+      useSubscriptionLog({ clock, log, metrics, isEnding }),
       !introspection && useNoIntrospection(),
       // Suggestions give the schema away, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),

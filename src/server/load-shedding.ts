@@ -66,7 +66,9 @@ export function shedLoad(
   }, SAMPLE_MS).unref();
 
   function admit(caller: string): (() => void) | undefined {
-    return lagMs > maxLagMs ? undefined : underWay.take(caller);
+    if (lagMs <= maxLagMs) return underWay.take(caller);
+    metrics.recordRefusal('event_loop', 'global');
+    return undefined;
   }
 
   return {

@@ -12,6 +12,7 @@ import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
 import { overloaded } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import { callerOf } from './callers.ts';
 import { type FinishResult, hasErrors, withoutHttpFacts } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
@@ -55,6 +56,7 @@ export interface WebSocketOperationsDeps {
   readonly turns: Pick<Turns, 'wait'>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Pick<Metrics, 'recordRefusal'>;
   readonly nameCaller?: NameCaller | undefined;
   /** Milliseconds from the opening of a socket to its `connection_init`. */
   readonly initMs?: number;
@@ -77,7 +79,8 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
  * answered by an `error` message, any other failure by a result with errors.
  */
 export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
-  const { server, schema, finishResult, admit, turns, clock, log, nameCaller, initMs = INIT_MS } = deps;
+  const { server, schema, finishResult, admit, turns, clock, log, metrics, nameCaller } = deps;
+  const { initMs = INIT_MS } = deps;
 
   async function run(
     { extra, subscriptions }: Context<ConnectionParams, SocketFacts>,
@@ -89,13 +92,17 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
+        metrics.recordRefusal('socket_operations', 'share');
         throw overloaded(`A socket takes at most ${MAX_OPERATIONS_PER_SOCKET} operations at once.`);
       }
       const done = admit(caller);
       if (done === undefined) throw overloaded();
       try {
         await turns.wait(caller);
-        return (await server.getResultForParams({ params, request }, { state, caller })) ?? {};
+        return (
+          (await server.getResultForParams({ params, request }, { state, caller, transport: 'websocket' })) ??
+          {}
+        );
       } finally {
         done();
         // It takes what it needs once more when it is sent.

@@ -6,6 +6,7 @@ import { createFreshness } from './cache/freshness.ts';
 import { createPartitions } from './cache/partitions.ts';
 import type { BackfillSnapshot } from './cache/snapshots.ts';
 import { UpstreamError } from './errors.ts';
+import { exposeUpstream } from './exposition.ts';
 import { createAdmission } from './quota/admission.ts';
 import { createGovernor, type Governor } from './quota/governor.ts';
 import { createRefusalMemory } from './quota/refusal-memory.ts';
@@ -21,7 +22,7 @@ import { createBackfillsClient } from './rest/client.ts';
 import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import type { Scope } from './transport/circuits.ts';
-import { createResilientHttp, type ResilientHttp } from './transport/resilience.ts';
+import { createResilientHttp } from './transport/resilience.ts';
 import { estimateWrites } from './writes/estimate.ts';
 import { createWrites, type Writes } from './writes/writes.ts';
 
@@ -109,7 +110,11 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     maxConcurrency,
     clock,
     counter: governor,
-    onCircuit: (scope, isClosed, cause) => reportCircuit(log, scope, isClosed, cause),
+    onCircuit(scope, isClosed, cause) {
+      metrics.recordCircuit(isClosed ? 'closed' : 'open');
+      reportCircuit(log, scope, isClosed, cause);
+    },
+    onRefused: (scope) => metrics.recordRefusal('upstream_slots', scope),
     onReachable(isReachable, cause) {
       if (isReachable) log.warn('upstream reachable again');
       else log.warn(whyOf(cause), 'upstream unreachable');
@@ -122,8 +127,12 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     log,
     metrics,
   });
+  const gate = createRetryAfterGate(clock, (seconds) => {
+    metrics.recordGateClosed();
+    log.warn({ seconds }, 'retry-after gate closed');
+  });
   const admission = createAdmission({
-    gate: createRetryAfterGate(clock, (seconds) => log.warn({ seconds }, 'retry-after gate closed')),
+    gate,
     refusals: createRefusalMemory(clock, ttlMs),
     governor,
     partitions,
@@ -146,13 +155,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     log,
   });
   const { isSaving } = governor;
-  exposeGauges(metrics, governor, resilient);
-  metrics.gauge('cache_entries', 'Values kept.', () => partitions.size().entries);
-  metrics.gauge(
-    'cache_bytes',
-    'Memory that the values kept take, as estimated.',
-    () => partitions.size().bytes,
-  );
+  exposeUpstream(metrics, { governor, http: resilient, gate, partitions });
 
   return {
     backfills: createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }),
@@ -189,37 +192,4 @@ function whyOf(trouble: UpstreamError | undefined): Readonly<Record<string, unkn
   const cause = trouble?.cause;
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return { reason: trouble?.kind ?? 'failed', ...(typeof code === 'string' ? { cause: code } : {}) };
-}
-
-function exposeGauges(
-  metrics: Metrics,
-  { survey }: Pick<Governor, 'survey'>,
-  { load }: Pick<ResilientHttp, 'load'>,
-): void {
-  const quotas = metrics.reading(survey);
-  metrics.gauge('upstream_calls_running', 'Calls to the REST API in flight.', () => load().running);
-  metrics.gauge(
-    'upstream_calls_waiting',
-    'Calls to the REST API that wait for a slot.',
-    () => load().waiting,
-  );
-  metrics.gauge('upstream_circuit_open', '1 while the circuit to the REST API is open, else 0.', () =>
-    load().circuitClosed ? 0 : 1,
-  );
-  metrics.gaugeBy(
-    'level',
-    'quota_credentials',
-    'Credentials seen lately, by how much of their hourly quota is left.',
-    () => quotas().credentials,
-  );
-  metrics.gauge(
-    'quota_remaining_least',
-    'Calls left in the hour of the credential that has least, as far as is known here.',
-    () => quotas().leastRemaining,
-  );
-  metrics.gauge(
-    'quota_stretch_greatest',
-    'The greatest factor by which lifetimes and poll intervals are stretched.',
-    () => quotas().greatestStretch,
-  );
 }

@@ -77,7 +77,7 @@ describe('a stream of events', () => {
     open();
     await expect.poll(() => stack.logLines).toContainEqual(expect.objectContaining({ reason: 'left' }));
     const metrics = await (await fetch(`${stack.origin}/metrics`)).text();
-    expect(metrics).toContain('backfill_gateway_subscriptions_open 0');
+    expect(metrics).toContain('backfill_gateway_subscriptions_open{transport="sse"} 0');
     expect(stack.clock.waiting).toBe(0);
   });
 });

@@ -337,7 +337,7 @@ describe('a media type', () => {
       expect(clock.waiting).toBe(0);
       expect(sandbox.calls.count()).toBe(calls + 1);
       expect(await (await fetch(`${origin}/metrics`)).text()).toContain(
-        'backfill_gateway_subscriptions_open 0',
+        'backfill_gateway_subscriptions_open{transport="sse"} 0',
       );
     },
   );

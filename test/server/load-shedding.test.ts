@@ -125,13 +125,14 @@ describe('a gateway under more load than it can bear', () => {
   });
 
   it('refuses requests after its event loop was blocked twice, until the loop is on time again', async () => {
-    const { origin } = await holdingServer({ maxLagMs: 200 });
+    const { origin, counted } = await holdingServer({ maxLagMs: 200 });
     const status = async (): Promise<number> => (await fetch(`${origin}/graphql?answered=at-once`)).status;
     block(1_500);
     // Its sample is taken before that of the second time.
     await sampled();
     block(1_500);
     await expect.poll(status, { interval: 5 }).toBe(503);
+    expect(await counted()).toContain('_refusals_total{limit="event_loop",scope="global"} 1\n');
     expect((await fetch(`${origin}/health`)).status).toBe(200);
     await expect.poll(status, { timeout: 5_000 }).toBe(200);
   });

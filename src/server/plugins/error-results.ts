@@ -7,6 +7,7 @@ import {
   INTERNAL_SERVER_ERROR,
   isOfField,
   limitExceeded,
+  REQUEST_LIMIT_EXCEEDED,
   sharedCause,
   withExtensions,
   withFacts,
@@ -46,6 +47,9 @@ export function createFinishResult({ log, metrics }: Omit<RecordingDeps, 'clock'
     if (code === INTERNAL_SERVER_ERROR) {
       const path = isOfField(thrown) ? thrown.path : undefined;
       log.error({ requestId: state.requestId, path, err: asError(root) }, 'bug');
+    }
+    if (code === REQUEST_LIMIT_EXCEEDED && !state.codes.has(code)) {
+      metrics.recordRefusal('operation', 'share');
     }
     state.codes.add(code);
     const cause = sharedCause(root);

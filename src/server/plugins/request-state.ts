@@ -5,6 +5,7 @@ import type { Plugin } from 'graphql-yoga';
 import type { Clock } from '../../clock.ts';
 import type { GatewayContext } from '../../graphql/context.ts';
 import type { Log } from '../../log.ts';
+import type { Transport } from '../../metric-labels.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { Holding, Shares } from '../../shares.ts';
 import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
@@ -55,6 +56,8 @@ export interface ServerContext {
   readonly state: RequestState;
   /** Who bears what the request costs, see {@link Shares}. */
   readonly caller: string;
+  /** By which the events of a subscription leave. */
+  readonly transport: Transport;
   /** Called when the answer turns out to be a stream, which lasts as long as its client stays. */
   readonly becomesStream?: () => void;
   /** Set where the answer is the stream of a subscription, for whoever sends it. */

@@ -19,16 +19,27 @@ export class Partition<Team extends object> {
   isDropped = false;
   readonly #maxBytes: number;
   readonly #onWeight: (change: number) => void;
+  readonly #onGone: LRUCache.Disposer<string, Kept>;
   // Most newcomers never have either. lru-cache reserves memory for a limit of entries, and none for one of sizes.
   #teams: LRUCache<ResourceId, Team> | undefined;
   #entries: LRUCache<string, Kept> | undefined;
 
-  /** @param onWeight told by how many bytes it grew or shrank */
-  constructor(credentialId: string, name: string, maxBytes: number, onWeight: (change: number) => void) {
+  /**
+   * @param onWeight told by how many bytes it grew or shrank
+   * @param onGone told of each value that is replaced, deleted or evicted, but not of those that {@link empty} drops
+   */
+  constructor(
+    credentialId: string,
+    name: string,
+    maxBytes: number,
+    onWeight: (change: number) => void,
+    onGone: LRUCache.Disposer<string, Kept>,
+  ) {
     this.credentialId = credentialId;
     this.name = name;
     this.#maxBytes = maxBytes;
     this.#onWeight = onWeight;
+    this.#onGone = onGone;
   }
 
   get bytes(): number {
@@ -55,7 +66,11 @@ export class Partition<Team extends object> {
 
   set(key: string, entry: Kept): void {
     if (!this.isHeld) return;
-    this.#entries ??= new LRUCache({ maxSize: this.#maxBytes, sizeCalculation: weigh });
+    this.#entries ??= new LRUCache({
+      maxSize: this.#maxBytes,
+      sizeCalculation: weigh,
+      dispose: this.#onGone,
+    });
     const before = this.bytes;
     this.#entries.set(key, entry);
     this.#onWeight(this.bytes - before);

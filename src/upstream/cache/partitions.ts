@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { Kept } from './kept.ts';
 import { Partition } from './partition.ts';
 
 /**
@@ -26,6 +27,8 @@ export interface Partitions<Team extends object> {
 export interface CacheSize {
   readonly entries: number;
   readonly bytes: number;
+  /** Values that were dropped so far to make room for others. */
+  readonly evictions: number;
 }
 
 /** Partitions of credentials that the REST API has accepted. The one used least recently is evicted first. */
@@ -39,8 +42,10 @@ const FREED_SHARE = 0.01;
 export function createPartitions<Team extends object>(maxBytes: number): Partitions<Team> {
   let bytes = 0;
   let made = 0;
+  let evictions = 0;
   const evicted = (partition: Partition<Team>, _id: string, reason: LRUCache.DisposeReason): void => {
     if (reason !== 'evict') return;
+    evictions += partition.count;
     partition.isHeld = false;
     partition.empty();
   };
@@ -58,6 +63,10 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
   function weighed(change: number): void {
     bytes += change;
     if (bytes > maxBytes) makeRoom(maxBytes * (1 - FREED_SHARE));
+  }
+
+  function gone(_kept: Kept, _key: string, reason: LRUCache.DisposeReason): void {
+    if (reason === 'evict') evictions++;
   }
 
   function makeRoom(enough: number): void {
@@ -97,7 +106,7 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
     of(credentialId) {
       const known = accepted.get(credentialId) ?? newcomers.get(credentialId);
       if (known !== undefined) return known;
-      const partition = new Partition<Team>(credentialId, String(++made), maxBytes, weighed);
+      const partition = new Partition<Team>(credentialId, String(++made), maxBytes, weighed, gone);
       newcomers.set(credentialId, partition);
       return partition;
     },
@@ -126,7 +135,7 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
     size() {
       let entries = 0;
       for (const { count } of all()) entries += count;
-      return { entries, bytes };
+      return { entries, bytes, evictions };
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { ResourceId } from '../../ids.ts';
-import type { UpstreamError } from '../errors.ts';
+import { UpstreamError } from '../errors.ts';
 import type { BackfillRecord } from '../rest/records.ts';
 import { factsOf } from '../rest/statuses.ts';
 import type { Interest } from './interest.ts';
@@ -11,6 +11,8 @@ export interface BackfillSnapshot {
   readonly record: BackfillRecord;
   /** RFC 3339 in UTC. */
   readonly fetchedAt: string;
+  /** The same moment in monotonic milliseconds. */
+  readonly givenAt: number;
   /** When as many runs as now were first seen done, in milliseconds since the epoch. */
   readonly progressedAt: number;
   /** Whether the REST API did not answer when it should have been asked again. */
@@ -46,6 +48,11 @@ export interface Moments {
   readonly isDoubted?: boolean;
   /** Who asks for what is fresh until then. */
   readonly interest: Interest;
+}
+
+/** When the REST API said so, in monotonic milliseconds. */
+export function givenAt({ outcome, verifiedAt }: Pick<Known, 'outcome' | 'verifiedAt'>): number {
+  return outcome instanceof UpstreamError ? verifiedAt : outcome.givenAt;
 }
 
 /** The time of creation has whole seconds. Of two backfills of one second the one with the greater id is the newer. */

@@ -164,6 +164,7 @@ export function createTeamStore<Team extends object>(
       id: record.transfer_backfill_id,
       record,
       fetchedAt: formatUtc(now),
+      givenAt: clock.monotonic(),
       progressedAt: isAsFar ? before.progressedAt : now,
       isStale: false,
     };

@@ -9,6 +9,8 @@ export interface RetryAfterGate {
   closeAfter(error: UpstreamError, credential: Credential): void;
   /** @throws {UpstreamError} the error that closed the gate, with the seconds that remain */
   assertOpen(credential: Credential): void;
+  /** Number of credentials whose gate is closed now. */
+  readonly closed: number;
 }
 
 /** Gates closed at the same time. Beyond that the one used least recently is forgotten. */
@@ -25,6 +27,11 @@ export function createRetryAfterGate(
   });
 
   return {
+    get closed() {
+      const now = clock.monotonic();
+      return [...closed.values()].filter(({ until }) => until > now).length;
+    },
+
     closeAfter(by, { id }) {
       if (by.subject !== 'quota') return;
       const seconds = by.retryAfterSeconds ?? 0;

@@ -1,10 +1,19 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
+import { type BackfillSnapshot, givenAt, type Known, type Resource } from '../cache/snapshots.ts';
 import type { StaleValue } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
-import { isGoodEnough, type PendingRead, pendingRead, type ReadContext, sparing } from './read.ts';
+import { callJoined } from './loads.ts';
+import { createReadCounts } from './read-counts.ts';
+import {
+  type CallMade,
+  isGoodEnough,
+  type PendingRead,
+  pendingRead,
+  type ReadContext,
+  sparing,
+} from './read.ts';
 import type { Team, TeamOf } from './teams.ts';
 
 /** Reads of backfills. Both methods reject with an {@link UpstreamError} and nothing else. */
@@ -34,9 +43,6 @@ export interface BackfillsDeps {
   readonly timeoutMs: number;
 }
 
-/** Where a value that was not at hand came from, in the words of the metrics. */
-const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
-
 /**
  * Answers each read in the first of three ways that is possible:
  *
@@ -51,18 +57,13 @@ const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
  * way, and a poll takes it only for values as recent as its own moment.
  */
 export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }: BackfillsDeps): Backfills {
+  const counts = createReadCounts(metrics);
+
   async function read(asked: ReadContext, resource: Resource): Promise<Known['outcome']> {
     const context = sparing(asked, isSaving);
     const team = teamOf(context, resource.teamId);
     const kept = hit(team, context, resource);
-    if (kept !== undefined) return kept.outcome;
-    try {
-      return await load(team, context, resource);
-    } catch (error) {
-      const stale = insteadOf(error, team, resource);
-      if (stale === undefined) throw error;
-      return counted(context, stale, 'stale');
-    }
+    return kept === undefined ? load(team, context, resource) : kept.outcome;
   }
 
   /** What is known and good enough, which is then counted as read. @param isFit whether the outcome will do */
@@ -76,8 +77,7 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     if (kept === undefined || !isFit(kept.outcome)) return undefined;
     const now = clock.monotonic();
     if (!isGoodEnough(kept, context, now)) return undefined;
-    metrics.recordCacheRead('hit');
-    context.cost.countRead(kept.freshUntil, 'cache');
+    counts.answered(context.cost, undefined, kept.freshUntil, now - givenAt(kept));
     team.ahead.asked(context, resource, kept, now);
     return kept;
   }
@@ -86,34 +86,43 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
   async function load(team: Team, context: ReadContext, resource: Resource): Promise<Known['outcome']> {
     const startedAt = clock.monotonic();
     let pending: PendingRead | undefined;
-    const begin = (): Promise<Known> => {
+    const begin = (): PendingRead => {
       pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs);
-      return team.load(pending);
+      return pending;
     };
-    const shared = team.share(resource, begin);
-    let known = await (mayBeStale(context, team, resource)
-      ? Promise.race([shared.known, shared.isLate()])
-      : shared.known);
-    if (known === 'late') {
-      const stale = team.store.staleValue(resource);
+    let shared = team.share(resource, begin);
+    const callMade = (): CallMade | undefined => (pending === undefined ? callJoined(shared) : pending.call);
+    try {
+      let known = await (mayBeStale(context, team, resource)
+        ? Promise.race([shared.known, shared.isLate()])
+        : shared.known);
+      if (known === 'late') {
+        const stale = team.store.staleValue(resource);
+        if (stale !== undefined) return counted(context, stale, 'stale');
+        known = await shared.known;
+      }
+      // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
+      if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {
+        shared = team.share(resource, begin);
+        known = await shared.known;
+      }
+      return counted(context, known, callMade());
+    } catch (error) {
+      const stale = insteadOf(error, team, resource);
       if (stale !== undefined) return counted(context, stale, 'stale');
-      known = await shared.known;
+      counts.failed(callMade());
+      throw error;
     }
-    // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
-    if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {
-      known = await team.share(resource, begin).known;
-    }
-    return counted(context, known, pending?.charged === true ? 'call' : 'cache');
   }
 
+  /** @param by undefined where no call was made for it */
   function counted(
     { cost }: ReadContext,
-    { freshUntil, outcome }: Known,
-    from: keyof typeof RESULTS,
+    known: Known,
+    by: CallMade | 'stale' | undefined,
   ): Known['outcome'] {
-    metrics.recordCacheRead(RESULTS[from]);
-    cost.countRead(freshUntil, from);
-    return outcome;
+    counts.answered(cost, by, known.freshUntil, clock.monotonic() - givenAt(known));
+    return known.outcome;
   }
 
   /** Whether a stale value is answered where the read takes long. Who asks for no cached value, or polls, waits. */

@@ -7,7 +7,7 @@ import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
 import type { CallReason } from '../quota/demand.ts';
 import type { BackfillsClient } from '../rest/client.ts';
-import { charge, nameOf, type PendingRead, priorityOf } from './read.ts';
+import { causeOf, charge, nameOf, type PendingRead, priorityOf } from './read.ts';
 
 /** Asks one resource's own endpoint. */
 export interface Endpoint {
@@ -43,6 +43,7 @@ export function createEndpoint({ client, admission, freshness, clock }: Endpoint
       cost.assertMayCall();
       const options = {
         timeoutMs: Math.max(1, read.deadline - clock.monotonic()),
+        cause: causeOf(context, 'read'),
         isAccepted: store.isAccepted(),
         onExchange() {
           charge(read);

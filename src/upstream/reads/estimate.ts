@@ -104,6 +104,7 @@ export function placeholderFor({ kind, teamId, id }: Resource): BackfillSnapshot
     teamId,
     id: unknown,
     fetchedAt: '1970-01-01T00:00:00Z',
+    givenAt: 0,
     progressedAt: 0,
     isStale: false,
     record: {

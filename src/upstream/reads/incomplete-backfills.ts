@@ -3,8 +3,10 @@ import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { KnownList, ListSnapshot } from '../cache/team-list.ts';
 import { UpstreamError } from '../errors.ts';
-import { type Payer, type ReadContext, sparing } from './read.ts';
-import type { Team, TeamOf } from './teams.ts';
+import { callJoined, type Load } from './loads.ts';
+import { createReadCounts } from './read-counts.ts';
+import { type CallMade, type Payer, type ReadContext, sparing } from './read.ts';
+import type { TeamOf } from './teams.ts';
 
 /** Reads the list of a team's incomplete backfills. Rejects with an {@link UpstreamError} and nothing else. */
 export type ReadIncompleteBackfills = (context: ReadContext, teamId: ResourceId) => Promise<ListSnapshot>;
@@ -24,51 +26,57 @@ export interface IncompleteBackfillsDeps {
  */
 export function createIncompleteBackfills(deps: IncompleteBackfillsDeps): ReadIncompleteBackfills {
   const { teamOf, isSaving, clock, metrics } = deps;
+  const counts = createReadCounts(metrics);
 
-  async function read(team: Team, payer: Payer): Promise<KnownList | 'stale'> {
-    const { mode, cost } = payer.context;
+  /** @param join begins to read the list, or joins whoever reads it */
+  async function read(
+    { context, hasStale }: Payer,
+    join: () => Load<KnownList>,
+  ): Promise<KnownList | 'late'> {
+    const { mode, cost } = context;
     const startedAt = clock.monotonic();
     cost.assertMayCall();
-    const shared = team.loadList(payer);
+    const load = join();
     // Who asks for no cached value, or polls, waits.
-    const mayBeStale = mode.kind === 'fresh' && payer.hasStale;
-    const known = await (mayBeStale ? Promise.race([shared.known, shared.isLate()]) : shared.known);
-    if (known === 'late') return 'stale';
+    const mayBeStale = mode.kind === 'fresh' && hasStale;
+    const known = await (mayBeStale ? Promise.race([load.known, load.isLate()]) : load.known);
+    if (known === 'late') return known;
     // It may have joined a reading from before it asked.
-    return mode.kind === 'noCache' && known.sentAt < startedAt ? team.loadList(payer).known : known;
+    return mode.kind === 'noCache' && known.sentAt < startedAt ? join().known : known;
   }
 
   return async (asked, teamId) => {
     const context = sparing(asked, isSaving);
     const team = teamOf(context, teamId);
 
-    function answer(known: KnownList, from: 'call' | 'cache' | 'stale'): ListSnapshot {
-      metrics.recordCacheRead(RESULTS[from]);
-      context.cost.countRead(known.freshUntil, from);
+    function answer(known: KnownList, by: CallMade | 'stale' | undefined): ListSnapshot {
+      counts.answered(context.cost, by, known.freshUntil, clock.monotonic() - known.readAt);
       return known.snapshot;
     }
 
     const known = team.knownList(context);
     if (known !== undefined) {
       team.ahead.askedForList(context, known, clock.monotonic());
-      return answer(known, 'cache');
+      return answer(known, undefined);
     }
     const hasStale = team.store.staleList() !== undefined;
-    const payer: Payer = { context, hasStale, charged: false, wantsList: true };
-    const outcome = await read(team, payer).catch((error: unknown) => {
-      if (!saysNothing(error)) throw error;
-      return { error };
-    });
-    if (outcome !== 'stale' && !('error' in outcome))
-      return answer(outcome, payer.charged ? 'call' : 'cache');
-    const stale = team.store.staleList();
-    if (stale !== undefined) return answer(stale, 'stale');
-    if (outcome === 'stale') return answer(await team.loadList(payer).known, 'cache');
-    throw outcome.error;
+    const payer: Payer = { context, hasStale, call: undefined, wantsList: true };
+    let load: Load<KnownList> | undefined;
+    const join = (): Load<KnownList> => (load = team.loadList(payer));
+    const callMade = (): CallMade | undefined => payer.call ?? (load && callJoined(load));
+    try {
+      const outcome = await read(payer, join);
+      if (outcome !== 'late') return answer(outcome, callMade());
+      const stale = team.store.staleList();
+      return stale === undefined ? answer(await join().known, callMade()) : answer(stale, 'stale');
+    } catch (error) {
+      const stale = saysNothing(error) ? team.store.staleList() : undefined;
+      if (stale !== undefined) return answer(stale, 'stale');
+      counts.failed(callMade());
+      throw error;
+    }
   };
 }
-
-const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;
 
 /** Whether the error is about the upstream or the quota, and so says nothing about the list. */
 function saysNothing(error: unknown): boolean {

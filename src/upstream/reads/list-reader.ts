@@ -5,7 +5,7 @@ import type { ListReading, TeamStore } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
 import type { BackfillsClient } from '../rest/client.ts';
-import { charge, type Payer, priorityOf, type ReadContext } from './read.ts';
+import { causeOf, charge, type Payer, priorityOf, type ReadContext } from './read.ts';
 
 /** Reads the list of one team with one credential. */
 export interface ListReader {
@@ -22,6 +22,8 @@ export interface ListReader {
 export interface ListCall {
   /** Monotonic milliseconds. */
   readonly beganAt: number;
+  /** Whether the call was made, and not refused. */
+  readonly isSent: boolean;
   /** Rejects with an {@link UpstreamError}. */
   readonly reading: Promise<ListReading>;
   /** Resolves when half of the deadline has passed since the call was sent. */
@@ -60,6 +62,7 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     let sentAt: number | undefined;
     const options = {
       timeoutMs,
+      cause: causeOf(context, 'list'),
       isAccepted: store.isAccepted(),
       onExchange() {
         charge(payer);
@@ -86,9 +89,13 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     const beganAt = clock.monotonic();
     const timers: (() => void)[] = [];
     let onSent = (): void => undefined;
+    let isSent = false;
     const isLate = new Promise<'late'>((resolve) => {
       const lateAfter = (ms: number): void => void timers.push(clock.after(ms, () => resolve('late')));
-      onSent = () => lateAfter(timeoutMs * LATE_SHARE);
+      onSent = () => {
+        isSent = true;
+        lateAfter(timeoutMs * LATE_SHARE);
+      };
       // It may have waited for a slot for so long that its first readers have no time left.
       lateAfter(timeoutMs);
     });
@@ -96,7 +103,14 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       if (underWay === call) underWay = undefined;
       for (const cancel of timers) cancel();
     });
-    const call = { beganAt, reading, isLate };
+    const call: ListCall = {
+      beganAt,
+      reading,
+      isLate,
+      get isSent() {
+        return isSent;
+      },
+    };
     return call;
   }
 

@@ -1,8 +1,15 @@
 import type { Clock } from '../../clock.ts';
+import type { CallMade } from './read.ts';
+
+/** A read that has begun. */
+export interface Begun<Value> {
+  readonly known: Promise<Value>;
+  /** Whether a call has been made for it. */
+  readonly hasCalled: () => boolean;
+}
 
 /** A read under way that others may join. */
-export interface Load<Value> {
-  readonly known: Promise<Value>;
+export interface Load<Value> extends Begun<Value> {
   /** Resolves when the load has been under way for `STALE_AFTER_MS`; never where that is 0. */
   isLate(): Promise<'late'>;
 }
@@ -16,9 +23,14 @@ export interface Loads<Value> {
    * @param begin begins one, where none is under way
    * @param beganAt monotonic milliseconds; now, where it begins with the call
    */
-  share(name: string, begin: () => Promise<Value>, beganAt?: number): Load<Value>;
+  share(name: string, begin: () => Begun<Value>, beganAt?: number): Load<Value>;
   /** Lets nobody join the loads of these names that are under way any more. */
   forget(names: readonly string[] | 'all'): void;
+}
+
+/** Whose call was made for a read that has joined a load. */
+export function callJoined({ hasCalled }: Begun<unknown>): CallMade | undefined {
+  return hasCalled() ? 'shared' : undefined;
 }
 
 /** @param staleAfterMs `STALE_AFTER_MS`; 0 for never */
@@ -35,7 +47,7 @@ export function createLoads<Value>(
       let late: Promise<'late'> | undefined;
       let cancel = (): void => undefined;
       const load: Load<Value> = {
-        known: begin(),
+        ...begin(),
         isLate() {
           late ??= new Promise((resolve) => {
             const leftMs = Math.max(0, beganAt + staleAfterMs - clock.monotonic());

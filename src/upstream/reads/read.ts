@@ -1,3 +1,4 @@
+import type { CallCause } from '../../metric-labels.ts';
 import type { Known, Resource } from '../cache/snapshots.ts';
 import type { TeamStore } from '../cache/store.ts';
 import type { TeamList } from '../cache/team-list.ts';
@@ -36,6 +37,9 @@ export function sparing(context: ReadContext, isSaving: (credentialId: string) =
   return isSpared ? { ...context, mode: { kind: 'fresh' } } : context;
 }
 
+/** Whose call was made for a read: its own, that of a list for others too, or that of a read for which it waited. */
+export type CallMade = 'own' | 'list' | 'shared';
+
 /** One read that nothing fresh answers. */
 export interface PendingRead {
   readonly context: ReadContext;
@@ -46,20 +50,26 @@ export interface PendingRead {
   hasStale: boolean;
   /** Monotonic milliseconds by which the read must be answered. Moves when the list was asked in vain. */
   deadline: number;
-  /** Whether a call was made at this operation's expense. */
-  charged: boolean;
+  /** The call that was made for it; an own one is at this operation's expense. Undefined where none was. */
+  call: CallMade | undefined;
 }
 
 /** Whoever pays for a call, and how much it matters to him. */
-export interface Payer extends Pick<PendingRead, 'context' | 'hasStale' | 'charged'> {
+export interface Payer extends Pick<PendingRead, 'context' | 'hasStale' | 'call'> {
   /** Whether it is the list itself that is asked for, and not what stands in it. */
   readonly wantsList?: true;
 }
 
 /** Has the payer's operation pay for an exchange. */
 export function charge(payer: Payer): void {
-  payer.charged = true;
+  payer.call = 'own';
   payer.context.cost.calls++;
+}
+
+/** @param usual what it is for where an operation waits for it */
+export function causeOf({ mode }: ReadContext, usual: CallCause): CallCause {
+  if (mode.kind === 'poll') return 'poll';
+  return mode.kind === 'ahead' ? 'refresh' : usual;
 }
 
 /** @param hasStale whether stale values can stand in for everything that the call is for */
@@ -75,7 +85,7 @@ export function pendingRead(
   resource: Resource,
   deadline: number,
 ): PendingRead {
-  return { context, resource, ...lookUp(store, resource), deadline, charged: false };
+  return { context, resource, ...lookUp(store, resource), deadline, call: undefined };
 }
 
 /** What the store has of the resource now. */

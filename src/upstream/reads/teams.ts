@@ -9,7 +9,7 @@ import type { Endpoint } from './endpoint.ts';
 import { createBatch } from './batch.ts';
 import { createListPlanner } from './list-planner.ts';
 import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
-import { createLoads, type Load } from './loads.ts';
+import { type Begun, createLoads, type Load } from './loads.ts';
 import { createSlowStart } from './slow-start.ts';
 import { type Ahead, type AheadDeps, createAhead, type TeamReads } from './ahead.ts';
 import {
@@ -35,12 +35,13 @@ export interface Team {
   readonly store: TeamStore;
   /** Refreshes what a crowd asks for before its lifetime ends. */
   readonly ahead: Ahead;
-  /** One load at a time for each resource. @param begin begins one, where none is under way */
-  share(resource: Resource, begin: () => Promise<Known>): Load<Known>;
+  /**
+   * One load at a time for each resource. Rejects with an {@link UpstreamError}.
+   * @param begin gives the read to be loaded, where none is under way
+   */
+  share(resource: Resource, begin: () => PendingRead): Load<Known>;
   /** Lets nobody join a load of these resources, or of any, that began before now, nor a reading of the list. */
   forgetUnderWay(resources: readonly Resource[] | 'all'): void;
-  /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
-  load(read: PendingRead): Promise<Known>;
   /** What the list at hand says of the resource, where it is as recent as the reader wants it. */
   answerFromList(read: PendingRead): Known | undefined;
   /** The list, where it may be shown and is as recent as the reader wants it. */
@@ -98,7 +99,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   const lists = createLoads<KnownList>(clock, staleAfterMs);
   const inBatch = createBatch(start);
   /** The read that renews the authority to show what is kept. */
-  let renewal: Promise<Known> | undefined;
+  let renewal: { readonly read: PendingRead; readonly known: Promise<Known> } | undefined;
 
   function lifetimes({ caller }: ReadContext): Freshness {
     return deps.freshness(caller.credential.id);
@@ -155,8 +156,10 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     return reads.map((read) => (call !== undefined && byList.has(read) ? readByList(read, call) : ask(read)));
   }
 
-  async function readByList(read: PendingRead, { reading, isLate }: ListCall): Promise<Known> {
+  async function readByList(read: PendingRead, list: ListCall): Promise<Known> {
+    const { reading, isLate } = list;
     const outcome = await Promise.race([reading.catch((error: unknown) => ({ error })), isLate]);
+    if (list.isSent) read.call ??= 'list';
     if (outcome === 'late') return readBeside(read, reading);
     if (!('error' in outcome)) return answerIn(outcome, read.resource) ?? ask(read);
     if (failsEveryCall(outcome.error) || hasNoPlace(outcome.error)) throw outcome.error;
@@ -194,12 +197,14 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   async function renew(read: PendingRead): Promise<Known> {
     if (renewal === undefined) {
       read.hasStale = false;
-      const begun = inBatch(read).finally(() => (renewal = undefined));
-      renewal = begun;
-      return begun;
+      const known = inBatch(read).finally(() => (renewal = undefined));
+      renewal = { read, known };
+      return known;
     }
     remember([read]);
-    const outcome = await renewal.catch((error: unknown) => ({ error }));
+    const before = renewal;
+    const outcome = await before.known.catch((error: unknown) => ({ error }));
+    if (before.read.call !== undefined) read.call ??= 'shared';
     if ('error' in outcome && (failsEveryCall(outcome.error) || isTrouble(outcome.error)))
       throw outcome.error;
     Object.assign(read, lookUp(store, read.resource));
@@ -222,17 +227,20 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     return !store.hasAuthority(mode.kind === 'ahead' ? mode.until + 1 : undefined);
   }
 
-  function share(resource: Resource, begin: () => Promise<Known>): Load<Known> {
-    return loads.share(nameOf(resource), begin);
+  function share(resource: Resource, begin: () => PendingRead): Load<Known> {
+    return loads.share(nameOf(resource), () => {
+      const read = begin();
+      return { known: load(read), hasCalled: () => read.call !== undefined };
+    });
   }
 
   const reads: TeamReads = {
     store,
     readList: (context) =>
-      list.isResting ? undefined : list.read([{ context, hasStale: true, charged: false }]).reading,
+      list.isResting ? undefined : list.read([{ context, hasStale: true, call: undefined }]).reading,
     read(context, resource) {
       const deadline = clock.monotonic() + timeoutMs;
-      return share(resource, () => load(pendingRead(store, context, resource, deadline))).known;
+      return share(resource, () => pendingRead(store, context, resource, deadline)).known;
     },
   };
   const ahead = createAhead(teamId, reads, deps);
@@ -245,16 +253,17 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
       return known && isListGoodEnough(known, context, clock.monotonic()) ? known : undefined;
     },
     plan,
-    load,
     ahead,
     share,
     loadList(payer) {
-      const { reading, beganAt } = list.read([payer]);
-      const begin = (): Promise<KnownList> =>
-        reading.then(
+      const call = list.read([payer]);
+      const begin = (): Begun<KnownList> => ({
+        known: call.reading.then(
           ({ list: read, rows }) => store.knownList() ?? knownList(read, (id) => rows.get(id)?.outcome),
-        );
-      return lists.share('list', begin, beganAt);
+        ),
+        hasCalled: () => call.isSent,
+      });
+      return lists.share('list', begin, call.beganAt);
     },
     forgetUnderWay(resources) {
       loads.forget(resources === 'all' ? 'all' : resources.map(nameOf));

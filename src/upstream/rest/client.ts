@@ -1,9 +1,10 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
+import type { CallCause } from '../../metric-labels.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { Credential } from '../credentials.ts';
-import { type UpstreamDetails, UpstreamError, type WriteKind } from '../errors.ts';
+import { type UpstreamDetails, UpstreamError, type UpstreamErrorKind, type WriteKind } from '../errors.ts';
 import { ACCEPTED_ENCODINGS } from '../transport/content-encoding.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import type { ExchangeObserver } from '../transport/request.ts';
@@ -37,6 +38,8 @@ export interface WriteCallOptions {
 export interface CallOptions extends WriteCallOptions {
   /** The deadline of the call, in milliseconds from now. */
   readonly timeoutMs: number;
+  /** What the call is made for. */
+  readonly cause: CallCause;
 }
 
 /** Dates, both inclusive, as `YYYY-MM-DD`. */
@@ -108,6 +111,11 @@ const MAX_BODY_BYTES: Readonly<Record<UpstreamOperation, number>> = {
   updateBackfillStatus: 4 * 1024 * 1024,
 };
 
+/** Outcomes that operators watch for, so that their series exist before the first of them. */
+const WATCHED = ['ok', 'failed', 'unavailable', 'timeout', 'rateLimited'] as const satisfies (
+  'ok' | UpstreamErrorKind
+)[];
+
 export interface BackfillsClientDeps {
   readonly http: ResilientHttp;
   /** Name of the upstream host, to be scrubbed from texts that are passed on. */
@@ -125,17 +133,21 @@ export function createBackfillsClient({
   metrics,
 }: BackfillsClientDeps): BackfillsClient {
   const largeBodies = createLargeBodies(clock);
+  for (const operation of Object.keys(MAX_BODY_BYTES)) {
+    for (const outcome of WATCHED) metrics.expectUpstreamCall(operation, outcome);
+  }
 
   /** Makes a call, and reports how it went. */
   async function observed<Value>(
     operation: UpstreamOperation,
+    cause: CallCause,
     caller: Caller,
     onExchange: () => void,
     call: (exchanges: ExchangeObserver) => Promise<HttpResponse>,
     parse: (response: HttpResponse, secrets: readonly string[]) => Value,
     failed: (error: UpstreamError) => UpstreamError = (error) => error,
   ): Promise<Value> {
-    const report = new CallReport(operation, onExchange, clock, metrics);
+    const report = new CallReport(operation, cause, onExchange, clock, metrics);
     try {
       const response = await call(report);
       const secrets = [caller.credential.token, upstreamHost];
@@ -158,11 +170,12 @@ export function createBackfillsClient({
     caller: Caller,
     teamId: ResourceId,
     path: string,
-    { timeoutMs, isAccepted, onExchange }: CallOptions,
+    { timeoutMs, cause, isAccepted, onExchange }: CallOptions,
     parse: (data: unknown, response: HttpResponse, secrets: readonly string[]) => Value,
   ): Promise<Value> {
     return observed(
       operation,
+      cause,
       caller,
       onExchange,
       (exchanges) =>
@@ -193,6 +206,7 @@ export function createBackfillsClient({
     const { operation, method } = WRITES[kind];
     return observed(
       operation,
+      'write',
       caller,
       onExchange,
       (exchanges) =>
@@ -275,22 +289,25 @@ export function createBackfillsClient({
   };
 }
 
-/** Counts the exchanges of one call, and how long they took. */
+/** Counts the exchanges of one call, and how long they took. All but the first are retries, whatever they repeat. */
 class CallReport implements ExchangeObserver {
   readonly #operation: UpstreamOperation;
+  readonly #cause: CallCause;
   readonly #onExchange: () => void;
   readonly #clock: Pick<Clock, 'monotonic'>;
-  readonly #metrics: Pick<Metrics, 'recordUpstreamCall'>;
+  readonly #metrics: Pick<Metrics, 'recordExchange' | 'recordUpstreamCall'>;
   readonly #startedAt: number;
   hasBegun = false;
 
   constructor(
     operation: UpstreamOperation,
+    cause: CallCause,
     onExchange: () => void,
     clock: Pick<Clock, 'monotonic'>,
-    metrics: Pick<Metrics, 'recordUpstreamCall'>,
+    metrics: Pick<Metrics, 'recordExchange' | 'recordUpstreamCall'>,
   ) {
     this.#operation = operation;
+    this.#cause = cause;
     this.#onExchange = onExchange;
     this.#clock = clock;
     this.#metrics = metrics;
@@ -298,6 +315,7 @@ class CallReport implements ExchangeObserver {
   }
 
   began(): void {
+    this.#metrics.recordExchange(this.hasBegun ? 'retry' : this.#cause);
     this.hasBegun = true;
     this.#onExchange();
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import type { RefusalScope } from '../../metric-labels.ts';
 import { UpstreamError } from '../errors.ts';
 import { PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
 import { type CircuitPermit, type Circuits, createCircuits, type Scope } from './circuits.ts';
@@ -60,6 +61,8 @@ export interface ResilienceOptions {
   readonly onCircuit: (scope: Scope | undefined, isClosed: boolean, cause: UpstreamError | undefined) => void;
   /** Called when the first connection has failed, with its error, and when a response came after that. */
   readonly onReachable?: (isReachable: boolean, cause: UpstreamError | undefined) => void;
+  /** Called for each call that got no slot, or lost it to others. */
+  readonly onRefused?: (scope: RefusalScope) => void;
   /** From 0 to 1; spreads retries. */
   readonly random?: () => number;
 }
@@ -87,7 +90,7 @@ const RETRY_DELAY_MS = 50;
  */
 export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   const { http, timeoutMs, maxConcurrency, clock, counter, onCircuit } = options;
-  const { onReachable = () => undefined, random = Math.random } = options;
+  const { onReachable = () => undefined, onRefused = () => undefined, random = Math.random } = options;
   const latency = createLatency(timeoutMs * LEAST_UNUSUAL_SHARE, timeoutMs * MOST_UNUSUAL_SHARE);
   const latencyOf = { list: createLatency(0, timeoutMs), other: createLatency(0, timeoutMs) };
   const silence = createSilence(clock);
@@ -97,6 +100,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     clock,
     unusualMs: latency.unusual,
     silence,
+    onRefused,
   });
   const retries = createRetryBudget();
   const inFlight = new Map<HttpExchange, Scope>();
@@ -133,6 +137,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     slots,
     circuits,
     counter,
+    onRefused,
     onEnded(permit, result, givenMs) {
       settle(permit, result, givenMs, false);
       if (result !== undefined && shownBy(result) === 'good') silence.answered();

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import type { RefusalScope } from '../../metric-labels.ts';
 import { UpstreamError } from '../errors.ts';
 import type { CircuitPermit, Circuits } from './circuits.ts';
 import type { HttpClient, HttpResponse } from './http.ts';
@@ -23,6 +24,8 @@ export interface SendOnceOptions {
   readonly slots: Pick<Slots, 'tryAcquire' | 'acquire'>;
   readonly circuits: Pick<Circuits, 'assertClosed' | 'acquire'>;
   readonly counter: CallCounter;
+  /** Called for each write of a credential that has too many under way. */
+  readonly onRefused: (scope: RefusalScope) => void;
   /** Told how the exchange ended that had so many milliseconds. Settles the permit. */
   readonly onEnded: (permit: CircuitPermit, result: Outcome | undefined, givenMs: number) => void;
 }
@@ -37,7 +40,7 @@ const SHARE_OF_ONE = 1 / 4;
  * others may want back, no shorter deadline when a circuit opens. Each would lose an answer that cannot be asked for again.
  */
 export function createSendOnce(options: SendOnceOptions): SendOnce {
-  const { http, timeoutMs, maxConcurrency, clock, slots, circuits, counter, onEnded } = options;
+  const { http, timeoutMs, maxConcurrency, clock, slots, circuits, counter, onRefused, onEnded } = options;
   const maxOfOne = Math.max(1, Math.floor(maxConcurrency * SHARE_OF_ONE));
   /** Writes under way, by credential. */
   const underWay = new Map<string, number>();
@@ -95,6 +98,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
     circuits.assertClosed(request);
     const own = underWay.get(credentialId) ?? 0;
     if (own >= maxOfOne) {
+      onRefused('share');
       throw new UpstreamError('overloaded', 'too many writes are under way', { retryAfterSeconds: 1 });
     }
     underWay.set(credentialId, own + 1);

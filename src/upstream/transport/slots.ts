@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { UpstreamError } from '../errors.ts';
 import { createFairQueue, type Waiting } from './fair-queue.ts';
+import type { RefusalScope } from '../../metric-labels.ts';
 import type { Silence } from './silence.ts';
 
 /** Who wants a slot. */
@@ -62,6 +63,8 @@ export interface SlotsOptions {
   /** After how many milliseconds a call takes unusually long. */
   readonly unusualMs: () => number;
   readonly silence: Silence;
+  /** Called for each call that got no slot, or lost it to others. */
+  readonly onRefused: (scope: RefusalScope) => void;
 }
 
 /** What one credential may hold that is not alone, as a share of the slots. */
@@ -84,7 +87,8 @@ interface Seen {
   readonly at: number;
 }
 
-export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: SlotsOptions): Slots {
+export function createSlots(options: SlotsOptions): Slots {
+  const { slots, maxWaiting, clock, unusualMs, silence, onRefused } = options;
   const first = createFairQueue();
   const others = createFairQueue();
   /** Slots by credential, oldest first. */
@@ -164,7 +168,10 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
     const oldestAllowed = clock.monotonic() - unusualMs();
     for (const slot of most) {
       if (slot.since > oldestAllowed) return;
-      if (take(slot, 'late')) return;
+      if (take(slot, 'late')) {
+        onRefused('share');
+        return;
+      }
     }
   }
 
@@ -258,12 +265,14 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
       const { credentialId, goesFirst, patienceMs, wasMoved } = claim;
       return new Promise((resolve, reject) => {
         if (waiting() >= maxWaiting && !makeRoom(claim)) {
+          onRefused('share');
           reject(overloaded('too many calls wait for a slot'));
           return;
         }
         const queue = goesFirst ? first : others;
         const deadline = setTimeout(() => {
           queue.leave(entry);
+          onRefused(isWithinShare(credentialId) || isAlone(credentialId) ? 'global' : 'share');
           reject(overloaded(`no slot within ${patienceMs} ms`));
         }, patienceMs);
         const entry: Waiting = {
@@ -278,6 +287,7 @@ export function createSlots({ slots, maxWaiting, clock, unusualMs, silence }: Sl
           },
           refuse() {
             clearTimeout(deadline);
+            onRefused('share');
             reject(overloaded('too many calls wait for a slot'));
           },
         };

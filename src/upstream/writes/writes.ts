@@ -141,7 +141,7 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
       const read = pendingRead(team.store, asked, resource, clock.monotonic() + timeoutMs);
       // A stale value would say nothing of the outcome.
       read.hasStale = false;
-      return team.load(read);
+      return read;
     }).known;
   }
 

@@ -62,8 +62,7 @@ async function measure(name: string, follow: Follow, core: number | undefined): 
   const settled = await resident();
   for (const follower of followers) follower.leave();
   const metrics = gateway.url.replace('/graphql', '/metrics');
-  while (!(await (await fetch(metrics)).text()).includes('backfill_gateway_subscriptions_open 0'))
-    await sleep(50);
+  while (/_subscriptions_open\{.*\} [1-9]/.test(await (await fetch(metrics)).text())) await sleep(50);
   const after = await resident();
   await gateway.stop();
   await sandbox.close();

@@ -29,6 +29,7 @@ const snapshot: BackfillSnapshot = {
   teamId: TEAM,
   id: ID,
   fetchedAt: '2026-03-02T10:00:00Z',
+  givenAt: 0,
   progressedAt: 0,
   isStale: false,
   record: readOf({

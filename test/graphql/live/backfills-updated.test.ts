@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { codesOf, createLatch, type Stack, startStack } from '../../harness.ts';
+import { scrape } from '../../support/series.ts';
 import {
   nextCallingPoll,
   overSse,
@@ -383,9 +384,9 @@ describe.each(TRANSPORTS)('a live list of backfills over %s', (_name, subscribe)
     addRunning(stack, 2);
     const stream = subscribe(origin, PAGE.replace('subscription', 'subscription Page'), of('11', '12'));
     await nextCallingPoll(stack);
-    const metrics = await (await fetch(`${origin}/metrics`)).text();
-    expect(metrics).toContain('backfill_gateway_subscriptions_open 1');
-    expect(metrics).toContain('backfill_gateway_polls_total{outcome="ok"} 1');
+    const metrics = await scrape(origin);
+    expect(metrics.sum('subscriptions_open')).toBe(1);
+    expect(metrics.by('polls_total')).toEqual({ ok: 1, failed: 0 });
     for (const id of ['11', '12']) world.set(id, { status: 'COMPLETED' });
     clock.advance(2_000);
     await stream.completed;

@@ -8,6 +8,7 @@ import {
   type StreamEvent,
   type StreamOptions,
 } from '../../support/streams.ts';
+import { scrape } from '../../support/series.ts';
 
 const TRANSPORTS = [
   ['SSE', overSse],
@@ -23,7 +24,7 @@ const event = (status: string, transferRunsCompleted: number, isStale = false): 
 
 const FAILS = { kind: 'status', status: 500 } as const;
 
-describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
+describe.each(TRANSPORTS)('a subscription over %s', (name, subscribe) => {
   it('sends the state at once, then each change once, and nothing without a change', async () => {
     const stack = await startStack();
     const { world, origin, sandbox } = stack;
@@ -373,24 +374,28 @@ describe.each(TRANSPORTS)('a subscription over %s', (_name, subscribe) => {
     expect(new Set(all.map(({ requestId }) => requestId)).size).toBe(3);
   });
 
-  it('has lines in the log and a gauge in the metrics, without ids or names', async () => {
+  it('has lines in the log and its place in the metrics, without ids or names', async () => {
     const stack = await startStack();
     const { world, origin, sandbox, clock, logLines } = stack;
     const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-    const metrics = async (): Promise<string> => (await fetch(`${origin}/metrics`)).text();
+    const none = { sse: 0, websocket: 0 };
+    const transport = name.toLowerCase();
     const stream = subscribe(origin, updates(id).replace('subscription', 'subscription Progress'));
     await nextPoll(stack);
     sandbox.faults.add({ answer: FAILS });
     await nextPoll(stack);
     await expect.poll(() => stream.events).toHaveLength(2);
-    expect(await metrics()).toContain('backfill_gateway_subscriptions_open 1');
-    expect(await metrics()).toContain('backfill_gateway_polls_total{outcome="ok"} 1');
-    expect(await metrics()).toContain('backfill_gateway_polls_total{outcome="failed"} 1');
+    const during = await scrape(origin);
+    expect(during.by('subscriptions_open')).toEqual({ ...none, [transport]: 1 });
+    expect(during.by('polls_total')).toEqual({ ok: 1, failed: 1 });
+    expect(during.counted('subscriptions_ended_total')).toEqual({});
 
     world.set(id, { status: 'COMPLETED' });
     clock.advance(2_000);
     await stream.completed;
-    expect(await metrics()).toContain('backfill_gateway_subscriptions_open 0');
+    const after = await scrape(origin);
+    expect(after.by('subscriptions_open')).toEqual(none);
+    expect(after.counted('subscriptions_ended_total')).toEqual({ [`${transport} completed`]: 1 });
     const [opened, ended] = logLines.filter(({ operationName }) => operationName === 'Progress');
     expect(opened).toMatchObject({
       msg: 'request',

@@ -39,6 +39,7 @@ function entryFor(n: number, report: readonly string[]): Kept {
     id: record.transfer_backfill_id,
     record,
     fetchedAt: new Date(n).toISOString(),
+    givenAt: n + 0.8,
     progressedAt: n,
     isStale: false,
   };

@@ -172,7 +172,7 @@ function checkError(error: unknown, status: number): void {
   if (status >= 500) expect(shown.replace(/"requestId":"[\w-]*"/, '')).not.toContain(MARK);
 }
 
-const OPTIONS = { timeoutMs: 1_000, isAccepted: true, onExchange: () => undefined };
+const OPTIONS = { timeoutMs: 1_000, cause: 'read', isAccepted: true, onExchange: () => undefined } as const;
 
 describe('any HTTP response of the upstream', () => {
   it(

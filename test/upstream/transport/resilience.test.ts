@@ -5,7 +5,11 @@ import { UpstreamError } from '../../../src/upstream/errors.ts';
 import type { HttpResponse } from '../../../src/upstream/transport/http.ts';
 import { createGovernor } from '../../../src/upstream/quota/governor.ts';
 import type { UpstreamRequest } from '../../../src/upstream/transport/request.ts';
-import { createResilientHttp, type ResilientHttp } from '../../../src/upstream/transport/resilience.ts';
+import {
+  createResilientHttp,
+  type ResilienceOptions,
+  type ResilientHttp,
+} from '../../../src/upstream/transport/resilience.ts';
 import { codesOf, createLatch, type Result, type Stack, startStack } from '../../harness.ts';
 
 const latest = (transferId: string): string => `{ transfer(id: "${transferId}") { latestBackfill { id } } }`;
@@ -23,7 +27,7 @@ const DELAY_MS = 20;
 /** Runs on fake time. `attempt` decides how each attempt ends within its time. */
 function resilientOver(
   attempt: (timeoutMs: number, path: string) => Promise<HttpResponse>,
-  limits: { readonly timeoutMs: number; readonly maxConcurrency: number },
+  limits: Pick<ResilienceOptions, 'timeoutMs' | 'maxConcurrency' | 'onRefused'>,
   onAbort: (path: string) => void = () => undefined,
 ): ResilientHttp {
   vi.useFakeTimers();
@@ -385,7 +389,12 @@ describe('the bulkhead', () => {
   });
 
   it('queues at most 64 calls per running call; the credential with most of them gives up its last for another', async () => {
-    const resilient = resilientOver(() => answerAfter(100), { timeoutMs: 100_000, maxConcurrency: 1 });
+    const refused: string[] = [];
+    const resilient = resilientOver(() => answerAfter(100), {
+      timeoutMs: 100_000,
+      maxConcurrency: 1,
+      onRefused: (scope) => void refused.push(scope),
+    });
     const ask = (credentialId: string): Promise<readonly [number | string, number]> =>
       ended(resilient.get({ ...REQUEST, credentialId }));
     const greedy = Array.from({ length: 66 }, () => ask('greedy'));
@@ -397,6 +406,7 @@ describe('the bulkhead', () => {
       64, 65,
     ]);
     expect(await modest).toEqual([200, 300]);
+    expect(refused).toEqual(['share', 'share']);
   });
 
   it('queues a call for as long as its deadline allows', async () => {
