@@ -7,11 +7,15 @@ export interface OpenStreams {
    * @param size the number of streams on the connection at this moment
    * @returns a function to call when the connection is closed
    */
-  add(end: () => void, size?: () => number): () => void;
+  add(over: Transport, end: () => void, size?: () => number): () => void;
+  /** The number of streams at this moment. */
+  byTransport(): Readonly<Record<Transport, number>>;
   /** Ends up to {@link AT_ONCE} streams at once, and more spread evenly over so many milliseconds. */
   endAll(withinMs: number): void;
   readonly isEnding: boolean;
 }
+
+export type Transport = 'sse' | 'websocket';
 
 /** The number of streams whose clients may all come back in the same moment. */
 const AT_ONCE = 200;
@@ -20,6 +24,7 @@ const STEP_MS = 50;
 const FIRST_STATE_MS = 100;
 
 interface Connection {
+  readonly over: Transport;
   readonly end: () => void;
   readonly size: () => number;
 }
@@ -34,11 +39,17 @@ export function createOpenStreams(clock: Clock): OpenStreams {
   }
 
   return {
-    add(end, size = () => 1) {
-      const connection = { end, size };
+    add(over, end, size = () => 1) {
+      const connection = { over, end, size };
       connections.add(connection);
       if (isEnding) clock.after(FIRST_STATE_MS, end);
       return () => void connections.delete(connection);
+    },
+
+    byTransport() {
+      const streams = { sse: 0, websocket: 0 };
+      for (const { over, size } of connections) streams[over] += size();
+      return streams;
     },
 
     endAll(withinMs) {

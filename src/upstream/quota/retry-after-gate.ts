@@ -5,10 +5,14 @@ import { UpstreamError } from '../errors.ts';
 
 /** Keeps a credential from asking before the time that the `Retry-After` of a 429 named. */
 export interface RetryAfterGate {
+  /** Seconds until the last closed gate opens; 0 where none is closed. */
+  readonly longestSeconds: number;
   /** Closes the gate of this credential where the error is a 429 that names a time. */
   closeAfter(error: UpstreamError, credential: Credential): void;
   /** @throws {UpstreamError} the error that closed the gate, with the seconds that remain */
   assertOpen(credential: Credential): void;
+  /** Number of credentials whose gate is closed now. */
+  readonly closed: number;
 }
 
 /** Gates closed at the same time. Beyond that the one used least recently is forgotten. */
@@ -25,6 +29,11 @@ export function createRetryAfterGate(
   });
 
   return {
+    get closed() {
+      const now = clock.monotonic();
+      return [...closed.values()].filter(({ until }) => until > now).length;
+    },
+
     closeAfter(by, { id }) {
       if (by.subject !== 'quota') return;
       const seconds = by.retryAfterSeconds ?? 0;
@@ -48,6 +57,12 @@ export function createRetryAfterGate(
         retryAfterSeconds: Math.ceil(leftMs / 1000),
         ...(details === undefined ? {} : { details }),
       });
+    },
+
+    get longestSeconds() {
+      let last = clock.monotonic();
+      for (const { until } of closed.values()) last = Math.max(last, until);
+      return Math.ceil((last - clock.monotonic()) / 1000);
     },
   };
 }
