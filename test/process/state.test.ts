@@ -40,14 +40,21 @@ async function stateOf(gateway: GatewayProcess): Promise<Line> {
   return statesOf(gateway)[before] ?? {};
 }
 
-/** Signals itself as soon as anything listens for it, and once more when it would listen on its port, a moment too early. */
+/**
+ * Signals itself while it loads the program, and once more when it would listen on its port, a moment too early. What is
+ * loaded before the program looks at the version.
+ */
 const SIGNALS_ITSELF = `
   import { Server } from 'node:net';
   const ask = () => process.kill(process.pid, 'SIGUSR2');
-  process.on('newListener', function begin(name) {
-    if (name !== 'SIGUSR2') return;
-    process.off('newListener', begin);
-    ask();
+  const { version } = process;
+  Object.defineProperty(process, 'version', {
+    configurable: true,
+    get() {
+      Object.defineProperty(process, 'version', { value: version });
+      setImmediate(ask);
+      return version;
+    },
   });
   const { listen } = Server.prototype;
   Server.prototype.listen = function (...to) {
