@@ -4,6 +4,7 @@ import { effectiveConfigText } from './effective-config.ts';
 import { createLog } from './log.ts';
 import { packageVersion } from './package-files.ts';
 import { runAsProcess } from './process.ts';
+import { shownSettings } from './state-line.ts';
 
 const COMMAND = {
   name: 'backfill-gateway',
@@ -21,24 +22,40 @@ SIGTERM. Times are in milliseconds.`,
   examples: ['SUPERMETRICS_TEAM_ID=936506 backfill-gateway', 'backfill-gateway --check'],
 } as const satisfies Command<Options>;
 
-/** Runs the gateway as this process, or does what its arguments ask for. */
-export function serve(): Promise<void> {
+/**
+ * Runs the gateway as this process, or does what its arguments ask for.
+ * @param stateWasAsked whether SIGUSR2 came before this could be called
+ */
+export function serve(stateWasAsked: boolean): Promise<void> {
+  let config: Config | undefined;
   return runAsProcess(
     COMMAND,
     async ({ env, output }) => {
-      const config = loadConfig(env);
+      config = loadConfig(env);
       const log = createLog(config.LOG_LEVEL, output);
       for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
       const { startGateway } = await import('./running-gateway.ts');
-      return startGateway({ config, log });
+      return startGateway({ config, env, log });
     },
     async ({ version, check }, env) => {
       if (version === true) return `${packageVersion()}\n`;
       if (check !== true) return undefined;
-      const config = loadConfig(env);
+      const checked = loadConfig(env);
       const { assertDocumentsFit } = await import('./gateway.ts');
-      assertDocumentsFit(config);
-      return checkedText(config, env);
+      assertDocumentsFit(checked);
+      return checkedText(checked, env);
+    },
+    {
+      wasAsked: stateWasAsked,
+      report({ env, output }, facts) {
+        const settings = config && { config: shownSettings(config, env) };
+        createLog('silent', output).state({
+          phase: 'starting',
+          version: packageVersion(),
+          ...facts,
+          ...settings,
+        });
+      },
     },
   );
 }

@@ -5,8 +5,7 @@ import { demoGraphiql } from './operations.ts';
 import { ROUTER_PORT, startFederatedWith } from './start-federated.ts';
 import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxBy } from './start-sandbox.ts';
 import { welcome } from './welcome.ts';
-import type { GatewayOptions } from '../gateway.ts';
-import { type RunningGateway, startGateway } from '../running-gateway.ts';
+import { type RunningGateway, type RunningGatewayOptions, startGateway } from '../running-gateway.ts';
 import { createLog } from '../log.ts';
 import { runAsProcess } from '../process.ts';
 
@@ -68,6 +67,7 @@ await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederate
     for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
     const options = {
       config,
+      env: settings,
       log,
       pages: await demoPage({ sandboxUrl: sandbox.url }),
       graphiqlDefaults: demoGraphiql(sandbox.world),
@@ -110,7 +110,7 @@ await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederate
 });
 
 /** Starts on the usual port, or on any free one if that is taken. */
-async function startAnywhere(options: GatewayOptions): Promise<RunningGateway> {
+async function startAnywhere(options: RunningGatewayOptions): Promise<RunningGateway> {
   try {
     return await startGateway(options);
   } catch (error) {

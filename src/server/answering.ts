@@ -64,7 +64,7 @@ export function answerBy(
         // Neither the event `complete` nor the last chunk: clients that see one of these do not come back.
         response.once(
           'close',
-          streams.add(() => response.destroy()),
+          streams.add('sse', () => response.destroy()),
         );
       },
       ...(body && { body }),

@@ -8,11 +8,15 @@ export interface OpenStreams {
    * @param size the number of streams on the connection at this moment
    * @returns a function to call when the connection is closed
    */
-  add(end: () => void, size?: () => number): () => void;
+  add(over: Transport, end: () => void, size?: () => number): () => void;
+  /** The number of streams at this moment. */
+  byTransport(): Readonly<Record<Transport, number>>;
   /** Ends up to {@link AT_ONCE} streams at once, and more spread evenly over so many milliseconds. */
   endAll(withinMs: number): void;
   readonly isEnding: boolean;
 }
+
+export type Transport = 'sse' | 'websocket';
 
 /** The number of streams whose clients may all come back in the same moment. */
 const AT_ONCE = 200;
@@ -21,6 +25,7 @@ const STEP_MS = 50;
 const FIRST_STATE_MS = 100;
 
 interface Connection {
+  readonly over: Transport;
   readonly end: () => void;
   readonly size: () => number;
   isOpen: boolean;
@@ -36,14 +41,20 @@ export function createOpenStreams(clock: Clock): OpenStreams {
   }
 
   return {
-    add(end, size = () => 1) {
-      const connection: Connection = { end, size, isOpen: true };
+    add(over, end, size = () => 1) {
+      const connection: Connection = { over, end, size, isOpen: true };
       const place = connections.join(connection);
       if (isEnding) clock.after(FIRST_STATE_MS, end);
       return () => {
         connection.isOpen = false;
         connections.leave(place);
       };
+    },
+
+    byTransport() {
+      const streams = { sse: 0, websocket: 0 };
+      for (const { over, size } of connections) streams[over] += size();
+      return streams;
     },
 
     endAll(withinMs) {

@@ -21,8 +21,6 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 
 export interface WebSockets {
   readonly upgrade: UpgradeListener;
-  /** Number of open sockets. */
-  readonly open: number;
   /** Refuses new sockets. The open ones end with the other connections of `OpenStreams`. */
   close(): void;
 }
@@ -188,6 +186,7 @@ export function createWebSockets({
       facts,
     );
     const left = streams.add(
+      'websocket',
       () => {
         state.ending = true;
         closeIfDone(socket, state);
@@ -229,10 +228,6 @@ export function createWebSockets({
         socket.once('close', leave);
         server.handleUpgrade(request, socket, head, (opened) => serve(opened, socket, facts, leave));
       }
-    },
-
-    get open() {
-      return sockets.size;
     },
 
     close() {

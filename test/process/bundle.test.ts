@@ -121,7 +121,7 @@ describe('the built gateway', () => {
       err: {
         type: 'RangeError',
         message: 'broken',
-        stack: expect.stringMatching(/reportState \(file:\S+\/src\/running-gateway\.ts:\d+:\d+\)/),
+        stack: expect.stringMatching(/factsOfProcess \(file:\S+\/src\/process\.ts:\d+:\d+\)/),
       },
     });
   }, 60_000);

@@ -54,7 +54,7 @@ describe('open streams', () => {
     const clock = createManualClock();
     const streams = createOpenStreams(clock);
     let ended = 0;
-    const leave = Array.from({ length: count }, () => streams.add(() => ended++, size));
+    const leave = Array.from({ length: count }, () => streams.add('websocket', () => ended++, size));
     return { clock, streams, leave, ended: () => ended };
   }
 
@@ -88,7 +88,7 @@ describe('open streams', () => {
     const { clock, streams } = openMany(0);
     streams.endAll(5_000);
     let ended = false;
-    streams.add(() => (ended = true));
+    streams.add('sse', () => (ended = true));
     expect(ended).toBe(false);
     clock.advance(100);
     expect(ended).toBe(true);

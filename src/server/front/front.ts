@@ -32,6 +32,8 @@ export interface Front {
   readonly answer: Answering;
   /** Makes the plans of the trusted documents. */
   warm(): Promise<void>;
+  /** How much it keeps. */
+  size(): ReturnType<Plans['size']>;
 }
 
 /** When a text gets its plan. What comes once is parsed, validated and executed by yoga in less time than a plan takes. */
@@ -45,6 +47,8 @@ export interface FrontDeps extends AnswersDeps {
   readonly maxTextBytes: number;
   readonly planningAt: PlanningAt;
 }
+
+const NOTHING = { entries: 0, bytes: 0 };
 
 /** @param yoga answers what the front does not */
 export function createFront(deps: FrontDeps, yoga: Answering): Front {
@@ -150,6 +154,8 @@ export function createFront(deps: FrontDeps, yoga: Answering): Front {
       if (planningAt === 'first use' && plans === undefined) void loaded.then(answer);
       else answer();
     },
+
+    size: () => plans?.size() ?? { plans: NOTHING, rows: NOTHING },
 
     async warm() {
       if (trustedDocuments === undefined || planningAt === 'never') return;

@@ -14,6 +14,12 @@ import type { GatewayContext } from '../../graphql/context.ts';
 import type { BackfillParent } from '../../graphql/parents.ts';
 import { JsonText } from './json-texts.ts';
 
+/** How much is kept. */
+export interface KeptSize {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
 /** What an operation selects of a backfill in one place, compiled. */
 export interface RowSelection {
   /** Resolves it, without any read. Throws what a field throws. */
@@ -63,6 +69,11 @@ export class RowTexts {
         if (reason === 'evict') texts.clear();
       },
     });
+  }
+
+  /** The states whose texts are kept, and the memory that they take, as estimated. */
+  get size(): KeptSize {
+    return { entries: this.#kept.size, bytes: this.#kept.calculatedSize };
   }
 
   /** @returns undefined where it cannot be compiled */

@@ -46,6 +46,7 @@ export interface Team {
   answerFromList(read: PendingRead): Known | undefined;
   /** The list, where it may be shown and is as recent as the reader wants it. */
   knownList(context: ReadContext): KnownList | undefined;
+  readonly listStanding: ListStanding;
   /** Reads the list for its own sake, or joins whoever reads it. */
   loadList(payer: Payer): Load<KnownList>;
   /**
@@ -54,6 +55,12 @@ export interface Team {
    */
   plan(reads: readonly PendingRead[], isListPaid?: boolean): ReadonlySet<PendingRead>;
 }
+
+/**
+ * Whether the list of a team stands in for reads of its backfills. `resting`: the REST API has refused it, or it has
+ * failed, lately. `unread`: nothing was worth reading it yet.
+ */
+export type ListStanding = 'usable' | 'resting' | 'unread';
 
 /** @returns the team as the credential of the context sees it */
 export type TeamOf = (context: ReadContext, teamId: ResourceId) => Team;
@@ -251,6 +258,10 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     knownList(context) {
       const known = store.knownList();
       return known && isListGoodEnough(known, context, clock.monotonic()) ? known : undefined;
+    },
+    get listStanding() {
+      if (list.isResting) return 'resting';
+      return store.list() === undefined ? 'unread' : 'usable';
     },
     plan,
     ahead,

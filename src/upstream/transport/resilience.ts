@@ -3,7 +3,13 @@ import { Crowd } from '../../crowd.ts';
 import type { RefusalScope } from '../../metric-labels.ts';
 import { UpstreamError } from '../errors.ts';
 import { PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
-import { type CircuitPermit, type Circuits, createCircuits, type Scope } from './circuits.ts';
+import {
+  type CircuitPermit,
+  type Circuits,
+  type CircuitsState,
+  createCircuits,
+  type Scope,
+} from './circuits.ts';
 import { ExchangeTry, type ExchangeWatch } from './exchange-try.ts';
 import { type HttpClient, type HttpResponse, isNoConnection } from './http.ts';
 import { createLatency } from './latency.ts';
@@ -48,6 +54,7 @@ export interface ResilientHttp {
   /** Milliseconds that few answers exceed: those of lists, or all others. */
   usualMs(isList: boolean): number;
   load(): UpstreamLoad;
+  circuits(): CircuitsState;
 }
 
 export interface ResilienceOptions {
@@ -224,6 +231,8 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       waiting: slots.waiting,
       circuitClosed: circuits.isClosed(),
     }),
+
+    circuits: () => circuits.state(),
 
     isAtEase: (scope) => slots.hasFree && slots.waiting === 0 && circuits.isClosed(scope),
 
