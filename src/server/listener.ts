@@ -144,7 +144,7 @@ export async function listen(
           // Node no longer tracks upgraded connections.
           for (const socket of upgraded) socket.destroy();
         }, graceMs);
-        stopAccepting(server, () => {
+        stopAccepting(server, graceMs * IDLE_SHARE, () => {
           clearTimeout(idle);
           clearTimeout(cutOff);
           resolve(finished);
@@ -154,16 +154,43 @@ export async function listen(
   };
 }
 
+/** So short that hardly anybody can have connected since the turn began. */
+const SHORT_TURN_MS = 0.2;
+
 /**
- * Closes the server as a server of TCP. As a server of HTTP it would cut off idle connections at once, and with them
- * requests that are on their way.
+ * Accepts whoever waits, and then closes the server as a server of TCP. As a server of HTTP it would cut off idle
+ * connections at once, and with them requests that are on their way.
+ *
+ * To those who wait the system has said that they are connected, so they may have sent a request; it resets them when
+ * nobody listens any more. Node accepts one in each turn of the event loop.
+ * @param withinMs the longest time for those who wait
  */
-function stopAccepting(server: Server, whenClosed: () => void): void {
-  NetServer.prototype.close.call(server, () => {
-    // Ends Node's timer that looks for slow connections.
-    server.close();
-    whenClosed();
-  });
+function stopAccepting(server: Server, withinMs: number, whenClosed: () => void): void {
+  const beganAt = performance.now();
+  let turnBeganAt = beganAt;
+  let accepted = true;
+  const count = (): void => {
+    accepted = true;
+  };
+  server.on('connection', count);
+
+  function step(): void {
+    const now = performance.now();
+    const mayWait = accepted || now - turnBeganAt > SHORT_TURN_MS;
+    if (mayWait && now - beganAt < withinMs) {
+      accepted = false;
+      turnBeganAt = now;
+      setImmediate(step);
+      return;
+    }
+    server.off('connection', count);
+    NetServer.prototype.close.call(server, () => {
+      // Ends Node's timer that looks for slow connections.
+      server.close();
+      whenClosed();
+    });
+  }
+  step();
 }
 
 /** Answers in the place of Node, whose own answers have no security headers, what never becomes a request. */
