@@ -53,7 +53,9 @@ const LIMITS: ListenerLimits = {
   stalledAnswerTimeout: 20_000,
 };
 
-/** The share of the grace period for requests that clients send on idle connections before they know of its end. */
+/** The share of the grace period for those who have connected and wait until they are accepted. */
+const ACCEPT_SHARE = 1 / 4;
+/** The share of it for requests that clients send on idle connections before they know of its end. */
 const IDLE_SHARE = 1 / 20;
 
 /**
@@ -130,25 +132,30 @@ export async function listen(
       drain();
       return new Promise((resolve) => {
         let finished = true;
-        const idle = setTimeout(() => {
-          // Requests that have arrived are read first.
-          setImmediate(() => {
-            idleMayStay = false;
-            server.closeIdleConnections();
-            for (const socket of silent) socket.destroy();
-          });
-        }, graceMs * IDLE_SHARE);
+        let idle: NodeJS.Timeout | undefined;
         const cutOff = setTimeout(() => {
           finished = false;
           server.closeAllConnections();
           // Node no longer tracks upgraded connections.
           for (const socket of upgraded) socket.destroy();
         }, graceMs);
-        stopAccepting(server, graceMs * IDLE_SHARE, () => {
+        function endIdle(): void {
+          // Requests that have arrived are read first.
+          setImmediate(() => {
+            idleMayStay = false;
+            server.closeIdleConnections();
+            for (const socket of silent) socket.destroy();
+          });
+        }
+        acceptTheWaiting(server, graceMs * ACCEPT_SHARE, () => {
+          idle = setTimeout(endIdle, graceMs * IDLE_SHARE);
+          stopAccepting(server, whenClosed);
+        });
+        function whenClosed(): void {
           clearTimeout(idle);
           clearTimeout(cutOff);
           resolve(finished);
-        });
+        }
       });
     },
   };
@@ -158,39 +165,43 @@ export async function listen(
 const SHORT_TURN_MS = 0.2;
 
 /**
- * Accepts whoever waits, and then closes the server as a server of TCP. As a server of HTTP it would cut off idle
- * connections at once, and with them requests that are on their way.
- *
- * To those who wait the system has said that they are connected, so they may have sent a request; it resets them when
- * nobody listens any more. Node accepts one in each turn of the event loop.
- * @param withinMs the longest time for those who wait
+ * Waits until all are accepted to whom the system has said that they are connected. They may have sent a request, and
+ * the system resets them when nobody listens any more. Node accepts one in each turn of the event loop.
+ * @param withinMs the longest time for it: where clients come faster than they are accepted, some always wait
  */
-function stopAccepting(server: Server, withinMs: number, whenClosed: () => void): void {
+function acceptTheWaiting(server: Server, withinMs: number, next: () => void): void {
   const beganAt = performance.now();
   let turnBeganAt = beganAt;
   let accepted = true;
-  const count = (): void => {
+  function count(): void {
     accepted = true;
-  };
-  server.on('connection', count);
-
-  function step(): void {
+  }
+  function turn(): void {
     const now = performance.now();
-    const mayWait = accepted || now - turnBeganAt > SHORT_TURN_MS;
-    if (mayWait && now - beganAt < withinMs) {
+    const someMayWait = accepted || now - turnBeganAt > SHORT_TURN_MS;
+    if (someMayWait && now - beganAt < withinMs) {
       accepted = false;
       turnBeganAt = now;
-      setImmediate(step);
-      return;
+      setImmediate(turn);
+    } else {
+      server.off('connection', count);
+      next();
     }
-    server.off('connection', count);
-    NetServer.prototype.close.call(server, () => {
-      // Ends Node's timer that looks for slow connections.
-      server.close();
-      whenClosed();
-    });
   }
-  step();
+  server.on('connection', count);
+  turn();
+}
+
+/**
+ * Closes the server as a server of TCP. As a server of HTTP it would cut off idle connections at once, and with them
+ * requests that are on their way.
+ */
+function stopAccepting(server: Server, whenClosed: () => void): void {
+  NetServer.prototype.close.call(server, () => {
+    // Ends Node's timer that looks for slow connections.
+    server.close();
+    whenClosed();
+  });
 }
 
 /** Answers in the place of Node, whose own answers have no security headers, what never becomes a request. */
