@@ -86,7 +86,9 @@ export function startClients(
       sink: {
         next: ({ data }) => (latest[n] = data?.backfillUpdated.transferRunsCompleted),
         error: (error) => over.push(error),
-        complete: () => void (stopped || over.push('complete')),
+        complete: () => {
+          if (!stopped) over.push('complete');
+        },
       },
     };
     const subscribe = n % 2 === 0 ? overWebSocket : overSse(n % 4 === 1);
@@ -109,14 +111,14 @@ export function startClients(
   };
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly body: string;
 }
 
 function outcomeOf({ status, body }: Answer): string {
   const isRight = status === 200 && body === '{"data":{"backfill":{"status":"RUNNING"}}}';
-  return isRight ? 'ok' : `${status} ${body.slice(0, 200)}`;
+  return isRight ? 'ok' : `${status} ${body.slice(0, 200).replaceAll(/\s+/g, ' ')}`;
 }
 
 /** A client with one kept connection. Rejects where it gets no answer. */
@@ -194,7 +196,7 @@ export const overSse =
         return fetchByUndici(url, { ...init, dispatcher });
       },
     });
-    const leave = client.subscribe({ query }, sink as Parameters<typeof client.subscribe>[1]);
+    const leave = client.subscribe({ query }, sink);
     return () => {
       leave();
       return dispatcher.destroy();
@@ -214,6 +216,6 @@ export const overWebSocket: Subscribe = (authority, way, { query, connecting, si
       }
     },
   });
-  client.subscribe({ query }, sink as Parameters<typeof client.subscribe>[1]);
+  client.subscribe({ query }, sink);
   return () => client.dispose();
 };

@@ -45,8 +45,9 @@ export async function rolling(core: number | undefined, progress: (text: string)
 async function roll(program: BalancerProgram, core: number | undefined): Promise<Rolled> {
   const world = createWorld();
   const backfillId = world.addBackfill({ transferId: '5', status: 'RUNNING' });
-  const done = (runs: number): void =>
-    void world.set(backfillId, { transfer_runs_total: 200, transfer_runs_completed: runs });
+  const done = (runs: number): void => {
+    world.set(backfillId, { transfer_runs_total: 200, transfer_runs_completed: runs });
+  };
   const sandbox = await startSandbox({ world, hourlyQuota: Infinity });
   const folder = mkdtempSync(join(tmpdir(), 'rolling-'));
   const ports = [await freePort(), await freePort()] as const;
@@ -58,7 +59,7 @@ async function roll(program: BalancerProgram, core: number | undefined): Promise
   const told = (runs: number): number => clients.latest.filter((latest) => latest === runs).length;
   await until(() => told(1) === CROWD.streams);
   // Those that the gateway turned away at the start came again too.
-  const before = clients.reconnects.length;
+  const before = { reconnects: clients.reconnects.length, polls: clients.pollTimes.length };
 
   const beganAt = performance.now();
   await first.stop();
@@ -76,13 +77,13 @@ async function roll(program: BalancerProgram, core: number | undefined): Promise
 
   return {
     name: program.name,
-    polls: clients.pollTimes.length,
+    polls: clients.pollTimes.length - before.polls,
     failed: [...clients.outcomes].flatMap(([outcome, count]) =>
       outcome === 'ok' ? [] : `${count} × ${outcome}`,
     ),
-    pollTimes: clients.pollTimes,
+    pollTimes: clients.pollTimes.slice(before.polls),
     streams: clients.over.length === 0 ? told(2) : 0,
-    reconnects: bySecond(clients.reconnects.slice(before).map((at) => at - beganAt)),
+    reconnects: bySecond(clients.reconnects.slice(before.reconnects).map((at) => at - beganAt)),
     seconds,
   };
 }

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { request } from 'node:https';
-import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startStack } from '../../harness.ts';
 import {
+  type Answer,
   type Event,
   overHttp1,
   overHttp2,
@@ -15,9 +17,10 @@ import {
 } from '../../support/balanced-clients.ts';
 import { isSkipped, startUntilEnd } from '../../support/balancer-places.ts';
 import { type Balancer, haproxy, nginx } from '../../support/balancers.ts';
-import { freePort } from '../../support/built-gateway.ts';
 import { serve } from '../../support/serve.ts';
 import { nextPoll } from '../../support/streams.ts';
+
+const SKIPPED = new Set([nginx, haproxy].filter(isSkipped));
 
 const QUERY = JSON.stringify({ query: '{ __typename }' });
 const ANSWER = { status: 200, body: '{"data":{"__typename":"Query"}}' };
@@ -31,8 +34,16 @@ async function get(balancer: Balancer, path: string): Promise<IncomingMessage> {
   return answer.resume();
 }
 
+/** Asks a query over HTTP/1.1, from one of many addresses. */
+async function askFrom(balancer: Balancer, n: number): Promise<Answer> {
+  const client = overHttp1(`127.0.0.1:${balancer.port}`, wayTo(balancer, n));
+  const answer = await client.ask(QUERY);
+  client.close();
+  return answer;
+}
+
 describe.each([nginx, haproxy].map((program) => [program.name, program] as const))('%s', (_name, program) => {
-  describe.skipIf(isSkipped(program))('with the recipe', () => {
+  describe.skipIf(SKIPPED.has(program))('with the recipe', () => {
     it.each([
       ['HTTP/1.1', overHttp1],
       ['HTTP/2', overHttp2],
@@ -58,7 +69,7 @@ describe.each([nginx, haproxy].map((program) => [program.name, program] as const
       const balancer = await startUntilEnd(program, [portOf(origin), portOf(origin)]);
       const path = '/graphql?query=query($id:ID!){backfill(id:$id){id}}&variables={%22id%22:%2277%22}';
       const { headers } = await get(balancer, path);
-      await overHttp1(`127.0.0.1:${balancer.port}`, wayTo(balancer, 0)).ask(QUERY);
+      await askFrom(balancer, 0);
       await expect.poll(() => balancer.log()).toMatch(/ POST \/graphql 200 /);
       expect(balancer.log()).toMatch(/ GET \/graphql 200 /);
       expect(balancer.log()).not.toMatch(/sandbox-full|variables|77"/);
@@ -88,7 +99,9 @@ describe.each([nginx, haproxy].map((program) => [program.name, program] as const
           complete: () => over.push('complete'),
         },
       });
-      onTestFinished(async () => void (await leave()));
+      onTestFinished(async () => {
+        await leave();
+      });
       done(1);
       await expect.poll(() => [seen, over], { timeout: 5_000 }).toEqual([[1], []]);
       done(2);
@@ -97,13 +110,18 @@ describe.each([nginx, haproxy].map((program) => [program.name, program] as const
     });
 
     it('asks another gateway where one cannot be reached', async () => {
+      let checks = 0;
+      const gone = createServer((_incoming, response) => {
+        checks++;
+        response.setHeader('Connection', 'close').end();
+      }).listen(0, '127.0.0.1');
+      await once(gone, 'listening');
       const { origin } = await startStack();
-      const balancer = await startUntilEnd(program, [await freePort(), portOf(origin)]);
-      for (let n = 0; n < 10; n++) {
-        const client = overHttp1(`127.0.0.1:${balancer.port}`, wayTo(balancer, n));
-        onTestFinished(() => client.close());
-        expect(await client.ask(QUERY)).toEqual(ANSWER);
-      }
+      const balancer = await startUntilEnd(program, [(gone.address() as AddressInfo).port, portOf(origin)]);
+      if (program === haproxy) await expect.poll(() => checks, { timeout: 5_000 }).toBeGreaterThan(0);
+      gone.close();
+      // HAProxy does not know yet that it is gone.
+      for (let n = 0; n < 10; n++) expect(await askFrom(balancer, n)).toEqual(ANSWER);
     });
 
     it('never sends a POST twice, although the gateway that took it breaks off', async () => {
@@ -118,15 +136,38 @@ describe.each([nginx, haproxy].map((program) => [program.name, program] as const
         }
       });
       const balancer = await startUntilEnd(program, [portOf(origin), portOf(origin)]);
-      const client = overHttp1(`127.0.0.1:${balancer.port}`, wayTo(balancer, 0));
-      onTestFinished(() => client.close());
-      expect((await client.ask(QUERY)).status).toBe(502);
+      expect((await askFrom(balancer, 0)).status).toBe(502);
       expect(taken).toBe(1);
     });
   });
 });
 
-it.skipIf(isSkipped(haproxy))(
+it.skipIf(SKIPPED.has(haproxy))(
+  'HAProxy sends nothing to a gateway that is not ready, and all again when it is',
+  async () => {
+    let isReady = false;
+    const taken = new Set<string>();
+    const gateway = (name: string, isUp: () => boolean) =>
+      serve((incoming, response) => {
+        if (incoming.url === '/ready') response.statusCode = isUp() ? 200 : 503;
+        else taken.add(name);
+        response.end();
+      });
+    const first = await gateway('first', () => isReady);
+    const second = await gateway('second', () => true);
+    const balancer = await startUntilEnd(haproxy, [portOf(first), portOf(second)]);
+    const gatewaysOfMany = async (): Promise<readonly string[]> => {
+      taken.clear();
+      await Promise.all(Array.from({ length: 20 }, (_, n) => askFrom(balancer, n)));
+      return [...taken].sort();
+    };
+    await expect.poll(gatewaysOfMany, { timeout: 6_000 }).toEqual(['second']);
+    isReady = true;
+    await expect.poll(gatewaysOfMany, { timeout: 6_000 }).toEqual(['first', 'second']);
+  },
+);
+
+it.skipIf(SKIPPED.has(haproxy))(
   'HAProxy takes WebSockets over HTTP/2, as browsers open them there',
   async () => {
     const { origin } = await startStack();

@@ -9,9 +9,7 @@ import { recipe } from '../../support/recipes.ts';
 interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
 }
-interface Labels {
-  readonly [name: string]: string;
-}
+type Labels = Readonly<Record<string, string>>;
 interface Deployment {
   readonly spec: {
     readonly replicas: number;

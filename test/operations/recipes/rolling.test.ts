@@ -41,7 +41,9 @@ it.skipIf(skipped)(
     const crowd = { pollers: 40, pollMs: 500, streams: 100, backfillId };
     const balancers = [await startUntilEnd(nginx, ports), await startUntilEnd(haproxy, ports)];
     const fleets = balancers.map((balancer) => startClients(balancer, crowd));
-    onTestFinished(async () => void (await Promise.all(fleets.map((fleet) => fleet.stop()))));
+    onTestFinished(async () => {
+      await Promise.all(fleets.map((fleet) => fleet.stop()));
+    });
     const told = () => fleets.map(({ latest, over }) => [new Set(latest), over]);
     const all = (runs: number) => fleets.map(() => [new Set([runs]), []]);
     await expect.poll(told, { timeout: 15_000 }).toEqual(all(1));
