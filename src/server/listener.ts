@@ -54,7 +54,9 @@ const LIMITS: ListenerLimits = {
   stalledAnswerTimeout: 20_000,
 };
 
-/** The share of the grace period for requests that clients send on idle connections before they know of its end. */
+/** The share of the grace period for those who have connected and wait until they are accepted. */
+const ACCEPT_SHARE = 1 / 4;
+/** The share of it for requests that clients send on idle connections before they know of its end. */
 const IDLE_SHARE = 1 / 20;
 
 /**
@@ -129,7 +131,13 @@ export async function listen(
       drain();
       return new Promise((resolve) => {
         let finished = true;
-        const idle = setTimeout(() => {
+        let idle: NodeJS.Timeout | undefined;
+        const cutOff = setTimeout(() => {
+          finished = false;
+          // Upgraded ones too, which Node no longer knows.
+          for (const socket of sockets) socket.destroy();
+        }, graceMs);
+        function endIdle(): void {
           // Requests that have arrived are read first.
           setImmediate(() => {
             idleMayStay = false;
@@ -137,20 +145,50 @@ export async function listen(
             // Node takes those for busy.
             for (const socket of sockets) if (!spoken.has(socket)) socket.destroy();
           });
-        }, graceMs * IDLE_SHARE);
-        const cutOff = setTimeout(() => {
-          finished = false;
-          // Upgraded ones too, which Node no longer knows.
-          for (const socket of sockets) socket.destroy();
-        }, graceMs);
-        stopAccepting(server, () => {
+        }
+        acceptTheWaiting(server, graceMs * ACCEPT_SHARE, () => {
+          idle = setTimeout(endIdle, graceMs * IDLE_SHARE);
+          stopAccepting(server, whenClosed);
+        });
+        function whenClosed(): void {
           clearTimeout(idle);
           clearTimeout(cutOff);
           resolve(finished);
-        });
+        }
       });
     },
   };
+}
+
+/** So short that hardly anybody can have connected since the turn began. */
+const SHORT_TURN_MS = 0.2;
+
+/**
+ * Waits until all are accepted to whom the system has said that they are connected. They may have sent a request, and
+ * the system resets them when nobody listens any more. Node accepts one in each turn of the event loop.
+ * @param withinMs the longest time for it: where clients come faster than they are accepted, some always wait
+ */
+function acceptTheWaiting(server: Server, withinMs: number, next: () => void): void {
+  const beganAt = performance.now();
+  let turnBeganAt = beganAt;
+  let accepted = true;
+  function count(): void {
+    accepted = true;
+  }
+  function turn(): void {
+    const now = performance.now();
+    const someMayWait = accepted || now - turnBeganAt > SHORT_TURN_MS;
+    if (someMayWait && now - beganAt < withinMs) {
+      accepted = false;
+      turnBeganAt = now;
+      setImmediate(turn);
+    } else {
+      server.off('connection', count);
+      next();
+    }
+  }
+  server.on('connection', count);
+  turn();
 }
 
 /**
