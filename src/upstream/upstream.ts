@@ -22,7 +22,7 @@ import { createBackfillsClient } from './rest/client.ts';
 import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import type { CircuitsState, Scope } from './transport/circuits.ts';
-import { createResilientHttp, type ResilientHttp, type UpstreamLoad } from './transport/resilience.ts';
+import { createResilientHttp, type UpstreamLoad } from './transport/resilience.ts';
 import { estimateWrites } from './writes/estimate.ts';
 import { createWrites, type Writes } from './writes/writes.ts';
 
