@@ -8,7 +8,7 @@ import { ERROR_CODES } from './graphql/error-codes.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
-import type { Limit } from './metric-labels.ts';
+import type { Limit, Transport } from './metric-labels.ts';
 import { createMetrics } from './metrics.ts';
 import { createShares, type Shares, type SharesState, type ShareSize } from './shares.ts';
 import { defaultsFor, type GraphiqlDefaults } from './server/graphiql.ts';
@@ -23,7 +23,7 @@ import { createFront, type Front, type PlanningAt } from './server/front/front.t
 import { createGraphqlServer } from './server/graphql-server.ts';
 import type { Handlers, ListenerLimits } from './server/listener.ts';
 import { REQUESTS_UNDER_WAY, shedLoad } from './server/load-shedding.ts';
-import { createOpenStreams, type Transport } from './server/open-streams.ts';
+import { createOpenStreams } from './server/open-streams.ts';
 import { BODIES_TOGETHER, type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createTurns } from './server/turns.ts';

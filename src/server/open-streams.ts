@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { Crowd } from '../crowd.ts';
+import type { Transport } from '../metric-labels.ts';
 
 /** The connections that carry streams, over both transports, which a shutdown breaks off. */
 export interface OpenStreams {
@@ -15,8 +16,6 @@ export interface OpenStreams {
   endAll(withinMs: number): void;
   readonly isEnding: boolean;
 }
-
-export type Transport = 'sse' | 'websocket';
 
 /** The number of streams whose clients may all come back in the same moment. */
 const AT_ONCE = 200;
