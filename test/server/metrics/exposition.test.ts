@@ -90,7 +90,8 @@ describe('the exposition', () => {
   });
 
   it('has no series more for 10,000 invented tokens, operations, names, paths and methods', async () => {
-    const stack = await startStack();
+    // As a gateway runs, which compiles no text that comes once.
+    const stack = await startStack({}, {}, 'second use');
     await useAll(stack);
     await sendAll(stack, ['BREW /graphql HTTP/1.1\r\nHost: x\r\n\r\n']);
     const ours = async (): Promise<readonly string[]> => {
@@ -102,7 +103,7 @@ describe('the exposition', () => {
     const requests = Array.from({ length: 10_000 }, (_, n) => {
       const name = `invented${n}`;
       const query = [
-        `query ${name} { backfill(id: 404) { id } }`,
+        `query ${name} { ${n % 100 === 0 ? 'backfill' : 'transfer'}(id: 404) { id } }`,
         `query ${name} { ${name} }`,
         `mutation ${name} { ${name}(x: "${name}") }`,
         name,
@@ -123,5 +124,5 @@ describe('the exposition', () => {
     expect(after.filter((name) => !before.includes(name))).toEqual([]);
     expect(after.length).toBeLessThan(1_300);
     expect(after.join('\n')).not.toContain('invented');
-  });
+  }, 60_000);
 });
