@@ -63,7 +63,7 @@ wrong, or a claim of economy or sizing fails.
   frontier  the same at several lifetimes, with a picture (50 minutes)
   economy   upstream calls and the age of answers on a clock of its own (3 minutes);
             it has no options
-  sizing    memory, cores and calls to plan with, and the formulas behind them (6 minutes);
+  sizing    memory, cores and calls to plan with, and the formulas behind them (4 minutes);
             of the options it heeds rounds and record`,
   operands: { name: PARTS.join('|'), does: 'which parts; all without a name' },
   options: {

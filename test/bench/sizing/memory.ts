@@ -18,7 +18,7 @@ export interface Held {
 const NOTHING: Load = { sse: 0, webSocket: 0, credentials: 0, kept: 0 };
 /** One kind each, many enough for what they add to be many times what a reading is off by. */
 const KINDS = { sse: 1_500, webSocket: 1_500, kept: 20_000, credentials: 4_000 } as const satisfies Load;
-export const MIXED: Load = { sse: 700, webSocket: 700, credentials: 1_500, kept: 8_000 };
+const MIXED: Load = { sse: 700, webSocket: 700, credentials: 1_500, kept: 8_000 };
 
 const WATCHED = 50;
 const IDS_AT_ONCE = 100;
