@@ -4,6 +4,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createAudit } from './graphql/audit.ts';
 import { createContextFactory } from './graphql/context.ts';
+import { UPSTREAM_CODES } from './graphql/errors.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
@@ -30,6 +31,7 @@ import { createWebSocketOperations } from './server/websocket-operations.ts';
 import { UNSENT_ANSWERS } from './server/plugins/answer-bytes.ts';
 import { parseCredential } from './upstream/credentials.ts';
 import { createUpstream } from './upstream/upstream.ts';
+import { findTracing } from './tracing/tracing.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -94,6 +96,7 @@ export function createGateway({
   const schema = createGatewaySchema();
   assertDocumentsFit(config, schema);
   const metrics = createMetrics(clock);
+  const tracing = findTracing(UPSTREAM_CODES);
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
@@ -124,6 +127,7 @@ export function createGateway({
     streams: openStreams,
     clock,
     metrics,
+    tracing,
     staleMs: config.CACHE_STALE_MS,
     onStale: (isStale) => log.warn(isStale ? 'streams told stale' : 'streams told fresh again'),
   });
@@ -156,6 +160,7 @@ export function createGateway({
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
     variesByOrigin: config.CORS_ORIGINS.length > 0,
+    isTraced: tracing !== undefined,
     clock,
     log,
     metrics,
@@ -182,8 +187,9 @@ export function createGateway({
       log,
       metrics,
       nameCaller,
+      tracing,
     },
-    answerBy(server, streams, { clock, log, metrics, nameCaller, beatMs: limits?.beatMs }),
+    answerBy(server, streams, { clock, log, metrics, nameCaller, tracing, beatMs: limits?.beatMs }),
   );
   const turns = createTurns(clock);
   const shedding = shedLoad(front.answer, { metrics, underWay, turns });
@@ -198,6 +204,7 @@ export function createGateway({
       clock,
       log,
       nameCaller,
+      tracing,
     }),
     unsentAnswers,
     open: sharesOf('sockets'),
@@ -215,11 +222,13 @@ export function createGateway({
     ...pages,
   ]);
 
+  const handle = allowOrigins(
+    config.CORS_ORIGINS,
+    frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
+  );
+
   return {
-    handle: allowOrigins(
-      config.CORS_ORIGINS,
-      frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
-    ),
+    handle: tracing?.arriving(handle) ?? handle,
     handleScrape: allowOrigins(
       config.CORS_ORIGINS,
       frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
@@ -239,6 +248,7 @@ export function createGateway({
       shedding.stop();
       await server.dispose();
       await upstream.close();
+      await tracing?.close();
     },
   };
 }

@@ -12,6 +12,7 @@ import { type GraphQLParams, isAsyncIterable } from 'graphql-yoga';
 import type { Clock } from '../clock.ts';
 import { overloaded } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { callerOf } from './callers.ts';
 import { type FinishResult, hasErrors, withoutHttpFacts } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
@@ -56,6 +57,8 @@ export interface WebSocketOperationsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly nameCaller?: NameCaller | undefined;
+  /** Only where traces are made. */
+  readonly tracing?: Tracing | undefined;
   /** Milliseconds from the opening of a socket to its `connection_init`. */
   readonly initMs?: number;
 }
@@ -77,7 +80,18 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
  * answered by an `error` message, any other failure by a result with errors.
  */
 export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
-  const { server, schema, finishResult, admit, turns, clock, log, nameCaller, initMs = INIT_MS } = deps;
+  const {
+    server,
+    schema,
+    finishResult,
+    admit,
+    turns,
+    clock,
+    log,
+    nameCaller,
+    tracing,
+    initMs = INIT_MS,
+  } = deps;
 
   async function run(
     { extra, subscriptions }: Context<ConnectionParams, SocketFacts>,
@@ -85,7 +99,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { headers, caller } = extra;
     const request = new server.fetchAPI.Request('ws://localhost/graphql', { method: 'POST', headers });
-    const state = beginState(headers, clock.monotonic(), nameCaller);
+    const state = beginState(headers, clock.monotonic(), nameCaller, tracing?.operation(headers));
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
@@ -108,6 +122,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       ? counted(result, extra)
       : withoutHttpFacts(finishResult(result, state));
     logRequest(log, state, { method: 'WS' }, clock.monotonic());
+    state.trace?.end(state);
     const wasRun = state.operation !== undefined;
     if (!isAsyncIterable(finished) && !wasRun && hasErrors(finished)) return finished.errors;
     return { schema, document: SOME_OPERATION, rootValue: finished };

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import type { Work } from '../../tracing/work.ts';
 import { UpstreamError } from '../../upstream/errors.ts';
 import type { TickLimiter } from '../tick-limiter.ts';
 import type { Poll } from './poll.ts';
@@ -33,6 +34,10 @@ export class WatchedList {
     this.#watchers.add(watcher);
   }
 
+  works(): readonly Work[] {
+    return this.#watchers.works();
+  }
+
   delete(watcher: Watcher): void {
     this.#watchers.delete(watcher);
   }
@@ -55,7 +60,7 @@ export class WatchedList {
       if (!('error' in listed)) return stepList(last, listed.ids, looking.rows);
       return isOld || endsAtOnce(listed.error) ? listed.error : stepList(last, [], looking.rows);
     };
-    return (tickLimiter) => this.#watchers.tell(step, tickLimiter);
+    return (tickLimiter) => this.#watchers.tell(step, tickLimiter, looking.span);
   }
 }
 

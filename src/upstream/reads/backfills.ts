@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
+import type { TracedRead } from '../../tracing/waiting.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
 import type { StaleValue } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
@@ -56,11 +57,18 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     const team = teamOf(context, resource.teamId);
     const kept = hit(team, context, resource);
     if (kept !== undefined) return kept.outcome;
+    const traced = context.work?.beginRead();
     try {
-      return await load(team, context, resource);
+      const outcome = await load(team, context, resource, traced);
+      traced?.end();
+      return outcome;
     } catch (error) {
       const stale = insteadOf(error, team, resource);
-      if (stale === undefined) throw error;
+      if (stale === undefined) {
+        traced?.fail(error);
+        throw error;
+      }
+      traced?.end();
       return counted(context, stale, 'stale');
     }
   }
@@ -83,14 +91,20 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
   }
 
   /** What was not at hand, which is then counted as read. */
-  async function load(team: Team, context: ReadContext, resource: Resource): Promise<Known['outcome']> {
+  async function load(
+    team: Team,
+    context: ReadContext,
+    resource: Resource,
+    traced: TracedRead | undefined,
+  ): Promise<Known['outcome']> {
     const startedAt = clock.monotonic();
     let pending: PendingRead | undefined;
     const begin = (): Promise<Known> => {
-      pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs);
+      pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs, traced);
       return team.load(pending);
     };
-    const shared = team.share(resource, begin);
+    const shared = team.share(resource, begin, traced);
+    traced?.follow(shared.calls);
     let known = await (mayBeStale(context, team, resource)
       ? Promise.race([shared.known, shared.isLate()])
       : shared.known);
@@ -101,7 +115,9 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     }
     // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
     if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {
-      known = await team.share(resource, begin).known;
+      const again = team.share(resource, begin, traced);
+      traced?.follow(again.calls);
+      known = await again.known;
     }
     return counted(context, known, pending?.charged === true ? 'call' : 'cache');
   }

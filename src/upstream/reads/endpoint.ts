@@ -44,6 +44,7 @@ export function createEndpoint({ client, admission, freshness, clock }: Endpoint
       const options = {
         timeoutMs: Math.max(1, read.deadline - clock.monotonic()),
         isAccepted: store.isAccepted(),
+        calls: read.calls,
         onExchange() {
           charge(read);
           sentAt ??= clock.monotonic();

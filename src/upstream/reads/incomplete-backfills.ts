@@ -54,7 +54,24 @@ export function createIncompleteBackfills(deps: IncompleteBackfillsDeps): ReadIn
       return answer(known, 'cache');
     }
     const hasStale = team.store.staleList() !== undefined;
-    const payer: Payer = { context, hasStale, charged: false, wantsList: true };
+    const traced = context.work?.beginRead();
+    const payer: Payer = { context, hasStale, charged: false, wantsList: true, calls: traced };
+    try {
+      const list = await load(team, payer, answer);
+      traced?.end();
+      return list;
+    } catch (error) {
+      traced?.fail(error);
+      throw error;
+    }
+  };
+
+  /** @param answer takes note of where the list came from */
+  async function load(
+    team: Team,
+    payer: Payer,
+    answer: (known: KnownList, from: 'call' | 'cache' | 'stale') => ListSnapshot,
+  ): Promise<ListSnapshot> {
     const outcome = await read(team, payer).catch((error: unknown) => {
       if (!saysNothing(error)) throw error;
       return { error };
@@ -65,7 +82,7 @@ export function createIncompleteBackfills(deps: IncompleteBackfillsDeps): ReadIn
     if (stale !== undefined) return answer(stale, 'stale');
     if (outcome === 'stale') return answer(await team.loadList(payer).known, 'cache');
     throw outcome.error;
-  };
+  }
 }
 
 const RESULTS = { call: 'miss', cache: 'hit', stale: 'stale' } as const;

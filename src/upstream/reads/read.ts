@@ -2,6 +2,8 @@ import type { Known, Resource } from '../cache/snapshots.ts';
 import type { TeamStore } from '../cache/store.ts';
 import type { TeamList } from '../cache/team-list.ts';
 import type { Priority } from '../quota/governor.ts';
+import type { Calls } from '../../tracing/calls.ts';
+import type { Work } from '../../tracing/work.ts';
 import type { Caller } from '../rest/client.ts';
 import type { OperationCost } from './operation-cost.ts';
 
@@ -23,6 +25,8 @@ export interface ReadContext {
   readonly cost: OperationCost;
   /** Whether a stream goes on to poll what is read, so that nothing else need refresh it. */
   readonly isFollowed?: true;
+  /** What the reads stand beneath in traces; only where these are made. */
+  readonly work?: Work | undefined;
 }
 
 /** Whether somebody reads who may ask again. Streams and `no-cache` read anyway, however fresh something is. */
@@ -48,10 +52,12 @@ export interface PendingRead {
   deadline: number;
   /** Whether a call was made at this operation's expense. */
   charged: boolean;
+  /** The calls that answer it; only where traces are made. */
+  readonly calls?: Calls | undefined;
 }
 
 /** Whoever pays for a call, and how much it matters to him. */
-export interface Payer extends Pick<PendingRead, 'context' | 'hasStale' | 'charged'> {
+export interface Payer extends Pick<PendingRead, 'context' | 'hasStale' | 'charged' | 'calls'> {
   /** Whether it is the list itself that is asked for, and not what stands in it. */
   readonly wantsList?: true;
 }
@@ -74,8 +80,9 @@ export function pendingRead(
   context: ReadContext,
   resource: Resource,
   deadline: number,
+  calls?: Calls,
 ): PendingRead {
-  return { context, resource, ...lookUp(store, resource), deadline, charged: false };
+  return { context, resource, ...lookUp(store, resource), deadline, charged: false, calls };
 }
 
 /** What the store has of the resource now. */

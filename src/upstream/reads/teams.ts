@@ -1,4 +1,5 @@
 import type { ResourceId } from '../../ids.ts';
+import type { Calls } from '../../tracing/calls.ts';
 import type { Freshness, FreshnessOf } from '../cache/freshness.ts';
 import type { Partitions } from '../cache/partitions.ts';
 import type { Known, Resource } from '../cache/snapshots.ts';
@@ -35,8 +36,12 @@ export interface Team {
   readonly store: TeamStore;
   /** Refreshes what a crowd asks for before its lifetime ends. */
   readonly ahead: Ahead;
-  /** One load at a time for each resource. @param begin begins one, where none is under way */
-  share(resource: Resource, begin: () => Promise<Known>): Load<Known>;
+  /**
+   * One load at a time for each resource.
+   * @param begin begins one, where none is under way
+   * @param calls those that it makes then
+   */
+  share(resource: Resource, begin: () => Promise<Known>, calls?: Calls): Load<Known>;
   /** Lets nobody join a load of these resources, or of any, that began before now, nor a reading of the list. */
   forgetUnderWay(resources: readonly Resource[] | 'all'): void;
   /** Each read settles by itself. Rejects with an {@link UpstreamError}. */
@@ -155,7 +160,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     return reads.map((read) => (call !== undefined && byList.has(read) ? readByList(read, call) : ask(read)));
   }
 
-  async function readByList(read: PendingRead, { reading, isLate }: ListCall): Promise<Known> {
+  async function readByList(read: PendingRead, { reading, isLate, calls }: ListCall): Promise<Known> {
+    read.calls?.follow(calls);
     const outcome = await Promise.race([reading.catch((error: unknown) => ({ error })), isLate]);
     if (outcome === 'late') return readBeside(read, reading);
     if (!('error' in outcome)) return answerIn(outcome, read.resource) ?? ask(read);
@@ -222,17 +228,20 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     return !store.hasAuthority(mode.kind === 'ahead' ? mode.until + 1 : undefined);
   }
 
-  function share(resource: Resource, begin: () => Promise<Known>): Load<Known> {
-    return loads.share(nameOf(resource), begin);
+  function share(resource: Resource, begin: () => Promise<Known>, calls?: Calls): Load<Known> {
+    return loads.share(nameOf(resource), begin, calls);
   }
 
   const reads: TeamReads = {
     store,
     readList: (context) =>
-      list.isResting ? undefined : list.read([{ context, hasStale: true, charged: false }]).reading,
+      list.isResting
+        ? undefined
+        : list.read([{ context, hasStale: true, charged: false, calls: context.work?.calls() }]).reading,
     read(context, resource) {
       const deadline = clock.monotonic() + timeoutMs;
-      return share(resource, () => load(pendingRead(store, context, resource, deadline))).known;
+      const calls = context.work?.calls();
+      return share(resource, () => load(pendingRead(store, context, resource, deadline, calls)), calls).known;
     },
   };
   const ahead = createAhead(teamId, reads, deps);
@@ -249,12 +258,13 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     ahead,
     share,
     loadList(payer) {
-      const { reading, beganAt } = list.read([payer]);
+      const { reading, beganAt, calls } = list.read([payer]);
+      payer.calls?.follow(calls);
       const begin = (): Promise<KnownList> =>
         reading.then(
           ({ list: read, rows }) => store.knownList() ?? knownList(read, (id) => rows.get(id)?.outcome),
         );
-      return lists.share('list', begin, beganAt);
+      return lists.share('list', begin, calls, beganAt);
     },
     forgetUnderWay(resources) {
       loads.forget(resources === 'all' ? 'all' : resources.map(nameOf));

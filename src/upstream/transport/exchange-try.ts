@@ -1,3 +1,4 @@
+import type { Span } from '../../tracing/span.ts';
 import { UpstreamError } from '../errors.ts';
 import type { CircuitPermit } from './circuits.ts';
 import type { ExchangeOptions, HttpClient, HttpExchange, HttpResponse } from './http.ts';
@@ -56,6 +57,10 @@ export class ExchangeTry implements Try, ExchangeOptions {
 
   get partition(): string {
     return this.request.credentialId;
+  }
+
+  get span(): Span | undefined {
+    return this.request.span;
   }
 
   get isAbandoned(): boolean {

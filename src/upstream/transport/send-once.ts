@@ -51,7 +51,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
   }
 
   async function send(request: WriteRequest, givenMs: number): Promise<HttpResponse> {
-    const { credentialId, path, headers, method, body, maxBytes, exchanges } = request;
+    const { credentialId, path, headers, method, body, maxBytes, exchanges, span } = request;
     const permit = untilProbed(circuits.acquire(request), clock);
     counter.callBegan(credentialId);
     exchanges.began();
@@ -63,6 +63,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
       maxBytes,
       partition: credentialId,
       write: { method, body, onSent },
+      span,
     });
     const ended = (result: Outcome | undefined): void => {
       counter.callEnded(credentialId, result instanceof UpstreamError ? undefined : result);
