@@ -1,5 +1,5 @@
 import { context, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { envelope, type FaultAnswer } from '../../src/sandbox/faults.ts';
 import type { PlanningAt } from '../../src/server/front/front.ts';
 import { codesOf, createLatch, type QueryOptions, startStack } from '../harness.ts';
@@ -351,9 +351,13 @@ describe('a REST call', () => {
   const GIVEN = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
   it('tells of one trace, by the span of the HTTP client', async () => {
-    const { sandbox, query } = await startStack();
+    const { origin, sandbox, query } = await startStack();
+    // The client's own request keeps the header that it is given.
+    traces.undici.setConfig({ ignoreRequestHook: (request) => request.origin === origin });
+    onTestFinished(() => traces.undici.setConfig({}));
     await query(ONE, { headers: { traceparent: GIVEN } });
     await expect.poll(() => traces.ours('query')).toHaveLength(1);
+    expect(traces.ours('query')[0]?.spanContext().traceId).toBe(GIVEN.split('-')[1]);
     const [call] = traces.ours('getBackfillById');
     const sent = traces.spans.find((span) => span.parentSpanContext?.spanId === call?.spanContext().spanId);
     const { traceId, spanId } = sent?.spanContext() ?? {};
@@ -362,12 +366,12 @@ describe('a REST call', () => {
 
   it('tells of one trace, by its own span where nothing instruments the HTTP client, retries included', async () => {
     traces.undici.disable();
+    onTestFinished(() => traces.undici.enable());
     const { world, sandbox, query } = await startStack();
     world.addTransfer('1', '5');
     sandbox.faults.add({ answer: { kind: 'status', status: 503 } });
     await query(ONE, { headers: { traceparent: GIVEN, baggage: 'user=17' } });
     await query(CREATE, { headers: { traceparent: GIVEN } });
-    traces.undici.enable();
     await expect.poll(() => traces.ours('mutation')).toHaveLength(1);
     const [read, write] = [...traces.ours('getBackfillById'), ...traces.ours('createBackfill')].map(
       (span) => `00-0af7651916cd43dd8448eb211c80319c-${span.spanContext().spanId}-01`,
