@@ -61,12 +61,7 @@ export class Poll {
 
   /** Ends its trace. */
   end(): void {
-    const { work } = this.#reader;
-    if (work === undefined) return;
-    for (const { outcome } of this.#rows.values()) {
-      if ('error' in outcome) work.span.failBy(outcome.error);
-    }
-    work.end();
+    this.#reader.work?.end();
   }
 
   /** By the ids that were read so far. */
@@ -102,6 +97,7 @@ export class Poll {
       return { ids: items.map(({ id }) => id), isStale };
     } catch (reason) {
       this.#isListFresh = false;
+      this.span?.failBy(reason);
       return { error: toError(reason) };
     }
   }
@@ -109,6 +105,7 @@ export class Poll {
   /** Has the read of a backfill failed. Other readers may have been shown a later state than a stream's own last. */
   fail(id: ResourceId, error: Error): void {
     const { upstream, teamId } = this.#deps;
+    this.span?.failBy(error);
     this.#set(id, { error, known: upstream.lastKnown(this.#reader, teamId, id) });
   }
 

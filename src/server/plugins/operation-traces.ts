@@ -3,8 +3,8 @@ import { isAsyncIterable, mapAsyncIterator } from 'graphql-yoga';
 import type { GatewayPlugin } from './request-state.ts';
 
 /**
- * Tells an operation's trace what it is, of each event when it has been made, and when the request is over. Only where
- * traces are made.
+ * Tells an operation's trace of each event when it has been made, and when the request is over; useRequestLog tells it
+ * what the operation is. Only where traces are made.
  */
 export function useOperationTraces(): GatewayPlugin {
   return {
