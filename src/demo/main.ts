@@ -70,7 +70,7 @@ await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederate
     for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
     if (traces === true) {
       const { printTraces } = await import('./traces.ts').catch(asMissingPackages);
-      printTraces({ sandboxUrl: sandbox.url, write: (text) => void output.write(text) });
+      printTraces({ sandboxUrl: sandbox.url, write: (text) => output.write(text) });
     }
     const options = {
       config,

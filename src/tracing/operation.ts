@@ -49,10 +49,8 @@ export class TracedOperation {
   }
 
   beginEvent(): void {
-    const links = this.#own.takeCauses();
-    this.#event = new Work(() => this.#own.span.child('event', { links }));
-    // It is told of whether it reads or not.
-    void this.#event.span;
+    const span = this.#own.span.child('event', { links: this.#own.takeCauses() });
+    this.#event = new Work(() => span);
   }
 
   /** @param code of its first error, where it has one. An error that ends the stream is an event too */

@@ -3,10 +3,10 @@ import {
   type Context,
   context,
   propagation,
-  ProxyTracerProvider,
   ROOT_CONTEXT,
   trace,
   type Tracer,
+  type TracerProvider,
 } from '@opentelemetry/api';
 import { carryContexts } from './carried-context.ts';
 import { TracedOperation } from './operation.ts';
@@ -42,10 +42,18 @@ export function findTracing(codes: SpanMeans['codes']): Tracing | undefined {
 
 function registeredTracer(): Tracer | undefined {
   const provider = trace.getTracerProvider();
-  // Our copy's own stands in for an SDK that may come, and has a tracer of its own making.
-  return provider instanceof ProxyTracerProvider
-    ? provider.getDelegateTracer(SCOPE)
-    : provider.getTracer(SCOPE);
+  return standsIn(provider) ? provider.getDelegateTracer(SCOPE) : provider.getTracer(SCOPE);
+}
+
+/** What the API gives in the place of the SDK's provider, whether there is an SDK or not. */
+interface StandIn {
+  /** Undefined where there is none. Its `getTracer` would make a tracer that waits for one. */
+  getDelegateTracer(scope: string): Tracer | undefined;
+  getDelegate(): TracerProvider;
+}
+
+function standsIn(provider: TracerProvider): provider is TracerProvider & StandIn {
+  return 'getDelegateTracer' in provider;
 }
 
 function createTracing(means: SpanMeans): Tracing {
@@ -84,16 +92,12 @@ function createTracing(means: SpanMeans): Tracing {
   };
 }
 
-interface MayFlush {
-  forceFlush?(): Promise<void>;
-}
-
 /** Whoever has started the SDK does not know when the gateway has ended, after which the process ends at once. */
 async function flush(): Promise<void> {
   const provider = trace.getTracerProvider();
-  const sdk = (
-    'getDelegate' in provider ? (provider as ProxyTracerProvider).getDelegate() : provider
-  ) as MayFlush;
+  const sdk: TracerProvider & { forceFlush?(): Promise<void> } = standsIn(provider)
+    ? provider.getDelegate()
+    : provider;
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, FLUSH_MS);
