@@ -9,6 +9,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
+import { expect } from 'vitest';
 import { drawTraces } from '../../src/demo/trace-tree.ts';
 
 /** What an SDK has been told of, in this file of tests. */
@@ -67,6 +68,11 @@ export function startSdk(): Traces {
     },
     undici,
   };
+}
+
+/** Waits for what ends after its answer. A busy machine takes its time. */
+export function eventually<Value>(read: () => Value): ReturnType<typeof expect.poll<Value>> {
+  return expect.poll(read, { timeout: 10_000 });
 }
 
 /** Everything that a span says, as text. */

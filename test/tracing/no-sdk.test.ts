@@ -2,6 +2,7 @@ import { context, propagation, ProxyTracer, ROOT_CONTEXT, trace } from '@opentel
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { startStack } from '../harness.ts';
+import { eventually } from '../support/traces.ts';
 import { nextCallingPoll, overSse, overWebSocket } from '../support/streams.ts';
 
 /** Counts whatever the API makes, by whomever. */
@@ -38,7 +39,7 @@ async function useAll(): Promise<void> {
   const streams = [overSse, overWebSocket].map((subscribe) =>
     subscribe(origin, `subscription { backfillUpdated(id: "${id}") { id status } }`),
   );
-  for (const stream of streams) await expect.poll(() => stream.events).toHaveLength(1);
+  for (const stream of streams) await eventually(() => stream.events).toHaveLength(1);
   world.set(id, { status: 'COMPLETED' });
   await nextCallingPoll(stack).catch(() => undefined);
 }

@@ -2,7 +2,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { expect, it } from 'vitest';
 import { HIVE_GATEWAY } from '../support/routers.ts';
 import { startSupergraph } from '../support/supergraph.ts';
-import { startSdk } from '../support/traces.ts';
+import { eventually, startSdk } from '../support/traces.ts';
 
 const traces = startSdk();
 
@@ -20,7 +20,7 @@ it('a federated operation is one trace, from its client through the router to th
   traces.reset();
   const { errors } = await query('{ transfersOfTeam(teamId: "1") { name latestBackfill { status } } }');
   expect(errors).toBeUndefined();
-  await expect.poll(() => traces.spans.at(-1)?.parentSpanContext).toBeUndefined();
+  await eventually(() => traces.spans.at(-1)?.parentSpanContext).toBeUndefined();
 
   const ids = new Set(traces.spans.map((span) => span.spanContext().traceId));
   expect(ids.size).toBe(1);

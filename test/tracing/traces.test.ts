@@ -4,7 +4,7 @@ import { envelope, type FaultAnswer } from '../../src/sandbox/faults.ts';
 import type { PlanningAt } from '../../src/server/front/front.ts';
 import { codesOf, createLatch, type QueryOptions, startStack } from '../harness.ts';
 import { nextCallingPoll, overSse, overWebSocket } from '../support/streams.ts';
-import { startSdk, toldBy } from '../support/traces.ts';
+import { eventually, startSdk, toldBy } from '../support/traces.ts';
 
 const traces = startSdk();
 beforeEach(() => traces.reset());
@@ -26,7 +26,7 @@ describe.each(ENGINES)('an operation that %s answers', (_engine, planningAt) => 
     const { world, query } = await startStack({}, {}, planningAt);
     for (const transferId of ['5', '6']) world.addBackfill({ transferId, status: 'RUNNING' });
     await query(PAGE);
-    await expect.poll(traces.drawn).toBe(`POST (client) 200
+    await eventually(traces.drawn).toBe(`POST (client) 200
   POST (server) 200
     query Page
       read
@@ -51,12 +51,12 @@ describe.each(ENGINES)('an operation that %s answers', (_engine, planningAt) => 
     const { world, clock, query } = await startStack({}, {}, planningAt);
     for (const transferId of ['5', '6']) world.addBackfill({ transferId, status: 'RUNNING' });
     await query(PAGE);
-    await expect.poll(() => traces.spans.length).toBe(10);
+    await eventually(() => traces.spans.length).toBe(10);
     traces.reset();
     clock.advance(2_001);
     await query(PAGE);
     await query(PAGE);
-    await expect.poll(traces.drawn).toBe(`POST (client) 200
+    await eventually(traces.drawn).toBe(`POST (client) 200
   POST (server) 200
     query Page
       read
@@ -73,7 +73,7 @@ POST (client) 200
     world.addBackfill({ id: '1001', transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ answer: { kind: 'status', status: 503 } });
     await query(ONE);
-    await expect.poll(traces.drawn).toBe(`POST (client) 200
+    await eventually(traces.drawn).toBe(`POST (client) 200
   POST (server) 200
     query One
       read
@@ -90,11 +90,11 @@ POST (client) 200
     world.addBackfill({ id: '1001', transferId: '5', status: 'RUNNING' });
     sandbox.faults.add({ answer: { kind: 'hang' } });
     await query(ONE);
-    await expect.poll(() => traces.ours('query')).toHaveLength(1);
+    await eventually(() => traces.ours('query')).toHaveLength(1);
     const [call] = traces.ours('getBackfillById');
     const tries = () =>
       traces.spans.filter((span) => span.parentSpanContext?.spanId === call?.spanContext().spanId);
-    await expect.poll(tries).toHaveLength(2);
+    await eventually(tries).toHaveLength(2);
     expect(call?.attributes).toEqual({ 'backfill_gateway.exchanges': 2 });
   });
 
@@ -104,12 +104,12 @@ POST (client) 200
     const latch = createLatch();
     sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const first = query(ONE);
-    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    await eventually(() => sandbox.calls.inFlight).toBe(1);
     const second = query(ONE);
-    await expect.poll(() => traces.begun('read')).toBe(2);
+    await eventually(() => traces.begun('read')).toBe(2);
     latch.open();
     await Promise.all([first, second]);
-    await expect.poll(traces.drawn).toBe(`POST (client) 200
+    await eventually(traces.drawn).toBe(`POST (client) 200
   POST (server) 200
     query One
       read
@@ -126,18 +126,18 @@ POST (client) 200
     const { world, clock, sandbox, query } = await startStack({}, {}, planningAt);
     for (const transferId of ['5', '6']) world.addBackfill({ transferId, status: 'RUNNING' });
     await query(PAGE);
-    await expect.poll(() => traces.spans.length).toBe(10);
+    await eventually(() => traces.spans.length).toBe(10);
     traces.reset();
     clock.advance(2_001);
     const latch = createLatch();
     sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const list = query('query List { incompleteBackfills { items { id } } }');
-    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    await eventually(() => sandbox.calls.inFlight).toBe(1);
     const page = query(PAGE);
-    await expect.poll(() => traces.begun('read')).toBe(2);
+    await eventually(() => traces.begun('read')).toBe(2);
     latch.open();
     await Promise.all([list, page]);
-    await expect.poll(traces.drawn).toBe(`POST (client) 200
+    await eventually(traces.drawn).toBe(`POST (client) 200
   POST (server) 200
     query List
       read
@@ -158,12 +158,12 @@ describe('a mutation', () => {
     const latch = createLatch();
     sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened } });
     const first = query(CREATE);
-    await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+    await eventually(() => sandbox.calls.inFlight).toBe(1);
     const second = query(CREATE);
-    await expect.poll(() => traces.begun('mutation')).toBe(2);
+    await eventually(() => traces.begun('mutation')).toBe(2);
     latch.open();
     await Promise.all([first, second]);
-    await expect.poll(traces.drawn).toBe(`POST (client) 200
+    await eventually(traces.drawn).toBe(`POST (client) 200
   POST (server) 200
     mutation Start
       createBackfill
@@ -182,7 +182,7 @@ POST (client) 200
       answer: { kind: 'reset', at: 'in-body' },
     });
     await query(`mutation Stop { cancelBackfill(id: "${id}") { id } }`);
-    await expect.poll(() => traces.ours('mutation')).toHaveLength(1);
+    await eventually(() => traces.ours('mutation')).toHaveLength(1);
     expect(traces.ours('updateBackfillStatus')[0]?.attributes['error.type']).toBe('OUTCOME_UNKNOWN');
     expect(traces.ours('getBackfillById')).toHaveLength(1);
   });
@@ -213,7 +213,7 @@ describe('an error', () => {
     const removeFault = sandbox.faults.add({ times: Infinity, answer });
     expect(codesOf(await query(ONE))).toEqual([code]);
     removeFault();
-    await expect.poll(() => traces.ours('query')).toHaveLength(1);
+    await eventually(() => traces.ours('query')).toHaveLength(1);
     for (const name of ['query', 'getBackfillById']) {
       const [span] = traces.ours(name);
       expect(span?.attributes['error.type']).toBe(code);
@@ -230,14 +230,14 @@ describe('an error', () => {
   ])('before any call, such as %s, has its code too', async (code, document, name, options) => {
     const { query } = await startStack({ MAX_UPSTREAM_CALLS_PER_OPERATION: '1' });
     expect(codesOf(await query(document, options))).toContain(code);
-    await expect.poll(() => traces.ours(name)).toHaveLength(1);
+    await eventually(() => traces.ours(name)).toHaveLength(1);
     expect(traces.ours(name)[0]?.attributes['error.type']).toBe(code);
   });
 
   it('that is none to anybody, of a transfer without a backfill, has no code', async () => {
     const { query } = await startStack();
     await query(PAGE);
-    await expect.poll(() => traces.ours('query')).toHaveLength(1);
+    await eventually(() => traces.ours('query')).toHaveLength(1);
     expect(traces.ours().filter(({ attributes }) => 'error.type' in attributes)).toEqual([]);
   });
 });
@@ -252,10 +252,10 @@ describe.each([
     const { world, origin } = stack;
     const id = world.addBackfill({ id: '1001', transferId: '5', status: 'SCHEDULED' });
     const stream = subscribe(origin, LIVE, { variables: { id } });
-    await expect.poll(() => stream.events).toHaveLength(1);
+    await eventually(() => stream.events).toHaveLength(1);
     world.set(id, { status: 'RUNNING' });
     await nextCallingPoll(stack);
-    await expect.poll(() => stream.events).toHaveLength(2);
+    await eventually(() => stream.events).toHaveLength(2);
     const ofStream = `subscription Live
   read
     getBackfillById
@@ -264,7 +264,7 @@ describe.each([
   event
   event -> poll`;
     const drawn = depth === 0 ? ofStream : ['GET (client)', ...ofStream.split('\n')].join('\n  ');
-    await expect.poll(() => traces.drawn()).toBe(`${drawn}
+    await eventually(() => traces.drawn()).toBe(`${drawn}
 poll -> subscription
   read
     getBackfillById
@@ -279,9 +279,9 @@ describe('a poll', () => {
     const { world, origin } = stack;
     const id = world.addBackfill({ id: '1001', transferId: '5', status: 'RUNNING' });
     const streams = Array.from({ length: 40 }, () => overSse(origin, LIVE, { variables: { id } }));
-    for (const stream of streams) await expect.poll(() => stream.events).toHaveLength(1);
+    for (const stream of streams) await eventually(() => stream.events).toHaveLength(1);
     await nextCallingPoll(stack);
-    await expect.poll(() => traces.ours('poll')).toHaveLength(1);
+    await eventually(() => traces.ours('poll')).toHaveLength(1);
     const [poll] = traces.ours('poll');
     expect(poll?.links).toHaveLength(32);
     expect(poll?.attributes).toEqual({ 'backfill_gateway.streams': 40 });
@@ -292,12 +292,12 @@ describe('a poll', () => {
     const { world, sandbox, origin } = stack;
     const id = world.addBackfill({ id: '1001', transferId: '5', status: 'RUNNING' });
     const stream = overSse(origin, LIVE, { variables: { id } });
-    await expect.poll(() => stream.events).toHaveLength(1);
+    await eventually(() => stream.events).toHaveLength(1);
     sandbox.faults.add({ answer: json(403, 'FORBIDDEN') });
-    await expect.poll(() => stack.clock.waiting).toBe(1);
+    await eventually(() => stack.clock.waiting).toBe(1);
     stack.clock.advance(2_000);
     await stream.completed;
-    await expect.poll(() => traces.ours('event')).toHaveLength(2);
+    await eventually(() => traces.ours('event')).toHaveLength(2);
     expect(traces.ours('poll')[0]?.attributes['error.type']).toBe('FORBIDDEN');
     const [, last] = traces.ours('event');
     expect(last?.attributes['error.type']).toBe('FORBIDDEN');
@@ -315,11 +315,11 @@ describe('a restart', () => {
         overWebSocket(stack.origin, LIVE, { variables: { id } }),
       );
     const before = open();
-    await expect.poll(() => before.events).toHaveLength(1);
+    await eventually(() => before.events).toHaveLength(1);
     await stack.restart();
     const after = open();
-    await expect.poll(() => after.events).toHaveLength(1);
-    await expect.poll(() => traces.ours('subscription')).toHaveLength(2);
+    await eventually(() => after.events).toHaveLength(1);
+    await eventually(() => traces.ours('subscription')).toHaveLength(2);
     const { traceId } = page.spanContext();
     for (const span of traces.ours()) expect(span.spanContext().traceId).toBe(traceId);
   });
@@ -334,14 +334,14 @@ describe('a refresh ahead', () => {
       clock.advance(10);
       await query(ONE);
     }
-    await expect.poll(() => traces.ours('refresh').length).toBeGreaterThan(0);
+    await eventually(() => traces.ours('refresh').length).toBeGreaterThan(0);
     const [refresh] = traces.ours('refresh');
     expect(refresh?.parentSpanContext).toBeUndefined();
     const asker = traces
       .ours('query')
       .find((span) => span.spanContext().spanId === refresh?.links[0]?.context.spanId);
     expect(asker).toBeDefined();
-    await expect.poll(() => traces.ours('getBackfillById').length).toBe(2);
+    await eventually(() => traces.ours('getBackfillById').length).toBe(2);
     const call = traces.ours('getBackfillById')[1];
     expect(call?.parentSpanContext?.spanId).toBe(refresh?.spanContext().spanId);
   });
@@ -356,7 +356,7 @@ describe('a REST call', () => {
     traces.undici.setConfig({ ignoreRequestHook: (request) => request.origin === origin });
     onTestFinished(() => traces.undici.setConfig({}));
     await query(ONE, { headers: { traceparent: GIVEN } });
-    await expect.poll(() => traces.ours('query')).toHaveLength(1);
+    await eventually(() => traces.ours('query')).toHaveLength(1);
     expect(traces.ours('query')[0]?.spanContext().traceId).toBe(GIVEN.split('-')[1]);
     const [call] = traces.ours('getBackfillById');
     const sent = traces.spans.find((span) => span.parentSpanContext?.spanId === call?.spanContext().spanId);
@@ -372,7 +372,7 @@ describe('a REST call', () => {
     sandbox.faults.add({ answer: { kind: 'status', status: 503 } });
     await query(ONE, { headers: { traceparent: GIVEN, baggage: 'user=17' } });
     await query(CREATE, { headers: { traceparent: GIVEN } });
-    await expect.poll(() => traces.ours('mutation')).toHaveLength(1);
+    await eventually(() => traces.ours('mutation')).toHaveLength(1);
     const [read, write] = [...traces.ours('getBackfillById'), ...traces.ours('createBackfill')].map(
       (span) => `00-0af7651916cd43dd8448eb211c80319c-${span.spanContext().spanId}-01`,
     );
@@ -399,8 +399,8 @@ describe('what the gateway tells', () => {
     await query('{ incompleteBackfills { items { id } } }', options);
     await query('{ backfill(id: "marker") { id } }', options);
     const stream = overSse(origin, LIVE, { ...options, variables: { id: '2468013579' } });
-    await expect.poll(() => stream.events).toHaveLength(1);
-    await expect.poll(() => traces.ours().length).toBeGreaterThan(15);
+    await eventually(() => stream.events).toHaveLength(1);
+    await eventually(() => traces.ours().length).toBeGreaterThan(15);
     const told = traces.ours().map(toldBy).join('\n');
     for (const secret of [token, '4711', '815', '816', '2468013579', '99887766', '31415', 'marker', 'secret'])
       expect(told).not.toContain(secret);
@@ -411,7 +411,7 @@ describe('what the gateway tells', () => {
   it('bounds the name that a client gives its operation', async () => {
     const { query } = await startStack();
     await query(`query ${'N'.repeat(5_000)} { __typename }`);
-    await expect.poll(() => traces.ours('query')).toHaveLength(1);
+    await eventually(() => traces.ours('query')).toHaveLength(1);
     expect(traces.ours('query')[0]?.attributes['graphql.operation.name']).toBe('N'.repeat(100));
   });
 
@@ -419,7 +419,7 @@ describe('what the gateway tells', () => {
     const { origin } = await startStack();
     for (const path of ['/health', '/ready', '/metrics', '/graphql'])
       await (await fetch(`${origin}${path}`, { headers: { accept: 'text/html' } })).text();
-    await expect.poll(() => traces.spans.length).toBe(8);
+    await eventually(() => traces.spans.length).toBe(8);
     expect(traces.ours()).toEqual([]);
   });
 });
