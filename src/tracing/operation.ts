@@ -56,8 +56,9 @@ export class TracedOperation {
   /** @param code of its first error, where it has one. An error that ends the stream is an event too */
   endEvent(code: string | undefined): void {
     if (this.#event === undefined) this.beginEvent();
-    if (code !== undefined) this.#event?.span.fail(code);
-    this.#event?.end();
+    const span = this.#event?.span;
+    if (code !== undefined) span?.fail(code);
+    span?.end();
     this.#event = undefined;
   }
 
