@@ -105,14 +105,7 @@ function isClient(attributes: readonly { readonly key: string }[]): boolean {
   return attributes.some(({ key }) => key === 'url.full');
 }
 
-describe('production', () => {
-  it('has the API of OpenTelemetry and no SDK', () => {
-    const licenses = readFileSync(join(built.folder, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
-    expect(licenses.match(/^@opentelemetry\/\S+/gm)).toEqual(['@opentelemetry/api']);
-    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-      readonly dependencies: Readonly<Record<string, string>>;
-    };
-    const named = Object.keys(dependencies).filter((name) => name.startsWith('@opentelemetry/'));
-    expect(named).toEqual(['@opentelemetry/api']);
-  });
+it('the bundle has the API of OpenTelemetry and no SDK', () => {
+  const licenses = readFileSync(join(built.folder, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
+  expect(licenses.match(/^@opentelemetry\/\S+/gm)).toEqual(['@opentelemetry/api']);
 });
