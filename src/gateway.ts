@@ -5,6 +5,7 @@ import { type Config, ConfigError } from './config.ts';
 import { createAudit } from './graphql/audit.ts';
 import { createContextFactory } from './graphql/context.ts';
 import { ERROR_CODES } from './graphql/error-codes.ts';
+import { UPSTREAM_CODES } from './graphql/errors.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
@@ -32,6 +33,7 @@ import { createWebSocketOperations } from './server/websocket-operations.ts';
 import { UNSENT_ANSWERS } from './server/plugins/answer-bytes.ts';
 import { parseCredential } from './upstream/credentials.ts';
 import { createUpstream, type UpstreamState } from './upstream/upstream.ts';
+import { findTracing } from './tracing/tracing.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -113,6 +115,7 @@ export function createGateway({
   const schema = createGatewaySchema();
   assertDocumentsFit(config, schema);
   const metrics = createMetrics(clock, Object.keys(ERROR_CODES));
+  const tracing = findTracing(UPSTREAM_CODES);
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
@@ -150,6 +153,7 @@ export function createGateway({
     streams: shares.streams,
     clock,
     metrics,
+    tracing,
     staleMs: config.CACHE_STALE_MS,
     onStale: (isStale) => log.warn(isStale ? 'streams told stale' : 'streams told fresh again'),
   });
@@ -176,6 +180,7 @@ export function createGateway({
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
     variesByOrigin: config.CORS_ORIGINS.length > 0,
+    isTraced: tracing !== undefined,
     clock,
     log,
     metrics,
@@ -202,8 +207,9 @@ export function createGateway({
       log,
       metrics,
       nameCaller,
+      tracing,
     },
-    answerBy(server, streams, { clock, log, metrics, nameCaller, beatMs: limits?.beatMs }),
+    answerBy(server, streams, { clock, log, metrics, nameCaller, tracing, beatMs: limits?.beatMs }),
   );
   const turns = createTurns(clock);
   const shedding = shedLoad(front.answer, { metrics, underWay, turns });
@@ -219,6 +225,7 @@ export function createGateway({
       log,
       metrics,
       nameCaller,
+      tracing,
     }),
     unsentAnswers,
     open: shares.sockets,
@@ -236,11 +243,13 @@ export function createGateway({
     ...pages,
   ]);
 
+  const handle = allowOrigins(
+    config.CORS_ORIGINS,
+    frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
+  );
+
   return {
-    handle: allowOrigins(
-      config.CORS_ORIGINS,
-      frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
-    ),
+    handle: tracing?.arriving(handle) ?? handle,
     handleScrape: allowOrigins(
       config.CORS_ORIGINS,
       frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
@@ -275,6 +284,7 @@ export function createGateway({
       shedding.stop();
       await server.dispose();
       await upstream.close();
+      await tracing?.close();
     },
   };
 }

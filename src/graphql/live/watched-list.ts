@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import type { Work } from '../../tracing/work.ts';
 import { UpstreamError } from '../../upstream/errors.ts';
 import type { TickLimiter } from '../tick-limiter.ts';
 import type { Poll } from './poll.ts';
@@ -36,6 +37,10 @@ export class WatchedList {
     return this.#watchers.add(watcher);
   }
 
+  works(): readonly Work[] {
+    return this.#watchers.works();
+  }
+
   /**
    * Reads the list, and of each backfill that has left it at its own endpoint how.
    * @returns the function that tells the streams, when all else of the poll is read
@@ -54,7 +59,7 @@ export class WatchedList {
       if (!('error' in listed)) return stepList(last, listed.ids, looking.rows);
       return isOld || endsAtOnce(listed.error) ? listed.error : stepList(last, [], looking.rows);
     };
-    return (tickLimiter) => this.#watchers.tell(step, tickLimiter);
+    return (tickLimiter) => this.#watchers.tell(step, tickLimiter, looking.span);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import type { Calls } from '../../tracing/calls.ts';
 import type { CallMade } from './read.ts';
 
 /** A read that has begun. */
@@ -6,6 +7,8 @@ export interface Begun<Value> {
   readonly known: Promise<Value>;
   /** Whether a call has been made for it. */
   readonly hasCalled: () => boolean;
+  /** Those that answer it, for whoever joins it; only where traces are made. */
+  readonly calls: Calls | undefined;
 }
 
 /** A read under way that others may join. */

@@ -164,7 +164,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   }
 
   async function readByList(read: PendingRead, list: ListCall): Promise<Known> {
-    const { reading, isLate } = list;
+    const { reading, isLate, calls } = list;
+    read.calls?.follow(calls);
     const outcome = await Promise.race([reading.catch((error: unknown) => ({ error })), isLate]);
     if (list.isSent) read.call ??= 'list';
     if (outcome === 'late') return readBeside(read, reading);
@@ -237,17 +238,20 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   function share(resource: Resource, begin: () => PendingRead): Load<Known> {
     return loads.share(nameOf(resource), () => {
       const read = begin();
-      return { known: load(read), hasCalled: () => read.call !== undefined };
+      return { known: load(read), hasCalled: () => read.call !== undefined, calls: read.calls };
     });
   }
 
   const reads: TeamReads = {
     store,
     readList: (context) =>
-      list.isResting ? undefined : list.read([{ context, hasStale: true, call: undefined }]).reading,
+      list.isResting
+        ? undefined
+        : list.read([{ context, hasStale: true, call: undefined, calls: context.work?.calls() }]).reading,
     read(context, resource) {
       const deadline = clock.monotonic() + timeoutMs;
-      return share(resource, () => pendingRead(store, context, resource, deadline)).known;
+      const begin = (): PendingRead => pendingRead(store, context, resource, deadline, context.work?.calls());
+      return share(resource, begin).known;
     },
   };
   const ahead = createAhead(teamId, reads, deps);
@@ -268,11 +272,13 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     share,
     loadList(payer) {
       const call = list.read([payer]);
+      payer.calls?.follow(call.calls);
       const begin = (): Begun<KnownList> => ({
         known: call.reading.then(
           ({ list: read, rows }) => store.knownList() ?? knownList(read, (id) => rows.get(id)?.outcome),
         ),
         hasCalled: () => call.isSent,
+        calls: call.calls,
       });
       return lists.share('list', begin, call.beganAt);
     },

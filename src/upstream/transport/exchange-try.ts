@@ -1,4 +1,5 @@
 import type { Crowd, Place } from '../../crowd.ts';
+import type { Span } from '../../tracing/span.ts';
 import { UpstreamError } from '../errors.ts';
 import type { CircuitPermit } from './circuits.ts';
 import type { ExchangeOptions, HttpClient, HttpExchange, HttpResponse } from './http.ts';
@@ -62,6 +63,10 @@ export class ExchangeTry implements Try, ExchangeOptions {
 
   get partition(): string {
     return this.request.credentialId;
+  }
+
+  get span(): Span | undefined {
+    return this.request.span;
   }
 
   get isAbandoned(): boolean {
