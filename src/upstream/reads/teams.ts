@@ -212,6 +212,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     remember([read]);
     const before = renewal;
     const outcome = await before.known.catch((error: unknown) => ({ error }));
+    read.calls?.follow(before.read.calls);
     if (before.read.call !== undefined) read.call ??= 'shared';
     if ('error' in outcome && (failsEveryCall(outcome.error) || isTrouble(outcome.error)))
       throw outcome.error;
