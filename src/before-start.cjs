@@ -12,6 +12,8 @@ function hindrance() {
   if (isOlder(found, required)) {
     return 'backfill-gateway needs Node.js ' + required + ' or later; this is ' + found;
   }
+  // What is built brings its packages.
+  if (require('path').basename(__dirname) !== 'src') return undefined;
   try {
     require.resolve('graphql');
   } catch (_error) {

@@ -13,7 +13,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads the settings from environment variables. An empty variable counts as absent.
@@ -59,6 +59,11 @@ export function describeSettings(): readonly Setting[] {
     const fallback = name in fallbacks ? String(fallbacks[name]) : '';
     return { name, fallback: fallback === '' ? 'none' : fallback, meaning: description };
   });
+}
+
+/** The variable that sets this setting, in lower case where that form was used; undefined where its default counts. */
+export function givenBy(setting: string, env: Environment): string | undefined {
+  return givenIn(env)[setting] === undefined ? undefined : asGiven(setting, env);
 }
 
 /** A variable that has no effect although its name says that it should. */

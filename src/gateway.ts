@@ -5,12 +5,13 @@ import { type Config, ConfigError } from './config.ts';
 import { createAudit } from './graphql/audit.ts';
 import { createContextFactory } from './graphql/context.ts';
 import { ERROR_CODES } from './graphql/error-codes.ts';
+import { UPSTREAM_CODES } from './graphql/errors.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
 import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
-import type { Limit } from './metric-labels.ts';
+import type { Limit, Transport } from './metric-labels.ts';
 import { createMetrics } from './metrics.ts';
-import { createShares, type Shares, type ShareSize } from './shares.ts';
+import { createShares, type Shares, type SharesState, type ShareSize } from './shares.ts';
 import { defaultsFor, type GraphiqlDefaults } from './server/graphiql.ts';
 import { graphiqlScript } from './server/graphiql-script.ts';
 import { answerBy } from './server/answering.ts';
@@ -19,7 +20,7 @@ import { nameCallers, nameTokens } from './server/callers.ts';
 import { frontDoor } from './server/front-door.ts';
 import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
-import { createFront, type PlanningAt } from './server/front/front.ts';
+import { createFront, type Front, type PlanningAt } from './server/front/front.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import type { Handlers, ListenerLimits } from './server/listener.ts';
 import { REQUESTS_UNDER_WAY, shedLoad } from './server/load-shedding.ts';
@@ -31,7 +32,8 @@ import { createWebSockets, SOCKETS } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
 import { UNSENT_ANSWERS } from './server/plugins/answer-bytes.ts';
 import { parseCredential } from './upstream/credentials.ts';
-import { createUpstream } from './upstream/upstream.ts';
+import { createUpstream, type UpstreamState } from './upstream/upstream.ts';
+import { findTracing } from './tracing/tracing.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -74,6 +76,14 @@ const LIMIT_OF = {
   unsentAnswers: 'answers',
 } satisfies Record<keyof typeof SHARED, Limit>;
 
+/** Numbers of fixed names, which name nobody. */
+export interface GatewayState extends Omit<UpstreamState, 'values'> {
+  readonly streams: Readonly<Record<Transport, number>>;
+  readonly shares: Readonly<Record<keyof typeof SHARED, SharesState>>;
+  readonly caches: { readonly values: UpstreamState['values'] } & ReturnType<Front['size']>;
+  readonly logLinesDropped: number;
+}
+
 export interface Gateway extends Required<Handlers> {
   /** Answers at `METRICS_PORT`, where that is set. */
   readonly handleScrape: RequestListener;
@@ -83,8 +93,8 @@ export interface Gateway extends Required<Handlers> {
   warm(): Promise<void>;
   /** Breaks streams off within so many milliseconds, and closes each WebSocket when its other operations are done. */
   endStreams(withinMs: number): void;
-  /** What is open and under way at this moment, for people. */
-  state(): Readonly<Record<string, number>>;
+  /** What is open, under way and kept at this moment, for people. */
+  state(): GatewayState;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -105,6 +115,7 @@ export function createGateway({
   const schema = createGatewaySchema();
   assertDocumentsFit(config, schema);
   const metrics = createMetrics(clock, Object.keys(ERROR_CODES));
+  const tracing = findTracing(UPSTREAM_CODES);
   const upstream = createUpstream(
     {
       baseUrl: config.SUPERMETRICS_API_URL,
@@ -129,19 +140,25 @@ export function createGateway({
       upstream.isAccepted,
       (scope) => metrics.recordRefusal(LIMIT_OF[what], scope),
     );
-  const openStreams = sharesOf('streams');
-  const underWay = sharesOf('underWay');
+  const shares = {
+    underWay: sharesOf('underWay'),
+    bodies: sharesOf('bodies'),
+    streams: sharesOf('streams'),
+    sockets: sharesOf('sockets'),
+    unsentAnswers: sharesOf('unsentAnswers'),
+  } satisfies Readonly<Record<keyof typeof SHARED, Shares>>;
+  const { underWay, unsentAnswers } = shares;
   const updates = createBackfillUpdates({
     upstream,
-    streams: openStreams,
+    streams: shares.streams,
     clock,
     metrics,
+    tracing,
     staleMs: config.CACHE_STALE_MS,
     onStale: (isStale) => log.warn(isStale ? 'streams told stale' : 'streams told fresh again'),
   });
   metrics.total('log_lines_dropped_total', 'Log lines that were not written.', () => log.linesDropped());
   const finishResult = createFinishResult({ log, metrics });
-  const unsentAnswers = sharesOf('unsentAnswers');
   let ready = false;
   const streams = createOpenStreams(clock);
   const nameToken = nameTokens(config.CACHE_SECRET?.[0]);
@@ -163,6 +180,7 @@ export function createGateway({
     introspection: config.INTROSPECTION,
     trustedDocuments: config.TRUSTED_DOCUMENTS,
     variesByOrigin: config.CORS_ORIGINS.length > 0,
+    isTraced: tracing !== undefined,
     clock,
     log,
     metrics,
@@ -189,12 +207,13 @@ export function createGateway({
       log,
       metrics,
       nameCaller,
+      tracing,
     },
-    answerBy(server, streams, { clock, log, metrics, nameCaller, beatMs: limits?.beatMs }),
+    answerBy(server, streams, { clock, log, metrics, nameCaller, tracing, beatMs: limits?.beatMs }),
   );
   const turns = createTurns(clock);
   const shedding = shedLoad(front.answer, { metrics, underWay, turns });
-  const bodies = receiveBodies(shedding.handle, { together: sharesOf('bodies'), metrics, ...limits?.bodies });
+  const bodies = receiveBodies(shedding.handle, { together: shares.bodies, metrics, ...limits?.bodies });
   const sockets = createWebSockets({
     operations: createWebSocketOperations({
       server,
@@ -206,9 +225,10 @@ export function createGateway({
       log,
       metrics,
       nameCaller,
+      tracing,
     }),
     unsentAnswers,
-    open: sharesOf('sockets'),
+    open: shares.sockets,
     isAccepted: upstream.isAccepted,
     streams,
     log,
@@ -223,11 +243,13 @@ export function createGateway({
     ...pages,
   ]);
 
+  const handle = allowOrigins(
+    config.CORS_ORIGINS,
+    frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
+  );
+
   return {
-    handle: allowOrigins(
-      config.CORS_ORIGINS,
-      frontDoor(answerAt(endpoints, bodies, { log }), metrics, pathsOf(endpoints, '/graphql')),
-    ),
+    handle: tracing?.arriving(handle) ?? handle,
     handleScrape: allowOrigins(
       config.CORS_ORIGINS,
       frontDoor(answerAt(scraping, bodies, { log }), metrics, pathsOf(scraping)),
@@ -242,11 +264,27 @@ export function createGateway({
       sockets.close();
       streams.endAll(withinMs);
     },
-    state: () => ({ streams: openStreams.held, sockets: sockets.open, underWay: underWay.held }),
+    state() {
+      const { values, ...known } = upstream.state();
+      return {
+        streams: streams.byTransport(),
+        shares: {
+          underWay: underWay.state(),
+          bodies: shares.bodies.state(),
+          streams: shares.streams.state(),
+          sockets: shares.sockets.state(),
+          unsentAnswers: unsentAnswers.state(),
+        },
+        caches: { values, ...front.size() },
+        ...known,
+        logLinesDropped: log.linesDropped(),
+      };
+    },
     async close() {
       shedding.stop();
       await server.dispose();
       await upstream.close();
+      await tracing?.close();
     },
   };
 }

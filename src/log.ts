@@ -2,6 +2,7 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 import { type Clock, systemClock } from './clock.ts';
 import { createLogDestination } from './log-destination.ts';
 import { inSources } from './stacks.ts';
+import { fitted, type StateFields } from './state-line.ts';
 
 export interface Log extends Logger {
   /**
@@ -10,6 +11,8 @@ export interface Log extends Logger {
    * A field that is undefined is left out.
    */
   record(kind: RecordKind, fields: Readonly<Record<string, unknown>>, level?: 'debug' | 'info'): void;
+  /** Writes the line `state`, whatever the level is: who asks for it gets it. It has at most `MAX_STATE_BYTES`. */
+  state(fields: StateFields): void;
   /** The number of lines dropped since the start: by the destination, or because their kind had too many. */
   linesDropped(): number;
 }
@@ -58,10 +61,12 @@ export function createLog(
     },
     destination,
   );
+  const always = logger.child({}, { level: 'info' });
   return Object.assign(logger, {
     record(kind: RecordKind, fields: Readonly<Record<string, unknown>>, at: 'debug' | 'info' = 'info') {
       records[at](fields, kind);
     },
+    state: (fields: StateFields) => always.info(fitted(fields), 'state'),
     linesDropped: () => refused + (destination.dropped ?? 0),
   });
 }

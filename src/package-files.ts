@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
  */
 export const SCHEMA_FILE = new URL('../schema.graphql', import.meta.url);
 const MANIFEST_FILE = new URL('../package.json', import.meta.url);
+/** The script of GraphiQL, compressed by brotli: beside the bundle, and nowhere else. */
+export const GRAPHIQL_FILE = new URL('graphiql.js.br', import.meta.url);
 
 export function packageVersion(): string {
   const text = readFileSync(MANIFEST_FILE, 'utf8');

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import process from 'node:process';
+import { getHeapStatistics } from 'node:v8';
 import {
   type Command,
   helpText,
@@ -11,11 +12,12 @@ import {
 import { ConfigError } from './config.ts';
 import { keepHeapSmall } from './heap.ts';
 import { createLogDestination, type LogDestination, toFile } from './log-destination.ts';
+import type { ProcessFacts } from './state-line.ts';
 
 export interface Running {
   stop(): Promise<void>;
   /** Logs in one line what the process is busy with. */
-  reportState(): void;
+  reportState(facts: ProcessFacts): void;
   /** Logs why the process ends at once. */
   reportCrash(error: unknown): void;
 }
@@ -39,16 +41,30 @@ export interface Surroundings<Given extends Options> {
   readonly given: Values<Given>;
 }
 
+/** What is to be said of a program that has not started yet. */
+export interface Beginning<Given extends Options> {
+  /** Logs in one line that it is starting. */
+  report(surroundings: Surroundings<Given>, facts: ProcessFacts): void;
+  /** Whether somebody has asked for the state before now. */
+  readonly wasAsked: boolean;
+}
+
 /**
  * Runs a program as this process. The program gets the environment, standard output and its options, signals stop it
  * gracefully, and each mistake of an operator ends the process with a plain line and an exit code that is not 0.
+ * SIGUSR2 asks for its state.
  * @param reply what the options ask for where that is a text and no program that runs; `--help` needs none
+ * @param beginning what SIGUSR2 gets before the program has started; nothing where it is missing
  */
 export async function runAsProcess<Given extends Options>(
   command: Command<Given>,
   start: (surroundings: Surroundings<Given>) => Promise<Running>,
   reply?: (given: Values<Given>, env: Environment) => Promise<string | undefined>,
+  beginning?: Beginning<Given>,
 ): Promise<void> {
+  let report = (_facts: ProcessFacts): void => undefined;
+  // Before all else: without a listener the signal ends the process.
+  process.on('SIGUSR2', () => report(factsOfProcess()));
   let given: Values<Given>;
   try {
     const { values } = readArguments(command, process.argv.slice(2));
@@ -76,8 +92,12 @@ export async function runAsProcess<Given extends Options>(
       .then(() => flush(output))
       .then(() => process.exit(0));
   });
+  const surroundings = { env: process.env, output, given };
+  report = (facts) => beginning?.report(surroundings, facts);
   try {
-    running = await start({ env: process.env, output, given });
+    const starting = start(surroundings);
+    if (beginning?.wasAsked === true) report(factsOfProcess());
+    running = await starting;
   } catch (error) {
     if (error instanceof ConfigError) fail(error.message, EXIT_CONFIG);
     else if (isSystemError(error)) fail(describe(error), 1);
@@ -86,7 +106,7 @@ export async function runAsProcess<Given extends Options>(
     return;
   }
   keepHeapSmall();
-  process.on('SIGUSR2', () => running.reportState());
+  report = running.reportState;
   // After an unexpected error the state cannot be trusted. The supervisor starts a new process. Errors that follow while
   // the log is flushed say nothing new.
   let crashed = false;
@@ -96,6 +116,21 @@ export async function runAsProcess<Given extends Options>(
     running.reportCrash(error);
     void flush(output).then(() => process.exit(1));
   });
+}
+
+function factsOfProcess(): ProcessFacts {
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
+  return {
+    node: process.versions.node,
+    uptimeSeconds: Math.round(process.uptime()),
+    memory: {
+      resident: rss,
+      heapUsed,
+      heapTotal,
+      heapLimit: getHeapStatistics().heap_size_limit,
+      external,
+    },
+  };
 }
 
 /**
@@ -118,10 +153,16 @@ function onStopSignal(begin: () => void): void {
   }
 
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal);
-  if (process.env['npm_lifecycle_script']?.includes('exec node ') === true) onEndOfParent(stop);
+  if (RUN_BY_NPM.test(process.env['npm_lifecycle_script'] ?? '')) onEndOfParent(stop);
 }
 
-/** npm passes on SIGTERM and SIGINT only. At SIGHUP it ends by itself and would leave this process behind. */
+/** The scripts of this repository, and those of whoever has installed the command; `npx` makes one. */
+const RUN_BY_NPM = /\bexec node |\bbackfill-gateway\b/;
+
+/**
+ * npm passes on SIGTERM and SIGINT only, and only to the shell where the script does not `exec`. At SIGHUP it ends by
+ * itself. Either would leave this process behind.
+ */
 function onEndOfParent(callback: () => void): void {
   const parent = process.ppid;
   const looking = setInterval(() => {

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { getHeapStatistics } from 'node:v8';
-import { systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import type { Config, Environment } from './config.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { packageVersion } from './package-files.ts';
 import { listen, type Listener, type ListenerLimits } from './server/listener.ts';
+import { type Phase, type ProcessFacts, shownSettings } from './state-line.ts';
 
 /** A gateway that listens, from its start to its end. */
 export interface RunningGateway {
@@ -15,17 +15,23 @@ export interface RunningGateway {
    * period, and ends it.
    */
   stop(): Promise<void>;
-  /** Logs in one line what the process is busy with. */
-  reportState(): void;
+  /** Logs the line `state`: how the gateway is set up, what it is busy with and what it holds. */
+  reportState(facts: ProcessFacts): void;
   /** Logs an error that ends the process. */
   reportCrash(error: unknown): void;
 }
 
+export interface RunningGatewayOptions extends GatewayOptions {
+  /** What the configuration was read from, for the line `state`. */
+  readonly env?: Environment;
+}
+
 /** Rejects with the system's error, such as `EADDRINUSE`, when a port cannot be had. */
-export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log, limits, clock = systemClock } = options;
-  const startedAt = clock.monotonic();
-  let draining = false;
+export async function startGateway(options: RunningGatewayOptions): Promise<RunningGateway> {
+  const { config, env = {}, log, limits } = options;
+  // Read now: the package may be replaced while the gateway runs.
+  const version = packageVersion();
+  let phase: Phase = 'serving';
   const gateway = createGateway(options);
   const listenerLimits = { keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS, ...limits?.listener };
   const scrapeListener = await listenForScrapes(gateway, config, listenerLimits).catch(
@@ -51,7 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     metricsPort,
     async stop() {
       const { DRAIN_DELAY_MS: drainDelayMs, SHUTDOWN_GRACE_MS: graceMs } = config;
-      draining = true;
+      phase = 'draining';
       gateway.setReady(false);
       listener.drain();
       log.info({ drainDelayMs, graceMs }, 'shutting down');
@@ -64,10 +70,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       await gateway.close();
       log.info({ finished }, 'stopped');
     },
-    reportState() {
-      const uptimeSeconds = Math.round((clock.monotonic() - startedAt) / 1000);
-      const { used_heap_size: heapUsedBytes } = getHeapStatistics();
-      log.info({ ...gateway.state(), heapUsedBytes, uptimeSeconds, draining }, 'state');
+    reportState(facts) {
+      log.state({ phase, version, ...facts, ...gateway.state(), config: shownSettings(config, env) });
     },
     reportCrash(err) {
       log.fatal({ err }, 'crash');

@@ -1,8 +1,10 @@
 import type { Command, Options } from './command-line.ts';
-import { describeSettings, loadConfig, settingWarnings } from './config.ts';
+import { type Config, describeSettings, type Environment, loadConfig, settingWarnings } from './config.ts';
+import { effectiveConfigText } from './effective-config.ts';
 import { createLog } from './log.ts';
 import { packageVersion } from './package-files.ts';
 import { runAsProcess } from './process.ts';
+import { shownSettings } from './state-line.ts';
 
 const COMMAND = {
   name: 'backfill-gateway',
@@ -13,34 +15,56 @@ SIGTERM. Times are in milliseconds.`,
     version: { type: 'boolean', short: 'v', does: 'prints the version' },
     check: {
       type: 'boolean',
-      does: 'says what is wrong with the settings, and opens no port: exit code 0 or 78',
+      does: 'prints the settings that count, or what is wrong with them, and ends with 0 or 78',
     },
   },
   variables: describeSettings,
   examples: ['SUPERMETRICS_TEAM_ID=936506 backfill-gateway', 'backfill-gateway --check'],
 } as const satisfies Command<Options>;
 
-/** Runs the gateway as this process, or does what its arguments ask for. */
-export function serve(): Promise<void> {
+/**
+ * Runs the gateway as this process, or does what its arguments ask for.
+ * @param stateWasAsked whether SIGUSR2 came before this could be called
+ */
+export function serve(stateWasAsked: boolean): Promise<void> {
+  let config: Config | undefined;
   return runAsProcess(
     COMMAND,
     async ({ env, output }) => {
-      const config = loadConfig(env);
+      config = loadConfig(env);
       const log = createLog(config.LOG_LEVEL, output);
       for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
       const { startGateway } = await import('./running-gateway.ts');
-      return startGateway({ config, log });
+      return startGateway({ config, env, log });
     },
     async ({ version, check }, env) => {
       if (version === true) return `${packageVersion()}\n`;
       if (check !== true) return undefined;
+      const checked = loadConfig(env);
       const { assertDocumentsFit } = await import('./gateway.ts');
-      assertDocumentsFit(loadConfig(env));
-      const warnings = settingWarnings(env).map((warning) => {
-        const why = 'nearest' in warning ? `the setting most like it is ${warning.nearest}` : warning.reason;
-        return `${warning.msg} ${warning.variable}: ${why}\n`;
-      });
-      return `${warnings.join('')}configuration is fine\n`;
+      assertDocumentsFit(checked);
+      return checkedText(checked, env);
+    },
+    {
+      wasAsked: stateWasAsked,
+      report({ env, output }, facts) {
+        const settings = config && { config: shownSettings(config, env) };
+        createLog('silent', output).state({
+          phase: 'starting',
+          version: packageVersion(),
+          ...facts,
+          ...settings,
+        });
+      },
     },
   );
+}
+
+/** All of it is an environment file, so what is no setting is a comment. */
+function checkedText(config: Config, env: Environment): string {
+  const warnings = settingWarnings(env).map((warning) => {
+    const why = 'nearest' in warning ? `the setting most like it is ${warning.nearest}` : warning.reason;
+    return `# ${warning.msg} ${warning.variable}: ${why}\n`;
+  });
+  return `${warnings.join('')}${effectiveConfigText(config, env)}# configuration is fine\n`;
 }

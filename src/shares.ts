@@ -16,6 +16,16 @@ export interface Holding {
   release(): void;
 }
 
+/** What is held of a resource at a moment. */
+export interface SharesState {
+  readonly total: number;
+  readonly held: number;
+  /** Those who hold something. */
+  readonly callers: number;
+  /** Those of them whom the REST API has not accepted, as far as was known when they asked last. */
+  readonly newcomers: number;
+}
+
 /**
  * A resource of which each caller keeps a share. Callers are named by any string, and those whom the REST API has not
  * accepted yet share one share, since anybody can invent them.
@@ -30,6 +40,7 @@ export interface Shares {
   heldBy(caller: string): number;
   /** What all hold together. */
   readonly held: number;
+  state(): SharesState;
 }
 
 interface Account {
@@ -145,5 +156,6 @@ export function createShares(
     get held() {
       return held;
     },
+    state: () => ({ total, held, callers: accounts.size, newcomers: newcomers.size }),
   };
 }

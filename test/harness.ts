@@ -48,6 +48,8 @@ export interface Stack {
   /** Every line logged so far, parsed. */
   readonly logLines: readonly Readonly<Record<string, unknown>>[];
   query(query: string, options?: QueryOptions): Promise<Result>;
+  /** The line that SIGUSR2 writes, parsed. */
+  state(): Readonly<Record<string, unknown>>;
   /**
    * Ends the gateway as SIGTERM does, and starts another on the same port, which knows nothing.
    * @param whileAway runs between the two
@@ -57,6 +59,13 @@ export interface Stack {
 
 /** The tests send most texts once, so the front is used at once, or in a run of its own not at all. */
 const PLANNING_AT: PlanningAt = process.env['TEST_WITHOUT_FRONT'] === '1' ? 'never' : 'first use';
+
+/** What the process would say of itself. */
+const PROCESS = {
+  node: '20.19.0',
+  uptimeSeconds: 1,
+  memory: { resident: 5, heapUsed: 2, heapTotal: 3, heapLimit: 9, external: 1 },
+};
 
 /**
  * The real gateway over the sandbox, each on a real port, on a clock that the test moves. Everything ends with the test,
@@ -101,6 +110,10 @@ export async function startStack(
     clock,
     logLines,
     query: (query, options = {}) => post(origin, query, options),
+    state() {
+      gateway.reportState(PROCESS);
+      return logLines.at(-1) ?? {};
+    },
     async restart(whileAway) {
       await gateway.stop();
       await whileAway?.();

@@ -11,5 +11,7 @@ export default defineConfig({
     restoreMocks: true,
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // A second is short on a busy machine, and whoever waits for what does not come fails anyway.
+    expect: { poll: { timeout: 5_000 } },
   },
 });

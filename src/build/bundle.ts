@@ -1,12 +1,15 @@
-// The last step of `npm run build`: puts what dist/main.js loads at its start, packages included, into a few files. To
-// find, read and compile some 800 files takes Node.js longer than all else of the start.
+// The last step of `npm run build`: puts what dist/main.js ever loads, packages included, into a few files. To find, read
+// and compile some 800 files takes Node.js longer than all else of the start. The packed gateway needs no other package.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { GRAPHIQL_FILE } from '../package-files.ts';
+import { makeGraphiqlScript } from '../server/graphiql-making.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const GRAPHIQL = basename(GRAPHIQL_FILE.pathname);
 const LICENSES = 'THIRD-PARTY-LICENSES.txt';
 
 /** @param folder where the compiled sources are; its serve.js is replaced */
@@ -47,7 +50,13 @@ async function bundle(folder: string): Promise<void> {
     },
   });
   const files = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
-  writeFileSync(join(folder, LICENSES), licensesOf(packagesOf(files)));
+  const folders = [...packagesOf(files), 'node_modules/@graphql-yoga/render-graphiql'];
+  writeFileSync(join(folder, LICENSES), licensesOf(folders.sort()));
+}
+
+/** GraphiQL in one file, which is compressed here and not when somebody waits for it. */
+async function addGraphiql(folder: string): Promise<void> {
+  writeFileSync(join(folder, GRAPHIQL), await makeGraphiqlScript());
 }
 
 /** Packages name some files of graphql by their CommonJS form. Two graphqls would not know each other's classes. */
@@ -97,7 +106,7 @@ const ownPositionsOnly: Plugin = {
 /** The folders of the packages that the files belong to. */
 function packagesOf(files: readonly string[]): readonly string[] {
   const folders = files.map((file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
-  return [...new Set(folders.filter((folder) => folder !== undefined))].sort();
+  return [...new Set(folders.filter((folder) => folder !== undefined))];
 }
 
 /** Nearly every license asks that its text goes with each copy. */
@@ -110,8 +119,8 @@ function licensesOf(folders: readonly string[]): string {
       .map((file) => readFileSync(join(ROOT, folder, file), 'utf8').trim());
     return [`${String(name)} ${String(version)} (${String(license)})`, ...terms].join('\n\n');
   });
-  return `Parts of these packages are in the files serve*.js:\n\n${texts.join('\n\n----\n\n')}\n`;
+  return `Parts of these packages are in the files serve*.js and ${GRAPHIQL}:\n\n${texts.join('\n\n----\n\n')}\n`;
 }
 
 const [dist = join(ROOT, 'dist')] = process.argv.slice(2);
-await bundle(dist);
+await Promise.all([bundle(dist), addGraphiql(dist)]);

@@ -1,12 +1,11 @@
 import type { Command, Options } from '../command-line.ts';
-import { loadConfig, settingWarnings } from '../config.ts';
+import { ConfigError, loadConfig, settingWarnings } from '../config.ts';
 import { demoPage } from './demo-page.ts';
 import { demoGraphiql } from './operations.ts';
 import { ROUTER_PORT, startFederatedWith } from './start-federated.ts';
 import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxBy } from './start-sandbox.ts';
 import { welcome } from './welcome.ts';
-import type { GatewayOptions } from '../gateway.ts';
-import { type RunningGateway, startGateway } from '../running-gateway.ts';
+import { type RunningGateway, type RunningGatewayOptions, startGateway } from '../running-gateway.ts';
 import { createLog } from '../log.ts';
 import { runAsProcess } from '../process.ts';
 
@@ -25,6 +24,7 @@ const COMMAND = {
 API, until Ctrl+C. It needs no account, no token and no network.`,
   options: {
     federated: { type: 'boolean', does: 'adds an owner of transfers, and a router before both' },
+    traces: { type: 'boolean', does: 'prints the trace of each operation as a tree' },
   },
   variables: () => [
     { name: 'PORT', meaning: 'port of the gateway', fallback: '4000, or any free one' },
@@ -47,11 +47,12 @@ API, until Ctrl+C. It needs no account, no token and no network.`,
   examples: [
     'npm run demo',
     'npm run demo -- --federated',
+    'npm run demo -- --traces',
     'PORT=5000 SANDBOX_HOURLY_QUOTA=100 npm run demo',
   ],
 } as const satisfies Command<Options>;
 
-await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederated } }) => {
+await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederated, traces } }) => {
   const given = givenIn(env);
   const sandbox = await startSandboxBy(given, ['SANDBOX_PORT'], 0);
   try {
@@ -66,8 +67,13 @@ await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederate
     const config = loadConfig(settings);
     const log = createLog(config.LOG_LEVEL, output);
     for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
+    if (traces === true) {
+      const { printTraces } = await import('./traces.ts').catch(asMissingPackages);
+      printTraces({ sandboxUrl: sandbox.url, write: (text) => output.write(text) });
+    }
     const options = {
       config,
+      env: settings,
       log,
       pages: await demoPage({ sandboxUrl: sandbox.url }),
       graphiqlDefaults: demoGraphiql(sandbox.world),
@@ -109,8 +115,15 @@ await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederate
   }
 });
 
+/** @throws {ConfigError} where the packages for it are not installed */
+function asMissingPackages(error: unknown): never {
+  if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')
+    throw new ConfigError('--traces needs the development dependencies: run npm ci');
+  throw error;
+}
+
 /** Starts on the usual port, or on any free one if that is taken. */
-async function startAnywhere(options: GatewayOptions): Promise<RunningGateway> {
+async function startAnywhere(options: RunningGatewayOptions): Promise<RunningGateway> {
   try {
     return await startGateway(options);
   } catch (error) {

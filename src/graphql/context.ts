@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
+import type { TracedOperation } from '../tracing/operation.ts';
 import { type Credential, parseCredential } from '../upstream/credentials.ts';
 import type { ReadContext } from '../upstream/reads/read.ts';
 import { OperationCost } from '../upstream/reads/operation-cost.ts';
@@ -17,6 +18,8 @@ import type { BackfillUpdates } from './live/backfill-updates.ts';
 export interface CallerFacts {
   readonly requestId: string;
   readonly traceparent: string | undefined;
+  /** Only where traces are made. */
+  readonly trace: TracedOperation | undefined;
   readonly authorization: string | null;
   /** The header `X-Team-Id`. */
   readonly teamId: string | null;
@@ -86,7 +89,9 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
   const { upstream, audit, clock, updates, defaultTeamId, maxCallsPerOperation } = deps;
   const { writes, estimate, quota } = upstream;
 
-  return ({ authorization, teamId: header, requestId, traceparent, noCache, costQuestion }) => {
+  return ({ authorization, teamId: header, requestId, traceparent: given, trace, noCache, costQuestion }) => {
+    // A call that has a span tells of that one.
+    const traceparent = trace === undefined ? given : undefined;
     const cost = new OperationCost(maxCallsPerOperation);
     let currentCost = cost;
     let loaders: Loaders | undefined;
@@ -96,6 +101,7 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
         caller: { credential: readCredential(authorization), requestId, traceparent },
         mode: { kind: noCache ? 'noCache' : 'fresh' },
         cost: currentCost,
+        work: trace?.work,
       };
     }
 
@@ -130,6 +136,7 @@ export function createContextFactory(deps: ContextDeps): (facts: CallerFacts) =>
       beginEvent() {
         currentCost = new OperationCost(maxCallsPerOperation);
         loaders = undefined;
+        trace?.beginEvent();
       },
 
       teamId(argument) {

@@ -66,6 +66,11 @@ const UPSTREAM_ERRORS = {
   },
 } as const satisfies Record<UpstreamErrorKind, { readonly code: ErrorCode; readonly message: string }>;
 
+/** The code of each kind, for those who write down more than clients see. */
+export const UPSTREAM_CODES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(UPSTREAM_ERRORS).map(([kind, { code }]) => [kind, code]),
+);
+
 /** What is to be said otherwise of a write. */
 const WRITE_MESSAGES: Readonly<Record<WriteKind, Partial<Record<UpstreamErrorKind, string>>>> = {
   create: {

@@ -41,7 +41,7 @@ const NOT_KEPT = { request: undefined, params: undefined, events: undefined, bod
 export function answerBy(
   server: Pick<GraphqlServer, 'handleNodeRequestAndResponse'>,
   streams: Pick<OpenStreams, 'add'>,
-  { clock, log, metrics, nameCaller, beatMs = BEAT_MS }: AnsweringOptions,
+  { clock, log, metrics, nameCaller, tracing, beatMs = BEAT_MS }: AnsweringOptions,
 ): Answering {
   const departs = createDepartures();
   const fail = createFail({ log, metrics });
@@ -49,7 +49,8 @@ export function answerBy(
   async function answer(
     ...[request, response, caller, becomesStream, body]: Parameters<Answering>
   ): Promise<void> {
-    const state = beginState(request.headers, clock.monotonic(), nameCaller);
+    const trace = tracing?.operation(request.headers, request);
+    const state = beginState(request.headers, clock.monotonic(), nameCaller, trace);
     // Also where the answer is never sent.
     response.once('close', () => state.room?.release());
     const context: ServerContext = {
@@ -64,12 +65,12 @@ export function answerBy(
         // Neither the event `complete` nor the last chunk: clients that see one of these do not come back.
         response.once(
           'close',
-          streams.add(() => response.destroy()),
+          streams.add('sse', () => response.destroy()),
         );
       },
       ...(body && { body }),
     };
-    const made = await server.handleNodeRequestAndResponse(request, response, context);
+    const made = await answerOf(request, response, context);
     if (response.closed) state.room?.release();
     const { events } = context;
     if (events === undefined) {
@@ -79,6 +80,19 @@ export function answerBy(
     // The context lasts as long as the stream, and yoga has put the request and its text into it.
     Object.assign(context, NOT_KEPT);
     sendEvents(made, events, response, beatMs).catch((err: unknown) => fail(err, response.req, response));
+  }
+
+  async function answerOf(
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: ServerContext,
+  ): Promise<Response> {
+    try {
+      return await server.handleNodeRequestAndResponse(request, response, context);
+    } catch (err) {
+      context.state.trace?.endByBug();
+      throw err;
+    }
   }
 
   return (request, response, ...more) => {

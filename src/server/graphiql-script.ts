@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { IncomingHttpHeaders } from 'node:http';
-import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
-import { brotliCompress, constants, gunzip, gzip } from 'node:zlib';
+import { brotliDecompress, gzip } from 'node:zlib';
+import { GRAPHIQL_FILE } from '../package-files.ts';
 import { type Encoding, encodingFor } from './content-encodings.ts';
+import { makeGraphiqlScript } from './graphiql-making.ts';
 import type { EndpointAnswer, Endpoints } from './operational-endpoints.ts';
 import { holds } from './plugins/etag.ts';
 
@@ -16,8 +19,8 @@ interface Encoded {
 }
 
 /**
- * GraphiQL with its style and its workers, 9 MB of text that is the same for every page. It is loaded and compressed when
- * the first browser asks for it, which in production none does. What stays is a form of 2 MB for each of two encodings.
+ * GraphiQL with its style and its workers, 9 MB of text that is the same for every page. It is loaded when the first browser
+ * asks for it, which in production none does. What stays is a form of 2 MB for each of two encodings.
  */
 export function graphiqlScript(): Endpoints {
   const kept = new Map<Encoding, Promise<Encoded>>();
@@ -35,11 +38,11 @@ export function graphiqlScript(): Endpoints {
   async function encode(encoding: Encoding): Promise<Buffer> {
     switch (encoding) {
       case 'identity':
-        return promisify(gunzip)((await encoded('gzip')).body);
+        return promisify(brotliDecompress)((await encoded('br')).body);
       case 'gzip':
-        return promisify(gzip)(loadScript());
+        return promisify(gzip)(await encode('identity'));
       case 'br':
-        return promisify(brotliCompress)(loadScript(), { params: BROTLI });
+        return existsSync(GRAPHIQL_FILE) ? readFile(GRAPHIQL_FILE) : makeGraphiqlScript();
     }
   }
 
@@ -56,45 +59,6 @@ export function graphiqlScript(): Endpoints {
   return new Map([[`/graphql${SCRIPT_QUERY}`, answer]]);
 }
 
-/** A second of one core, for 2.1 MB; the next step takes two and a half for 1.9 MB. */
-const BROTLI = { [constants.BROTLI_PARAM_QUALITY]: 4 };
-
 function etagOf(body: Buffer): string {
   return `"${createHash('sha256').update(body).digest('base64url')}"`;
-}
-
-/** What `@graphql-yoga/render-graphiql` puts into its pages. */
-interface Parts {
-  readonly css: string;
-  readonly js: string;
-  readonly editorWorkerService: string;
-  readonly jsonWorker: string;
-  readonly graphqlWorker: string;
-}
-
-/** A script that leaves `YogaGraphiQL` for the page to call. */
-function loadScript(): string {
-  const { css, js, editorWorkerService, jsonWorker, graphqlWorker } = loadParts();
-  const workers = { editorWorkerService, json: jsonWorker, graphql: graphqlWorker };
-  return `document.head.append(Object.assign(document.createElement('style'), { textContent: ${JSON.stringify(css)} }));
-self.MonacoEnvironment = {
-  globalAPI: false,
-  workers: Object.fromEntries(
-    Object.entries(${JSON.stringify(workers)}).map(([label, text]) =>
-      [label, URL.createObjectURL(new Blob([text], { type: 'application/javascript' }))]),
-  ),
-  getWorkerUrl(_module, label) { return this.workers[label]; },
-};
-${js};
-`;
-}
-
-/** Loads the parts without keeping them: a module that was imported would hold its 34 MiB for ever. */
-function loadParts(): Parts {
-  const require = createRequire(import.meta.url);
-  const path = require.resolve('@graphql-yoga/render-graphiql/graphiql');
-  const parts = require(path) as Parts;
-  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- this is how Node forgets a module
-  delete require.cache[path];
-  return parts;
 }

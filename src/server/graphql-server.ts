@@ -20,6 +20,7 @@ import { useExactIntegers } from './plugins/exact-integers.ts';
 import { type GraphiqlDefaults, renderPage } from './graphiql.ts';
 import { useJsonRequests } from './plugins/json-requests.ts';
 import { useNoIntrospection } from './plugins/no-introspection.ts';
+import { useOperationTraces } from './plugins/operation-traces.ts';
 import { createDocumentCaches, useOperationLimits } from './plugins/operation-limits.ts';
 import { useRequestLog } from './plugins/request-log.ts';
 import { readsPastCache, type ServerContext } from './plugins/request-state.ts';
@@ -42,6 +43,8 @@ export interface GraphqlServerDeps {
   readonly trustedDocuments: TrustedDocuments | undefined;
   /** Whether some headers of an answer depend on the page that asks. */
   readonly variesByOrigin: boolean;
+  /** Whether traces are made. */
+  readonly isTraced: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -55,11 +58,12 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
 
   return createYoga<ServerContext, GatewayContext>({
     schema,
-    context({ request, state: { requestId, traceparent } }) {
+    context({ request, state: { requestId, traceparent, trace } }) {
       const costQuestion = costQuestionOf(request.headers.get(EXPLAIN_COST));
       return createContext({
         requestId,
         traceparent,
+        trace,
         authorization: request.headers.get('authorization'),
         teamId: request.headers.get('x-team-id'),
         // Any other value was refused before, see useCostReport.
@@ -104,6 +108,7 @@ export function createGraphqlServer(deps: GraphqlServerDeps): GraphqlServer {
       // After it, which gives the result that is sent.
       useAnswerBytes(unsentAnswers, finishResult),
       useSubscriptionLog({ clock, log, metrics, isEnding }),
+      deps.isTraced && useOperationTraces(),
       !introspection && useNoIntrospection(),
       // Suggestions give the schema away, one guess after the other.
       !introspection && blockFieldSuggestionsPlugin(),

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { Crowd } from '../crowd.ts';
 import { requestIdFrom } from './plugins/request-state.ts';
 import { refuseSocket } from './refusals.ts';
 import { cutOffStalledAnswers } from './stalled-answers.ts';
@@ -53,7 +54,9 @@ const LIMITS: ListenerLimits = {
   stalledAnswerTimeout: 20_000,
 };
 
-/** The share of the grace period for requests that clients send on idle connections before they know of its end. */
+/** The share of the grace period for those who have connected and wait until they are accepted. */
+const ACCEPT_SHARE = 1 / 4;
+/** The share of it for requests that clients send on idle connections before they know of its end. */
 const IDLE_SHARE = 1 / 20;
 
 /**
@@ -69,9 +72,10 @@ export async function listen(
   host: string,
   given: Partial<ListenerLimits> = {},
 ): Promise<Listener> {
-  const silent = new Set<Duplex>();
-  const upgraded = new Set<Duplex>();
-  const unanswered = new Set<ServerResponse>();
+  const sockets = new Crowd<Socket>();
+  /** The sockets on which a request has come. */
+  const spoken = new WeakSet<Duplex>();
+  const unanswered = new Crowd<ServerResponse>();
   let draining = false;
   let idleMayStay = true;
   let closesIdle: NodeJS.Immediate | undefined;
@@ -83,10 +87,10 @@ export async function listen(
     handle(request, response);
   });
   function begin(request: IncomingMessage, response: ServerResponse): void {
-    silent.delete(request.socket);
-    unanswered.add(response);
+    spoken.add(request.socket);
+    const place = unanswered.join(response);
     response.once('close', () => {
-      unanswered.delete(response);
+      unanswered.leave(place);
       // A connection kept alive after the last answer would keep the process running for `keepAliveTimeout`.
       if (!idleMayStay) closeIdleOnce();
     });
@@ -107,17 +111,14 @@ export async function listen(
   cutOffStalledAnswers(server, limits.stalledAnswerTimeout);
   // Node would refuse any other expectation than "100-continue" itself; the front door does it.
   server.on('checkExpectation', (request, response) => void server.emit('request', request, response));
-  // Node counts connections that have not sent a request yet as busy, so `closeIdleConnections` leaves them open.
   server.on('connection', (socket: Socket) => {
     connected?.();
-    silent.add(socket);
-    socket.once('close', () => silent.delete(socket));
+    const place = sockets.join(socket);
+    socket.once('close', () => sockets.leave(place));
   });
   if (upgrade !== undefined) {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      silent.delete(socket);
-      upgraded.add(socket);
-      socket.once('close', () => upgraded.delete(socket));
+      spoken.add(socket);
       upgrade(request, socket, head);
     });
   }
@@ -130,28 +131,64 @@ export async function listen(
       drain();
       return new Promise((resolve) => {
         let finished = true;
-        const idle = setTimeout(() => {
+        let idle: NodeJS.Timeout | undefined;
+        const cutOff = setTimeout(() => {
+          finished = false;
+          // Upgraded ones too, which Node no longer knows.
+          for (const socket of sockets) socket.destroy();
+        }, graceMs);
+        function endIdle(): void {
           // Requests that have arrived are read first.
           setImmediate(() => {
             idleMayStay = false;
             server.closeIdleConnections();
-            for (const socket of silent) socket.destroy();
+            // Node takes those for busy.
+            for (const socket of sockets) if (!spoken.has(socket)) socket.destroy();
           });
-        }, graceMs * IDLE_SHARE);
-        const cutOff = setTimeout(() => {
-          finished = false;
-          server.closeAllConnections();
-          // Node no longer tracks upgraded connections.
-          for (const socket of upgraded) socket.destroy();
-        }, graceMs);
-        stopAccepting(server, () => {
+        }
+        acceptTheWaiting(server, graceMs * ACCEPT_SHARE, () => {
+          idle = setTimeout(endIdle, graceMs * IDLE_SHARE);
+          stopAccepting(server, whenClosed);
+        });
+        function whenClosed(): void {
           clearTimeout(idle);
           clearTimeout(cutOff);
           resolve(finished);
-        });
+        }
       });
     },
   };
+}
+
+/** So short that hardly anybody can have connected since the turn began. */
+const SHORT_TURN_MS = 0.2;
+
+/**
+ * Waits until all are accepted to whom the system has said that they are connected. They may have sent a request, and
+ * the system resets them when nobody listens any more. Node accepts one in each turn of the event loop.
+ * @param withinMs the longest time for it: where clients come faster than they are accepted, some always wait
+ */
+function acceptTheWaiting(server: Server, withinMs: number, next: () => void): void {
+  const beganAt = performance.now();
+  let turnBeganAt = beganAt;
+  let accepted = true;
+  function count(): void {
+    accepted = true;
+  }
+  function turn(): void {
+    const now = performance.now();
+    const someMayWait = accepted || now - turnBeganAt > SHORT_TURN_MS;
+    if (someMayWait && now - beganAt < withinMs) {
+      accepted = false;
+      turnBeganAt = now;
+      setImmediate(turn);
+    } else {
+      server.off('connection', count);
+      next();
+    }
+  }
+  server.on('connection', count);
+  turn();
 }
 
 /**

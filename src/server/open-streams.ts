@@ -1,4 +1,6 @@
 import type { Clock } from '../clock.ts';
+import { Crowd } from '../crowd.ts';
+import type { Transport } from '../metric-labels.ts';
 
 /** The connections that carry streams, over both transports, which a shutdown breaks off. */
 export interface OpenStreams {
@@ -7,7 +9,9 @@ export interface OpenStreams {
    * @param size the number of streams on the connection at this moment
    * @returns a function to call when the connection is closed
    */
-  add(end: () => void, size?: () => number): () => void;
+  add(over: Transport, end: () => void, size?: () => number): () => void;
+  /** The number of streams at this moment. */
+  byTransport(): Readonly<Record<Transport, number>>;
   /** Ends up to {@link AT_ONCE} streams at once, and more spread evenly over so many milliseconds. */
   endAll(withinMs: number): void;
   readonly isEnding: boolean;
@@ -20,12 +24,14 @@ const STEP_MS = 50;
 const FIRST_STATE_MS = 100;
 
 interface Connection {
+  readonly over: Transport;
   readonly end: () => void;
   readonly size: () => number;
+  isOpen: boolean;
 }
 
 export function createOpenStreams(clock: Clock): OpenStreams {
-  const connections = new Set<Connection>();
+  const connections = new Crowd<Connection>();
   let isEnding = false;
 
   /** A connection without a stream counts too, since its client comes back as well. */
@@ -34,11 +40,20 @@ export function createOpenStreams(clock: Clock): OpenStreams {
   }
 
   return {
-    add(end, size = () => 1) {
-      const connection = { end, size };
-      connections.add(connection);
+    add(over, end, size = () => 1) {
+      const connection: Connection = { over, end, size, isOpen: true };
+      const place = connections.join(connection);
       if (isEnding) clock.after(FIRST_STATE_MS, end);
-      return () => void connections.delete(connection);
+      return () => {
+        connection.isOpen = false;
+        connections.leave(place);
+      };
+    },
+
+    byTransport() {
+      const streams = { sse: 0, websocket: 0 };
+      for (const { over, size } of connections) streams[over] += size();
+      return streams;
     },
 
     endAll(withinMs) {
@@ -56,7 +71,7 @@ export function createOpenStreams(clock: Clock): OpenStreams {
           if (next === undefined) break;
           // Those that have left by themselves made room for nobody: their clients may come back too.
           ended += weigh(next);
-          if (connections.has(next)) next.end();
+          if (next.isOpen) next.end();
         }
         if (waiting.length > 0) clock.after(STEP_MS, step);
       }

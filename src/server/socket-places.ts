@@ -1,3 +1,4 @@
+import { Crowd } from '../crowd.ts';
 import type { Shares } from '../shares.ts';
 
 /** An open socket. */
@@ -18,9 +19,16 @@ export interface Holder {
 export interface Places {
   /** @returns a function that gives the place back and may be called again; undefined where there is none */
   take(caller: string): (() => void) | undefined;
-  /** Keeps an open socket in mind, whose place another may need. */
-  add(holder: Holder): void;
-  remove(holder: Holder): void;
+  /**
+   * Keeps an open socket in mind, whose place another may need.
+   * @returns a function to call when it is closed
+   */
+  add(holder: Holder): () => void;
+}
+
+interface Unproven {
+  readonly holder: Holder;
+  readonly leave: () => void;
 }
 
 /**
@@ -29,15 +37,18 @@ export interface Places {
  */
 export function createPlaces(open: Shares, isAccepted: (caller: string) => boolean): Places {
   /** Those of callers who were not accepted when they came, the oldest first. */
-  const unproven = new Set<Holder>();
+  const unproven = new Crowd<Unproven>();
 
-  /** The oldest one of this caller, or of another who has more. */
-  function findIdle(caller: string): Holder | undefined {
+  /** Takes the oldest one of this caller, or of another who has more. */
+  function takeIdle(caller: string): Holder | undefined {
     const held = open.heldBy(caller);
-    for (const holder of unproven) {
+    for (const { holder, leave } of unproven) {
       const { caller: other } = holder;
-      if (isAccepted(other)) unproven.delete(holder);
-      else if (holder.isIdle && (other === caller || open.heldBy(other) > held)) return holder;
+      if (isAccepted(other)) leave();
+      else if (holder.isIdle && (other === caller || open.heldBy(other) > held)) {
+        leave();
+        return holder;
+      }
     }
     return undefined;
   }
@@ -46,17 +57,17 @@ export function createPlaces(open: Shares, isAccepted: (caller: string) => boole
     take(caller) {
       const place = open.take(caller);
       if (place !== undefined || isAccepted(caller)) return place;
-      const idle = findIdle(caller);
+      const idle = takeIdle(caller);
       if (idle === undefined) return undefined;
-      unproven.delete(idle);
       idle.giveUp();
       return open.take(caller);
     },
 
     add(holder) {
-      if (!isAccepted(holder.caller)) unproven.add(holder);
+      if (isAccepted(holder.caller)) return () => undefined;
+      const leave = (): void => void unproven.leave(place);
+      const place = unproven.join({ holder, leave });
+      return leave;
     },
-
-    remove: (holder) => void unproven.delete(holder),
   };
 }

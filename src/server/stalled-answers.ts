@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { Crowd } from '../crowd.ts';
 
 /** What Node keeps below a socket. It is not public, but nothing public tells how much of a large write has left. */
 interface Handle {
@@ -15,6 +16,12 @@ interface Progress {
   readonly since: number;
 }
 
+interface Watched {
+  readonly socket: Socket;
+  /** At the last look, if bytes were waiting then. */
+  before: Progress | undefined;
+}
+
 /** The share of the time limit by which a connection may be found late. */
 const SWEEPS_PER_LIMIT = 4;
 
@@ -23,23 +30,20 @@ const SWEEPS_PER_LIMIT = 4;
  * does not read, and what waits takes memory. A connection with nothing to send is left alone.
  */
 export function cutOffStalledAnswers(server: Server, afterMs: number): void {
-  const sockets = new Map<Socket, Progress | undefined>();
+  const all = new Crowd<Watched>();
   server.on('connection', (socket: Socket) => {
-    sockets.set(socket, undefined);
-    socket.once('close', () => sockets.delete(socket));
+    const place = all.join({ socket, before: undefined });
+    socket.once('close', () => all.leave(place));
   });
 
   const sweeping = setInterval(() => {
     const now = performance.now();
-    for (const [socket, before] of sockets) {
+    for (const watched of all) {
+      const { socket, before } = watched;
       const sent = socket.writableLength === 0 ? undefined : bytesSent(socket);
-      if (sent === undefined) {
-        if (before !== undefined) sockets.set(socket, undefined);
-      } else if (sent !== before?.sent) {
-        sockets.set(socket, { sent, since: now });
-      } else if (now - before.since >= afterMs) {
-        socket.destroy();
-      }
+      if (sent === undefined) watched.before = undefined;
+      else if (sent !== before?.sent) watched.before = { sent, since: now };
+      else if (now - before.since >= afterMs) socket.destroy();
     }
   }, afterMs / SWEEPS_PER_LIMIT).unref();
   server.once('close', () => clearInterval(sweeping));

@@ -40,8 +40,8 @@ export function createTurns({ monotonic }: Pick<Clock, 'monotonic'>): Turns {
     const [next] = waiting;
     if (next === undefined) return;
     const [caller, own] = next;
-    waiting.delete(caller);
     const begin = own.shift();
+    if (own.length === 0 || waiting.size > 1) waiting.delete(caller);
     if (own.length > 0) waiting.set(caller, own);
     begin?.();
   }

@@ -13,6 +13,7 @@ import type { Clock } from '../clock.ts';
 import { overloaded } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { callerOf } from './callers.ts';
 import { type FinishResult, hasErrors, withoutHttpFacts } from './plugins/error-results.ts';
 import type { GraphqlServer } from './graphql-server.ts';
@@ -58,6 +59,8 @@ export interface WebSocketOperationsDeps {
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'recordRefusal'>;
   readonly nameCaller?: NameCaller | undefined;
+  /** Only where traces are made. */
+  readonly tracing?: Tracing | undefined;
   /** Milliseconds from the opening of a socket to its `connection_init`. */
   readonly initMs?: number;
 }
@@ -79,7 +82,7 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
  * answered by an `error` message, any other failure by a result with errors.
  */
 export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server<SocketFacts> {
-  const { server, schema, finishResult, admit, turns, clock, log, metrics, nameCaller } = deps;
+  const { server, schema, finishResult, admit, turns, clock, log, metrics, nameCaller, tracing } = deps;
   const { initMs = INIT_MS } = deps;
 
   async function run(
@@ -88,7 +91,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { headers, caller } = extra;
     const request = new server.fetchAPI.Request('ws://localhost/graphql', { method: 'POST', headers });
-    const state = beginState(headers, clock.monotonic(), nameCaller);
+    const state = beginState(headers, clock.monotonic(), nameCaller, tracing?.operation(headers));
 
     async function ask(): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
@@ -115,6 +118,7 @@ export function createWebSocketOperations(deps: WebSocketOperationsDeps): Server
       ? counted(result, extra)
       : withoutHttpFacts(finishResult(result, state));
     logRequest(log, state, { method: 'WS' }, clock.monotonic());
+    state.trace?.end(state);
     const wasRun = state.operation !== undefined;
     if (!isAsyncIterable(finished) && !wasRun && hasErrors(finished)) return finished.errors;
     return { schema, document: SOME_OPERATION, rootValue: finished };

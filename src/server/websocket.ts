@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { handleProtocols, type Server } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { Crowd } from '../crowd.ts';
 import type { Log } from '../log.ts';
 import type { Shares, ShareSize } from '../shares.ts';
 import { readableBy } from './cors.ts';
@@ -20,8 +21,6 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 
 export interface WebSockets {
   readonly upgrade: UpgradeListener;
-  /** Number of open sockets. */
-  readonly open: number;
   /** Refuses new sockets. The open ones end with the other connections of `OpenStreams`. */
   close(): void;
 }
@@ -63,6 +62,7 @@ const OPTIONS: ServerOptions & { readonly maxFragments: number; readonly maxBuff
 };
 
 interface State {
+  readonly socket: WebSocket;
   readonly facts: SocketFacts;
   /** Gives its place back; may be called again. */
   leave: () => void;
@@ -89,7 +89,7 @@ export function createWebSockets({
   corsOrigins = [],
   pingMs = 12_000,
 }: WebSocketsOptions): WebSockets {
-  const sockets = new Map<WebSocket, State>();
+  const sockets = new Crowd<State>();
   const places = createPlaces(open, isAccepted);
   const isListed = listOrigins(corsOrigins);
   const headersFor = readableBy(corsOrigins);
@@ -112,7 +112,8 @@ export function createWebSockets({
   }
 
   function pingAll(): void {
-    for (const [socket, state] of sockets) {
+    for (const state of sockets) {
+      const { socket } = state;
       if (state.alive && !state.intake.isStuck()) socket.ping();
       else socket.terminate();
       state.alive = false;
@@ -142,8 +143,8 @@ export function createWebSockets({
       state.ending = true;
       end(socket, TOO_LARGE, 'Too much before connection_init was acknowledged');
     });
-    const state: State = { facts, leave, intake, underWay: 0, alive: true, ending: false };
-    sockets.set(socket, state);
+    const state: State = { socket, facts, leave, intake, underWay: 0, alive: true, ending: false };
+    const place = sockets.join(state);
     const holder: Holder = {
       get caller() {
         return facts.caller;
@@ -157,7 +158,7 @@ export function createWebSockets({
         end(socket, TRY_AGAIN_LATER, 'Too many sockets are open');
       },
     };
-    places.add(holder);
+    const forget = places.add(holder);
     const closed = operations.opened(
       {
         protocol: socket.protocol,
@@ -185,6 +186,7 @@ export function createWebSockets({
       facts,
     );
     const left = streams.add(
+      'websocket',
       () => {
         state.ending = true;
         closeIfDone(socket, state);
@@ -197,8 +199,8 @@ export function createWebSockets({
     // No handling needed: `ws` closes a socket whose client broke the protocol, sent too much, or is gone.
     socket.on('error', ({ message }) => log.debug({ reason: message }, 'socket failed'));
     socket.once('close', (code, reason) => {
-      sockets.delete(socket);
-      places.remove(holder);
+      sockets.leave(place);
+      forget();
       state.leave();
       left();
       void closed(code, reason.toString('utf8'));
@@ -226,10 +228,6 @@ export function createWebSockets({
         socket.once('close', leave);
         server.handleUpgrade(request, socket, head, (opened) => serve(opened, socket, facts, leave));
       }
-    },
-
-    get open() {
-      return sockets.size;
     },
 
     close() {

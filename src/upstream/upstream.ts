@@ -3,26 +3,26 @@ import type { ResourceId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createFreshness } from './cache/freshness.ts';
-import { createPartitions } from './cache/partitions.ts';
+import { type CacheSize, createPartitions, type KnownCredentials } from './cache/partitions.ts';
 import type { BackfillSnapshot } from './cache/snapshots.ts';
 import { UpstreamError } from './errors.ts';
 import { exposeUpstream } from './exposition.ts';
 import { createAdmission } from './quota/admission.ts';
-import { createGovernor, type Governor } from './quota/governor.ts';
+import { createGovernor, type Governor, type QuotaSurvey } from './quota/governor.ts';
 import { createRefusalMemory } from './quota/refusal-memory.ts';
-import { createRetryAfterGate } from './quota/retry-after-gate.ts';
+import { createRetryAfterGate, type RetryAfterGate } from './quota/retry-after-gate.ts';
 import { type Backfills, createBackfills } from './reads/backfills.ts';
 import { createIncompleteBackfills, type ReadIncompleteBackfills } from './reads/incomplete-backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
 import type { ReadContext } from './reads/read.ts';
 import { createRefreshPermits } from './reads/refresh-permits.ts';
-import { createTeams, type Team } from './reads/teams.ts';
+import { createTeams, type ListStanding, type Team } from './reads/teams.ts';
 import { createBackfillsClient } from './rest/client.ts';
 import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
-import type { Scope } from './transport/circuits.ts';
-import { createResilientHttp } from './transport/resilience.ts';
+import type { CircuitsState, Scope } from './transport/circuits.ts';
+import { createResilientHttp, type UpstreamLoad } from './transport/resilience.ts';
 import { estimateWrites } from './writes/estimate.ts';
 import { createWrites, type Writes } from './writes/writes.ts';
 
@@ -68,6 +68,19 @@ export interface Reads {
   readonly incompleteBackfills: ReadIncompleteBackfills;
 }
 
+/** What is known of the REST API and kept of it at a moment: counts, which name nobody. */
+export interface UpstreamState {
+  readonly circuits: CircuitsState;
+  readonly calls: Pick<UpstreamLoad, 'running' | 'waiting'>;
+  readonly gates: Pick<RetryAfterGate, 'closed' | 'longestSeconds'>;
+  readonly refusalsRemembered: number;
+  readonly quota: QuotaSurvey;
+  /** Teams of credentials, by how their lists stand. */
+  readonly lists: Readonly<Record<ListStanding, number>>;
+  readonly credentials: KnownCredentials;
+  readonly values: CacheSize;
+}
+
 /** The REST API as the rest of the gateway sees it. */
 export interface Upstream extends Reads {
   /** The same reads without any call, for what they would cost. */
@@ -82,6 +95,8 @@ export interface Upstream extends Reads {
   pollIntervalMs(credentialId: string): number;
   /** Whether the REST API has accepted the credential, as far as is known. */
   isAccepted(credentialId: string): boolean;
+  /** For people; it walks through all that is known. */
+  state(): UpstreamState;
   /** Ends the connections to the REST API, and with them whatever still waits for it. */
   close(): Promise<void>;
 }
@@ -131,12 +146,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     metrics.recordGateClosed();
     log.warn({ seconds }, 'retry-after gate closed');
   });
-  const admission = createAdmission({
-    gate,
-    refusals: createRefusalMemory(clock, ttlMs),
-    governor,
-    partitions,
-  });
+  const refusals = createRefusalMemory(clock, ttlMs);
+  const admission = createAdmission({ gate, refusals, governor, partitions });
   const freshness = createFreshness({ ttlMs, finalTtlMs }, governor);
   const endpoint = createEndpoint({ client, admission, freshness, clock });
   const teamOf = createTeams({
@@ -171,6 +182,21 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     quota: governor,
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
     isAccepted: partitions.isAccepted,
+    state() {
+      const { running, waiting } = resilient.load();
+      const lists = { usable: 0, resting: 0, unread: 0 };
+      for (const { listStanding } of partitions.teams()) lists[listStanding]++;
+      return {
+        circuits: resilient.circuits(),
+        calls: { running, waiting },
+        gates: { closed: gate.closed, longestSeconds: gate.longestSeconds },
+        refusalsRemembered: refusals.remembered(),
+        quota: governor.survey(),
+        lists,
+        credentials: partitions.credentials(),
+        values: partitions.size(),
+      };
+    },
     close: () => http.close(),
   };
 }

@@ -4,7 +4,17 @@ import { type PeerName, PEERS } from './contestants.ts';
 import { NODES, type OtherNode } from './other-node.ts';
 import { type Workload, WORKLOADS } from './speed/workloads.ts';
 
-export const PARTS = ['speed', 'start', 'memory', 'fleet', 'burst', 'truth', 'frontier', 'economy'] as const;
+export const PARTS = [
+  'speed',
+  'start',
+  'memory',
+  'fleet',
+  'burst',
+  'truth',
+  'frontier',
+  'economy',
+  'sizing',
+] as const;
 export type Part = (typeof PARTS)[number];
 /** What another Node is compared in unless parts are named. */
 const PARTS_OF_NODES: readonly Part[] = ['start', 'speed', 'memory'];
@@ -42,7 +52,7 @@ export const COMMAND = {
   does: `Measures the built gateway, with everything on, beside its peers: a node:http server
 that joins ready texts, GraphQL Yoga, and Mercurius with compiled queries. Wants a
 quiet machine. Prints Markdown; ends with code 1 where an answer of the gateway is
-wrong or a claim of economy fails.
+wrong, or a claim of economy or sizing fails.
 
   speed     requests a second at saturation, W1 to W4, W1u and W3u (12 minutes)
   start     from the start of the process to the first right answer (1 minute)
@@ -52,7 +62,9 @@ wrong or a claim of economy fails.
   truth     from a change at the upstream to its readers, and what that costs (15 minutes)
   frontier  the same at several lifetimes, with a picture (50 minutes)
   economy   upstream calls and the age of answers on a clock of its own (3 minutes);
-            it has no options`,
+            it has no options
+  sizing    memory, cores and calls to plan with, and the formulas behind them (4 minutes);
+            of the options it heeds rounds and record`,
   operands: { name: PARTS.join('|'), does: 'which parts; all without a name' },
   options: {
     rounds: { type: 'string', value: 'N', does: 'how often everything is measured (6)' },
@@ -143,7 +155,7 @@ export function readOptions(
 function partsFrom(names: readonly string[], node: OtherNode | undefined): readonly Part[] {
   const chosen = names.map(partNamed);
   if (node === undefined) return chosen.length === 0 ? PARTS : chosen;
-  const without = chosen.find((part) => part === 'economy' || part === 'frontier');
+  const without = chosen.find((part) => part === 'economy' || part === 'frontier' || part === 'sizing');
   if (without !== undefined) throw new UsageError(`--node does not go with ${without}`);
   return chosen.length === 0 ? PARTS_OF_NODES : chosen;
 }

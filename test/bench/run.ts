@@ -5,6 +5,7 @@ import { type Bench, createBench, explain } from './bench.ts';
 import { BURST_TABLES, measureBurst } from './burst.ts';
 import { type Contestant, gateway, other, peer } from './contestants.ts';
 import { economy } from './economy/economy.ts';
+import type { Findings } from './faults/claims.ts';
 import { FLEET_TABLES, measureFleet } from './fleet.ts';
 import { describeMachine, separateCores } from './machine.ts';
 import { measureMemory, MEMORY_TABLES } from './memory.ts';
@@ -14,6 +15,7 @@ import { installNode } from './other-node.ts';
 import { FAULT_FIGURES } from './readers/watch.ts';
 import { record } from './results.ts';
 import { type Column, type Sample, toTables } from './samples.ts';
+import { sizing } from './sizing/sizing.ts';
 import { measureSpeed, SPEED_TABLES } from './speed/speed.ts';
 import { measureStart, START_TABLES } from './start.ts';
 import { contestantIn, frontierPicture, measureFrontier, measureTruth, TRUTH_TABLES } from './truth.ts';
@@ -45,7 +47,10 @@ const OPEN_LOOP =
   'themselves were; above some milliseconds the machine was too busy for the figures to count. ' +
   '"Failed", "wrong", "older" and "never" are counts over all rounds, and have to be 0.';
 
-const MEASURED: Readonly<Record<Exclude<Part, 'economy'>, MeasuredPart>> = {
+type ClaimedPart = 'economy' | 'sizing';
+type SampledPart = Exclude<Part, ClaimedPart>;
+
+const MEASURED: Readonly<Record<SampledPart, MeasuredPart>> = {
   speed: {
     tables: SPEED_TABLES,
     measure: (bench, options) => measureSpeed(bench, speedOptions(options)),
@@ -106,9 +111,10 @@ function progress(text: string): void {
 /** @returns whether everything is as it is claimed to be */
 async function main(options: Options): Promise<boolean> {
   const loadBefore = loadavg()[0] ?? NaN;
-  const parts = options.parts.filter((part) => part !== 'economy');
+  const sampled = options.parts.filter((part) => part !== 'economy' && part !== 'sizing');
+  const wantsSizing = options.parts.includes('sizing');
   let holds = true;
-  if (parts.length > 0) {
+  if (sampled.length > 0 || wantsSizing) {
     const cores = separateCores();
     const conditions =
       `${describeMachine(cores)}. Load average over a minute before it began: ${loadBefore.toFixed(1)}. ` +
@@ -121,12 +127,22 @@ async function main(options: Options): Promise<boolean> {
       upstreamPort: options.upstreamPort,
       progress,
     });
-    holds = await measureParts(bench, options, parts, conditions);
+    holds = await measureParts(bench, options, sampled, conditions);
+    if (wantsSizing) holds = publishFindings('sizing', await sizing(bench), options, conditions) && holds;
   }
   if (!options.parts.includes('economy')) return holds;
-  const { report, claims } = await economy(progress);
-  publish('economy.md', report, options);
-  return holds && claims.every((claim) => claim.holds);
+  return publishFindings('economy', await economy(progress), options) && holds;
+}
+
+/** @returns whether all that is claimed holds */
+function publishFindings(
+  part: ClaimedPart,
+  { report, claims }: Findings,
+  options: Options,
+  conditions?: string,
+): boolean {
+  publish(`${part}.md`, conditions === undefined ? report : `${report}\n\nMachine: ${conditions}`, options);
+  return claims.every(({ holds }) => holds);
 }
 
 function contestantsOf({ node, peers, also }: Options): readonly Contestant[] {
@@ -145,7 +161,7 @@ function contestantsOf({ node, peers, also }: Options): readonly Contestant[] {
 async function measureParts(
   bench: Bench,
   options: Options,
-  parts: readonly Exclude<Part, 'economy'>[],
+  parts: readonly SampledPart[],
   conditions: string,
 ): Promise<boolean> {
   const all: Partial<Record<Part, readonly Sample[]>> = {};

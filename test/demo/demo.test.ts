@@ -201,3 +201,27 @@ it('the demo allows each token SANDBOX_HOURLY_QUOTA calls an hour', async () => 
   for (const id of ['456789', '456801']) expect((await ask(id)).errors).toBeUndefined();
   expect(codesOf(await ask('456807'))).toEqual(['RATE_LIMITED']);
 });
+
+it('the demo prints the trace of each operation as a tree with --traces', async () => {
+  const demo = runDemo({ PORT: '0' }, ['--traces']);
+  const welcome = await demo.welcome();
+  const [, url = ''] = /GraphiQL +(\S+)/.exec(welcome) ?? [];
+  await fetch(url, {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'application/json',
+      Authorization: 'Bearer sandbox-full',
+      'X-Team-Id': '936506',
+    },
+    body: JSON.stringify({ query: 'query Row { transfer(id: 456789) { latestBackfill { id } } }' }),
+  });
+  demo.kill('SIGINT');
+  const { stdout } = await demo.end;
+  expect(stdout.slice(welcome.length).replace(/[\d.]+ ms$/gm, '# ms')).toBe(`
+POST (server) 200  # ms
+  query Row  # ms
+    read  # ms
+      getLatestBackfill  # ms
+        GET (client) 200  # ms
+`);
+});

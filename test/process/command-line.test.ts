@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { describeSettings } from '../../src/config.ts';
+import { describeSettings, loadConfig } from '../../src/config.ts';
+import { effectiveConfigText } from '../../src/effective-config.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -67,14 +68,21 @@ describe('backfill-gateway', () => {
     });
   });
 
-  it('--check says that the configuration is fine, and of what has no effect, and ends', async () => {
-    expect(await run(['--check'])).toEqual({ code: 0, stdout: 'configuration is fine\n', stderr: '' });
+  it('--check prints the settings that count and what has no effect, and ends', async () => {
+    const env = { CACHE_TTL_MS: '500', HTTPS_PROXY: 'http://us3r:k3y@proxy.test:3128' };
+    const settings = effectiveConfigText(loadConfig(env), env);
+    expect(await run(['--check'], env)).toEqual({
+      code: 0,
+      stdout: `${settings}# configuration is fine\n`,
+      stderr: '',
+    });
+    expect(settings).toContain('\nHTTPS_PROXY=http://***@proxy.test:3128 # environment\n');
     expect(await run(['--check'], { CACHE_TLL_MS: 'k3y', METRICS_PORT: 'tcp://10.0.0.1:80' })).toEqual({
       code: 0,
       stdout:
-        'unknown setting CACHE_TLL_MS: the setting most like it is CACHE_TTL_MS\n' +
-        'setting ignored METRICS_PORT: it is the address of a service, as Kubernetes sets it, and no port\n' +
-        'configuration is fine\n',
+        '# unknown setting CACHE_TLL_MS: the setting most like it is CACHE_TTL_MS\n' +
+        '# setting ignored METRICS_PORT: it is the address of a service, as Kubernetes sets it, and no port\n' +
+        `${effectiveConfigText(loadConfig({}), {})}# configuration is fine\n`,
       stderr: '',
     });
   });

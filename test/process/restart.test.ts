@@ -362,27 +362,6 @@ describe('a gateway that is told to stop', () => {
     expect(await gateway.exited).toBe(143);
   }, 60_000);
 
-  it('writes one line at SIGUSR2 that says what it is busy with, and goes on', async () => {
-    const { id, start } = await restarts();
-    const gateway = await start();
-    const seen: unknown[] = [];
-    for (const follow of [overGraphqlWs, overGraphqlSse])
-      follow(
-        `${gateway.origin}/graphql`,
-        subscription(id),
-        (runs) => seen.push(runs),
-        () => undefined,
-      );
-    await expect.poll(() => seen).toHaveLength(2);
-    gateway.child.kill('SIGUSR2');
-    const states = () => gateway.lines().filter(({ msg }) => msg === 'state');
-    await expect.poll(states).toHaveLength(1);
-    const { level: _level, time: _time, heapUsedBytes, uptimeSeconds, ...state } = states()[0] ?? {};
-    expect(state).toEqual({ streams: 2, sockets: 1, underWay: 0, draining: false, msg: 'state' });
-    expect([heapUsedBytes, uptimeSeconds]).toEqual([expect.any(Number), expect.any(Number)]);
-    expect((await ask(keptConnection(), gateway.origin)).statusCode).toBe(200);
-  }, 60_000);
-
   it('ends although its output is a pipe that nobody reads', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'log-'));
     const path = join(folder, 'pipe');

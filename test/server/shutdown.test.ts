@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../../src/server/listener.ts';
 import { createOpenStreams } from '../../src/server/open-streams.ts';
@@ -42,7 +43,38 @@ describe('a listener that drains', () => {
     expect(await text(idle)).toBe('');
     expect(await closed).toBe(true);
   });
+
+  it('answers those who had connected and were not accepted yet when it was told to close', async () => {
+    const listener = await listen({ handle: (_request, response) => response.end('ok') }, 0, '127.0.0.1');
+    const connected = new Int32Array(new SharedArrayBuffer(4));
+    const workerData = { port: listener.port, connected, count: 50 };
+    const clients = new Worker(CLIENTS, { eval: true, workerData });
+    const outcomes = once(clients, 'message');
+    // So nobody is accepted until the last one has connected.
+    for (let seen = 0; seen < 50; seen = Atomics.load(connected, 0)) Atomics.wait(connected, 0, seen);
+    const closed = listener.close(2_000);
+    expect(await outcomes).toEqual([Array.from({ length: 50 }, () => 'HTTP/1.1 200 OK')]);
+    expect(await closed).toBe(true);
+    const late = connect(listener.port, '127.0.0.1');
+    expect(await once(late, 'error')).toMatchObject([{ code: 'ECONNREFUSED' }]);
+  });
 });
+
+/** Connects, asks on each connection, and posts the first line of each answer, or the error's code. */
+const CLIENTS = `
+  const { connect } = require('node:net');
+  const { parentPort, workerData: { port, connected, count } } = require('node:worker_threads');
+  const ask = () => new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write('GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');
+      Atomics.add(connected, 0, 1);
+      Atomics.notify(connected, 0);
+    });
+    socket.on('error', ({ code }) => resolve(code));
+    socket.on('data', (data) => resolve(String(data).split('\\r\\n')[0]));
+  });
+  Promise.all(Array.from({ length: count }, ask)).then((outcomes) => parentPort.postMessage(outcomes));
+`;
 
 it('an idle connection is kept for as long as is set', async () => {
   const { origin } = await startStack({ KEEP_ALIVE_TIMEOUT_MS: '7000' });
@@ -54,7 +86,7 @@ describe('open streams', () => {
     const clock = createManualClock();
     const streams = createOpenStreams(clock);
     let ended = 0;
-    const leave = Array.from({ length: count }, () => streams.add(() => ended++, size));
+    const leave = Array.from({ length: count }, () => streams.add('websocket', () => ended++, size));
     return { clock, streams, leave, ended: () => ended };
   }
 
@@ -88,7 +120,7 @@ describe('open streams', () => {
     const { clock, streams } = openMany(0);
     streams.endAll(5_000);
     let ended = false;
-    streams.add(() => (ended = true));
+    streams.add('sse', () => (ended = true));
     expect(ended).toBe(false);
     clock.advance(100);
     expect(ended).toBe(true);

@@ -66,7 +66,10 @@ export interface RunOptions {
 }
 
 /** Runs the built gateway, and resolves when it is ready. */
-export async function runBuilt({ folder }: BuiltGateway, options: RunOptions): Promise<GatewayProcess> {
+export async function runBuilt(
+  { folder }: Pick<BuiltGateway, 'folder'>,
+  options: RunOptions,
+): Promise<GatewayProcess> {
   const { port, env, command = [process.execPath, 'dist/main.js'] } = options;
   const [program, ...args] = command;
   const child = spawn(program, args, {

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
+import type { Span } from '../../tracing/span.ts';
+import type { Tracing } from '../../tracing/tracing.ts';
+import type { Work } from '../../tracing/work.ts';
 import type { Credential } from '../../upstream/credentials.ts';
 import type { BackfillSnapshot } from '../../upstream/cache/snapshots.ts';
 import { OperationCost } from '../../upstream/reads/operation-cost.ts';
@@ -21,6 +24,8 @@ export interface PollDeps {
   readonly teamId: ResourceId;
   /** Milliseconds for which the last good answer may be sent as stale while polls fail; 0 for never. */
   readonly staleMs: number;
+  /** Only where traces are made. */
+  readonly tracing?: Pick<Tracing, 'poll'> | undefined;
 }
 
 /** The ids of the team's incomplete backfills, or why they cannot be had. */
@@ -34,15 +39,29 @@ export class Poll {
   readonly #rows = new Map<ResourceId, RowPoll>();
   #isListFresh = true;
 
-  /** @param since monotonic milliseconds: a state that the REST API gave since then is new enough */
-  constructor(since: number, deps: PollDeps) {
+  /**
+   * @param since monotonic milliseconds: a state that the REST API gave since then is new enough
+   * @param streams what those were opened by for whom it looks
+   */
+  constructor(since: number, deps: PollDeps, streams: () => readonly Work[]) {
     this.#deps = deps;
     this.#reader = {
       caller: { credential: deps.credential, requestId: randomUUID(), traceparent: undefined },
       mode: { kind: 'poll', since },
       // No limit: the poll serves many operations, and reads nothing but what they subscribed to.
       cost: new OperationCost(Infinity),
+      work: deps.tracing?.poll(streams()),
     };
+  }
+
+  /** Only where traces are made. */
+  get span(): Span | undefined {
+    return this.#reader.work?.span;
+  }
+
+  /** Ends its trace. */
+  end(): void {
+    this.#reader.work?.end();
   }
 
   /** By the ids that were read so far. */
@@ -78,6 +97,7 @@ export class Poll {
       return { ids: items.map(({ id }) => id), isStale };
     } catch (reason) {
       this.#isListFresh = false;
+      this.span?.failBy(reason);
       return { error: toError(reason) };
     }
   }
@@ -85,6 +105,7 @@ export class Poll {
   /** Has the read of a backfill failed. Other readers may have been shown a later state than a stream's own last. */
   fail(id: ResourceId, error: Error): void {
     const { upstream, teamId } = this.#deps;
+    this.span?.failBy(error);
     this.#set(id, { error, known: upstream.lastKnown(this.#reader, teamId, id) });
   }
 

@@ -91,6 +91,7 @@ export function createRowStreams(deps: RowStreamsDeps): RowStreams {
         };
         const watcher: Watcher = {
           rows: first,
+          work: plan.reader.work,
           receive(step) {
             const [failed] = endsAtFailure ? failuresIn(step.changed) : [];
             if (failed !== undefined) {

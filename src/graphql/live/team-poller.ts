@@ -1,5 +1,6 @@
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
+import type { Work } from '../../tracing/work.ts';
 import { createTickLimiter, type TickLimiter } from '../tick-limiter.ts';
 import { Poll, type PollDeps } from './poll.ts';
 import { stepRows } from './row-steps.ts';
@@ -50,7 +51,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   }
 
   async function poll(since: number): Promise<void> {
-    const looking = new Poll(since, deps);
+    const looking = new Poll(since, deps, works);
     const ids = new Set<ResourceId>();
     for (const [key, watchers] of [...groups]) {
       const turn = isPage(key) ? pageLimiter() : undefined;
@@ -66,6 +67,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     await tellList?.(tickLimiter);
     await tellPages(looking);
     metrics.recordPoll(looking.isFresh ? 'ok' : 'failed');
+    looking.end();
     if (looking.leavesStale !== isStale) {
       isStale = !isStale;
       onStale(isStale);
@@ -76,7 +78,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   /** Those who watch this backfill alone are told as soon as it is read. */
   async function pollOne(looking: Poll, id: ResourceId): Promise<void> {
     await looking.read(id);
-    await groups.get(id)?.tell((last) => stepRows(last, looking.rows), tickLimiter);
+    await groups.get(id)?.tell((last) => stepRows(last, looking.rows), tickLimiter, looking.span);
   }
 
   /** Those who watch several are told when all are read, so that a poll is one event. */
@@ -85,14 +87,12 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       if (!isPage(key)) continue;
       const turn = pageLimiter();
       if (turn !== undefined) await turn;
-      await watchers.tell((last) => stepRows(last, looking.rows), tickLimiter);
+      await watchers.tell((last) => stepRows(last, looking.rows), tickLimiter, looking.span);
     }
   }
 
-  function leaveGroup(key: string, watcher: Watcher): void {
-    const watchers = groups.get(key);
-    watchers?.delete(watcher);
-    if (watchers?.size === 0) groups.delete(key);
+  function works(): readonly Work[] {
+    return [...[...groups.values()].flatMap((watchers) => watchers.works()), ...list.works()];
   }
 
   /** @returns the same, which ends the poller when nobody is left */
@@ -113,13 +113,15 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       const key = ids.join(',');
       const watchers = groups.get(key) ?? new Watchers();
       groups.set(key, watchers);
-      watchers.add(watcher);
-      return leaving(() => leaveGroup(key, watcher));
+      const leave = watchers.add(watcher);
+      return leaving(() => {
+        leave();
+        if (watchers.size === 0) groups.delete(key);
+      });
     },
 
     watchList(watcher) {
-      list.add(watcher);
-      return leaving(() => list.delete(watcher));
+      return leaving(list.add(watcher));
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import type { Work } from '../../tracing/work.ts';
 import { UpstreamError } from '../../upstream/errors.ts';
 import type { TickLimiter } from '../tick-limiter.ts';
 import type { Poll } from './poll.ts';
@@ -27,14 +28,17 @@ export class WatchedList {
     return this.#watchers.size > 0;
   }
 
-  /** @param watcher its rows have just been read */
-  add(watcher: Watcher): void {
+  /**
+   * @param watcher its rows have just been read
+   * @returns a function that takes it out again
+   */
+  add(watcher: Watcher): () => void {
     if (!this.isWatched) this.#hadAt = this.#deps.clock.monotonic();
-    this.#watchers.add(watcher);
+    return this.#watchers.add(watcher);
   }
 
-  delete(watcher: Watcher): void {
-    this.#watchers.delete(watcher);
+  works(): readonly Work[] {
+    return this.#watchers.works();
   }
 
   /**
@@ -55,7 +59,7 @@ export class WatchedList {
       if (!('error' in listed)) return stepList(last, listed.ids, looking.rows);
       return isOld || endsAtOnce(listed.error) ? listed.error : stepList(last, [], looking.rows);
     };
-    return (tickLimiter) => this.#watchers.tell(step, tickLimiter);
+    return (tickLimiter) => this.#watchers.tell(step, tickLimiter, looking.span);
   }
 }
 

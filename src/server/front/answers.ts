@@ -55,6 +55,7 @@ export function createAnswers({
   function fail({ request, response, state }: Running, thrown: unknown): void {
     request.headers['x-request-id'] = state.requestId;
     failRequest(thrown, request, response);
+    state.trace?.endByBug();
   }
 
   function answer(running: Running, { data, errors = [] }: ExecutionResult): void {
@@ -119,6 +120,7 @@ export function createAnswers({
     if (response.closed) state.room?.release();
     metrics.recordRequest(sent, now - state.startedAt);
     logRequest(log, state, { method, status: sent }, now);
+    state.trace?.end(state);
   }
 
   return {

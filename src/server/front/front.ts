@@ -32,6 +32,8 @@ export interface Front {
   readonly answer: Answering;
   /** Makes the plans of the trusted documents. */
   warm(): Promise<void>;
+  /** How much it keeps. */
+  size(): ReturnType<Plans['size']>;
 }
 
 /** When a text gets its plan. What comes once is parsed, validated and executed by yoga in less time than a plan takes. */
@@ -46,9 +48,12 @@ export interface FrontDeps extends AnswersDeps {
   readonly planningAt: PlanningAt;
 }
 
+const NOTHING = { entries: 0, bytes: 0 };
+
 /** @param yoga answers what the front does not */
 export function createFront(deps: FrontDeps, yoga: Answering): Front {
-  const { schema, createContext, unsentAnswers, trustedDocuments, planningAt, clock, nameCaller } = deps;
+  const { schema, createContext, unsentAnswers, trustedDocuments, planningAt, clock, nameCaller, tracing } =
+    deps;
   const answers = createAnswers(deps);
   const failRequest = createFail(deps);
   let answered = 0;
@@ -91,12 +96,14 @@ export function createFront(deps: FrontDeps, yoga: Answering): Front {
     if (!plan || !estimate) return false;
     if (estimate.fields > MAX_ANSWER.fields || estimate.bytes > MAX_ANSWER.bytes) return false;
 
-    const state = beginState(request.headers, clock.monotonic(), nameCaller);
+    const trace = tracing?.operation(request.headers, request);
+    const state = beginState(request.headers, clock.monotonic(), nameCaller, trace);
     const { authorization, 'x-team-id': team } = request.headers;
     const context: PlanContext = Object.assign(
       createContext({
         requestId: state.requestId,
         traceparent: state.traceparent,
+        trace,
         authorization: authorization ?? null,
         teamId: typeof team === 'string' ? team : null,
         costQuestion: 'none',
@@ -109,10 +116,12 @@ export function createFront(deps: FrontDeps, yoga: Answering): Front {
       context.answer = new AnswerBudget(estimate, MAX_ANSWER, room);
     }
     const running = { request, response, state, caller, mediaType, context };
+    const operation = { type: 'query', name: plan.operation.name?.value.slice(0, MAX_NAME) };
+    trace?.begin(operation);
     const result = plan.run(undefined, context, asked.variables);
     // Variables that do not fit: nothing was resolved, and yoga says what is wrong with them.
     if (!(result instanceof Promise) && result.data === undefined) return false;
-    state.operation = { type: 'query', name: plan.operation.name?.value.slice(0, MAX_NAME) };
+    state.operation = operation;
     state.cost = context.cost;
     response.once('close', () => state.room?.release());
     answered++;
@@ -150,6 +159,8 @@ export function createFront(deps: FrontDeps, yoga: Answering): Front {
       if (planningAt === 'first use' && plans === undefined) void loaded.then(answer);
       else answer();
     },
+
+    size: () => plans?.size() ?? { plans: NOTHING, rows: NOTHING },
 
     async warm() {
       if (trustedDocuments === undefined || planningAt === 'never') return;

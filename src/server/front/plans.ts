@@ -13,7 +13,7 @@ import { LRUCache } from 'lru-cache';
 import { parseWithinLimits, tokensOf, validateWithinLimits } from '../plugins/operation-limits.ts';
 import { findRepeatedFields } from './repeated-fields.ts';
 import { askForText, rowInfo, withRowFields } from './row-fields.ts';
-import { RowTexts } from './row-texts.ts';
+import { type KeptSize, RowTexts } from './row-texts.ts';
 
 /** A query that is parsed, validated and compiled. */
 export interface Plan {
@@ -31,6 +31,8 @@ export interface Plans {
   find(text: string, operationName?: string): Plan | undefined;
   /** Makes the plan of a text before it is asked for. */
   add(text: string): void;
+  /** How much is kept: plans, as estimated, and the texts of rows that they have written. */
+  size(): { readonly plans: KeptSize; readonly rows: KeptSize };
 }
 
 /** Memory of the plans together. */
@@ -110,6 +112,7 @@ export function createPlans(schema: GraphQLSchema, maxTextBytes: number, madeAt:
     add(text) {
       put(text, undefined);
     },
+    size: () => ({ plans: { entries: plans.size, bytes: plans.calculatedSize }, rows: texts.size }),
   };
 }
 

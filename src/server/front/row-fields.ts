@@ -105,15 +105,19 @@ type RowInfo = Parameters<Resolver>[3] & { readonly selection: RowSelection };
 function textResolver({ name, resolve }: GraphQLField<unknown, PlanContext>, texts: RowTexts): Resolver {
   return (parent, args, context, info) => {
     const { selection } = info as RowInfo;
-    const text = (value: unknown): unknown => {
-      if (value === null || value === undefined || value instanceof Error) return value;
-      if (value instanceof Promise) return value.then(text);
-      if (Array.isArray(value)) return value.map(text);
-      return texts.of(value as BackfillParent, selection, context);
-    };
-    if (resolve === undefined) return text((parent as Readonly<Record<string, unknown>>)[name]);
-    return text(resolve(parent, args, context, info));
+    const value: unknown =
+      resolve === undefined
+        ? (parent as Readonly<Record<string, unknown>>)[name]
+        : resolve(parent, args, context, info);
+    return textOf(value, texts, selection, context);
   };
+}
+
+function textOf(value: unknown, texts: RowTexts, selection: RowSelection, context: PlanContext): unknown {
+  if (value === null || value === undefined || value instanceof Error) return value;
+  if (value instanceof Promise) return value.then((one: unknown) => textOf(one, texts, selection, context));
+  if (Array.isArray(value)) return value.map((one: unknown) => textOf(one, texts, selection, context));
+  return texts.of(value as BackfillParent, selection, context);
 }
 
 /**

@@ -14,6 +14,12 @@ import type { GatewayContext } from '../../graphql/context.ts';
 import type { BackfillParent } from '../../graphql/parents.ts';
 import { JsonText } from './json-texts.ts';
 
+/** How much is kept. */
+export interface KeptSize {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
 /** What an operation selects of a backfill in one place, compiled. */
 export interface RowSelection {
   /** Resolves it, without any read. Throws what a field throws. */
@@ -65,6 +71,11 @@ export class RowTexts {
     });
   }
 
+  /** The states whose texts are kept, and the memory that they take, as estimated. */
+  get size(): KeptSize {
+    return { entries: this.#kept.size, bytes: this.#kept.calculatedSize };
+  }
+
   /** @returns undefined where it cannot be compiled */
   compile(
     selectionSet: SelectionSetNode,
@@ -113,17 +124,18 @@ export class RowTexts {
   ): Written {
     const data = selection.resolve(backfill, context);
     const pieces: string[] = [];
-    let piece = '{';
+    // Joined, a text is one string. Added up, it would stay a tree of fifty, which every answer would go through.
+    let piece = ['{'];
     let separator = '';
     for (const key in data) {
-      piece += `${separator}"${key}":`;
+      piece.push(separator, '"', key, '":');
       separator = ',';
       if (selection.moving.has(key)) {
-        pieces.push(piece);
-        piece = '';
-      } else piece += JSON.stringify(data[key]);
+        pieces.push(piece.join(''));
+        piece = [];
+      } else piece.push(JSON.stringify(data[key]));
     }
-    pieces.push(`${piece}}`);
+    pieces.push([...piece, '}'].join(''));
     const written: Written = { pieces, value: undefined, whole: undefined };
     this.#byState.set(backfill, texts.set(selection, written));
     this.#kept.set(texts, true);

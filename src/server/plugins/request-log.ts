@@ -67,4 +67,5 @@ function recordOperation({ document, operationName, contextValue: { state, cost 
   if (!operation) return;
   state.operation = { type: operation.operation, name: operation.name?.value.slice(0, MAX_NAME) };
   state.cost = cost;
+  state.trace?.begin(state.operation);
 }

@@ -8,6 +8,8 @@ import type { Log } from '../../log.ts';
 import type { Transport } from '../../metric-labels.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { Holding, Shares } from '../../shares.ts';
+import type { TracedOperation } from '../../tracing/operation.ts';
+import type { Tracing } from '../../tracing/tracing.ts';
 import type { OperationCost } from '../../upstream/reads/operation-cost.ts';
 
 /** The facts about one request, filled in by the plugins and read when its answer leaves. */
@@ -22,6 +24,8 @@ export interface RequestState {
   readonly startedAt: number;
   /** Who asks, where log lines say that. */
   readonly caller?: CallerNames;
+  /** Only where traces are made. */
+  readonly trace: TracedOperation | undefined;
   operation?: { readonly type: string; readonly name: string | undefined };
   cost?: OperationCost;
   /** Whether the answer describes this request only, so that a browser may not keep it. */
@@ -82,6 +86,8 @@ export interface RecordingDeps {
   readonly metrics: Metrics;
   /** Only where log lines say who asks. */
   readonly nameCaller?: NameCaller | undefined;
+  /** Only where traces are made. */
+  readonly tracing?: Tracing | undefined;
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -98,6 +104,7 @@ export function beginState(
   headers: Readonly<IncomingHttpHeaders>,
   now: number,
   nameCaller?: NameCaller,
+  trace?: TracedOperation,
 ): RequestState {
   const traceparent = matching(headers['traceparent'], TRACEPARENT);
   return {
@@ -106,6 +113,7 @@ export function beginState(
     tracestate: traceparent === undefined ? undefined : matching(headers['tracestate'], TRACESTATE),
     startedAt: now,
     ...(nameCaller && { caller: nameCaller(headers) }),
+    trace,
     codes: new Set(),
   };
 }

@@ -60,6 +60,11 @@ export class Partition<Team extends object> {
     return team;
   }
 
+  /** The teams that its credential has asked for. */
+  teams(): Iterable<Team> {
+    return this.#teams?.values() ?? [];
+  }
+
   get(key: string): Kept | undefined {
     return this.#entries?.get(key);
   }

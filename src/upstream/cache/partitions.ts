@@ -22,6 +22,16 @@ export interface Partitions<Team extends object> {
   drop(credentialId: string): void;
   /** How much is kept at the moment. */
   size(): CacheSize;
+  /** How many credentials are known. */
+  credentials(): KnownCredentials;
+  /** The teams of all of them. */
+  teams(): Iterable<Team>;
+}
+
+export interface KnownCredentials {
+  readonly accepted: number;
+  /** Those to whom the REST API has so far answered nothing but 401, or nothing. */
+  readonly newcomers: number;
 }
 
 export interface CacheSize {
@@ -136,6 +146,12 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
       let entries = 0;
       for (const { count } of all()) entries += count;
       return { entries, bytes, evictions };
+    },
+
+    credentials: () => ({ accepted: accepted.size, newcomers: newcomers.size }),
+
+    *teams() {
+      for (const partition of all()) yield* partition.teams();
     },
   };
 }

@@ -28,6 +28,8 @@ export interface RefusalMemory {
   accepted(by: Pick<Refused, 'credentialId' | 'teamId'>): void;
   /** @throws {UpstreamError} the refusal that is remembered */
   assertNone(by: Pick<Refused, 'credentialId' | 'teamId'>): void;
+  /** The number of refusals that are remembered at the moment. */
+  remembered(): number;
 }
 
 const LEAST_MS = 1_000;
@@ -92,6 +94,13 @@ export function createRefusalMemory(clock: Clock, ttlMs: number): RefusalMemory 
       if (memories.size === 0) return;
       assertNotRemembered(credentialId);
       assertNotRemembered(teamName(credentialId, teamId));
+    },
+
+    remembered() {
+      const now = clock.monotonic();
+      let count = 0;
+      for (const { until } of memories.values()) if (until > now) count++;
+      return count;
     },
   };
 }

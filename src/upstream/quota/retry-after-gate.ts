@@ -5,6 +5,8 @@ import { UpstreamError } from '../errors.ts';
 
 /** Keeps a credential from asking before the time that the `Retry-After` of a 429 named. */
 export interface RetryAfterGate {
+  /** Seconds until the last closed gate opens; 0 where none is closed. */
+  readonly longestSeconds: number;
   /** Closes the gate of this credential where the error is a 429 that names a time. */
   closeAfter(error: UpstreamError, credential: Credential): void;
   /** @throws {UpstreamError} the error that closed the gate, with the seconds that remain */
@@ -55,6 +57,12 @@ export function createRetryAfterGate(
         retryAfterSeconds: Math.ceil(leftMs / 1000),
         ...(details === undefined ? {} : { details }),
       });
+    },
+
+    get longestSeconds() {
+      let last = clock.monotonic();
+      for (const { until } of closed.values()) last = Math.max(last, until);
+      return Math.ceil((last - clock.monotonic()) / 1000);
     },
   };
 }

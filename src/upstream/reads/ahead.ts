@@ -67,21 +67,27 @@ export function createAhead(
 
   /** Where it fails it is not tried again, and the next ask reads as if there had been none. */
   function refresh(
-    { caller: { credential } }: ReadContext,
+    { caller: { credential }, work }: ReadContext,
     { interest, freshUntil }: Pick<Known, 'interest' | 'freshUntil'>,
     begin: (context: ReadContext) => Promise<unknown> | undefined,
   ): void {
     interest.decidedFor = freshUntil;
     const leave = permits.acquire(credential, teamId);
     if (leave === undefined) return;
+    const refreshing = work?.refresh();
+    const ended = (): void => {
+      leave();
+      refreshing?.end();
+    };
     const reading = begin({
       caller: { credential, requestId: randomUUID(), traceparent: undefined },
       // What will be due when the answer comes is due.
       mode: { kind: 'ahead', until: freshUntil + http.usualMs(interest.isByList) },
       // No limit, and nobody's expense.
       cost: new OperationCost(Infinity),
+      work: refreshing,
     });
-    void Promise.resolve(reading).then(leave, leave);
+    void Promise.resolve(reading).then(ended, ended);
   }
 
   return {

@@ -1,10 +1,11 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Metrics } from '../../metrics.ts';
+import type { TracedRead } from '../../tracing/waiting.ts';
 import { type BackfillSnapshot, givenAt, type Known, type Resource } from '../cache/snapshots.ts';
 import type { StaleValue } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
-import { callJoined } from './loads.ts';
+import { callJoined, type Load } from './loads.ts';
 import { createReadCounts } from './read-counts.ts';
 import {
   type CallMade,
@@ -63,7 +64,16 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
     const context = sparing(asked, isSaving);
     const team = teamOf(context, resource.teamId);
     const kept = hit(team, context, resource);
-    return kept === undefined ? load(team, context, resource) : kept.outcome;
+    if (kept !== undefined) return kept.outcome;
+    const traced = context.work?.beginRead();
+    try {
+      const outcome = await load(team, context, resource, traced);
+      traced?.end();
+      return outcome;
+    } catch (error) {
+      traced?.fail(error);
+      throw error;
+    }
   }
 
   /** What is known and good enough, which is then counted as read. @param isFit whether the outcome will do */
@@ -83,14 +93,24 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
   }
 
   /** What was not at hand, which is then counted as read. */
-  async function load(team: Team, context: ReadContext, resource: Resource): Promise<Known['outcome']> {
+  async function load(
+    team: Team,
+    context: ReadContext,
+    resource: Resource,
+    traced: TracedRead | undefined,
+  ): Promise<Known['outcome']> {
     const startedAt = clock.monotonic();
     let pending: PendingRead | undefined;
     const begin = (): PendingRead => {
-      pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs);
+      pending = pendingRead(team.store, context, resource, clock.monotonic() + timeoutMs, traced);
       return pending;
     };
-    let shared = team.share(resource, begin);
+    const join = (): Load<Known> => {
+      const joined = team.share(resource, begin);
+      traced?.follow(joined.calls);
+      return joined;
+    };
+    let shared = join();
     const callMade = (): CallMade | undefined => (pending === undefined ? callJoined(shared) : pending.call);
     try {
       let known = await (mayBeStale(context, team, resource)
@@ -103,7 +123,7 @@ export function createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }:
       }
       // It has joined a load that the team's list answered. That is not the word of the resource's own endpoint.
       if (context.mode.kind === 'noCache' && known.verifiedAt < startedAt) {
-        shared = team.share(resource, begin);
+        shared = join();
         known = await shared.known;
       }
       return counted(context, known, callMade());

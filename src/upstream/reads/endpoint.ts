@@ -45,6 +45,7 @@ export function createEndpoint({ client, admission, freshness, clock }: Endpoint
         timeoutMs: Math.max(1, read.deadline - clock.monotonic()),
         cause: causeOf(context, 'read'),
         isAccepted: store.isAccepted(),
+        calls: read.calls,
         onExchange() {
           charge(read);
           sentAt ??= clock.monotonic();

@@ -6,7 +6,7 @@ import { UpstreamError } from '../errors.ts';
 import { callJoined, type Load } from './loads.ts';
 import { createReadCounts } from './read-counts.ts';
 import { type CallMade, type Payer, type ReadContext, sparing } from './read.ts';
-import type { TeamOf } from './teams.ts';
+import type { Team, TeamOf } from './teams.ts';
 
 /** Reads the list of a team's incomplete backfills. Rejects with an {@link UpstreamError} and nothing else. */
 export type ReadIncompleteBackfills = (context: ReadContext, teamId: ResourceId) => Promise<ListSnapshot>;
@@ -45,34 +45,48 @@ export function createIncompleteBackfills(deps: IncompleteBackfillsDeps): ReadIn
     return mode.kind === 'noCache' && known.sentAt < startedAt ? join().known : known;
   }
 
+  function answer({ cost }: ReadContext, known: KnownList, by: CallMade | 'stale' | undefined): ListSnapshot {
+    counts.answered(cost, by, known.freshUntil, clock.monotonic() - known.readAt);
+    return known.snapshot;
+  }
+
+  /** What was not at hand, which is then counted as read. */
+  async function load(team: Team, payer: Payer): Promise<ListSnapshot> {
+    const { context } = payer;
+    let joined: Load<KnownList> | undefined;
+    const join = (): Load<KnownList> => (joined = team.loadList(payer));
+    const callMade = (): CallMade | undefined => payer.call ?? (joined && callJoined(joined));
+    try {
+      const outcome = await read(payer, join);
+      if (outcome !== 'late') return answer(context, outcome, callMade());
+      const stale = team.store.staleList();
+      return stale === undefined
+        ? answer(context, await join().known, callMade())
+        : answer(context, stale, 'stale');
+    } catch (error) {
+      const stale = saysNothing(error) ? team.store.staleList() : undefined;
+      if (stale !== undefined) return answer(context, stale, 'stale');
+      counts.failed(callMade());
+      throw error;
+    }
+  }
+
   return async (asked, teamId) => {
     const context = sparing(asked, isSaving);
     const team = teamOf(context, teamId);
-
-    function answer(known: KnownList, by: CallMade | 'stale' | undefined): ListSnapshot {
-      counts.answered(context.cost, by, known.freshUntil, clock.monotonic() - known.readAt);
-      return known.snapshot;
-    }
-
     const known = team.knownList(context);
     if (known !== undefined) {
       team.ahead.askedForList(context, known, clock.monotonic());
-      return answer(known, undefined);
+      return answer(context, known, undefined);
     }
     const hasStale = team.store.staleList() !== undefined;
-    const payer: Payer = { context, hasStale, call: undefined, wantsList: true };
-    let load: Load<KnownList> | undefined;
-    const join = (): Load<KnownList> => (load = team.loadList(payer));
-    const callMade = (): CallMade | undefined => payer.call ?? (load && callJoined(load));
+    const traced = context.work?.beginRead();
     try {
-      const outcome = await read(payer, join);
-      if (outcome !== 'late') return answer(outcome, callMade());
-      const stale = team.store.staleList();
-      return stale === undefined ? answer(await join().known, callMade()) : answer(stale, 'stale');
+      const list = await load(team, { context, hasStale, call: undefined, wantsList: true, calls: traced });
+      traced?.end();
+      return list;
     } catch (error) {
-      const stale = saysNothing(error) ? team.store.staleList() : undefined;
-      if (stale !== undefined) return answer(stale, 'stale');
-      counts.failed(callMade());
+      traced?.fail(error);
       throw error;
     }
   };

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
+import type { Calls } from '../../tracing/calls.ts';
 import type { ListReading, TeamStore } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
@@ -28,6 +29,8 @@ export interface ListCall {
   readonly reading: Promise<ListReading>;
   /** Resolves when half of the deadline has passed since the call was sent. */
   readonly isLate: Promise<'late'>;
+  /** The call, for all whom it answers; only where traces are made. */
+  readonly calls: Calls | undefined;
 }
 
 /** The share of its deadline after which the list's backfills are read one by one beside it. */
@@ -52,7 +55,11 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
   let underWay: ListCall | undefined;
   let restsUntil = -Infinity;
 
-  async function readOnce(payers: readonly Payer[], onSent: () => void): Promise<ListReading> {
+  async function readOnce(
+    payers: readonly Payer[],
+    calls: Calls | undefined,
+    onSent: () => void,
+  ): Promise<ListReading> {
     const [payer] = payers;
     if (payer === undefined) throw new Error('a list is read for somebody');
     const { context } = payer;
@@ -64,6 +71,7 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       timeoutMs,
       cause: causeOf(context, 'list'),
       isAccepted: store.isAccepted(),
+      calls,
       onExchange() {
         charge(payer);
         if (sentAt === undefined) onSent();
@@ -99,7 +107,8 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       // It may have waited for a slot for so long that its first readers have no time left.
       lateAfter(timeoutMs);
     });
-    const reading = readOnce(payers, () => onSent()).finally(() => {
+    const calls = payers[0]?.calls?.apart();
+    const reading = readOnce(payers, calls, () => onSent()).finally(() => {
       if (underWay === call) underWay = undefined;
       for (const cancel of timers) cancel();
     });
@@ -107,6 +116,7 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       beganAt,
       reading,
       isLate,
+      calls,
       get isSent() {
         return isSent;
       },

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import type { Calls } from '../../tracing/calls.ts';
 import type { CallMade } from './read.ts';
 
 /** A read that has begun. */
@@ -6,6 +7,8 @@ export interface Begun<Value> {
   readonly known: Promise<Value>;
   /** Whether a call has been made for it. */
   readonly hasCalled: () => boolean;
+  /** Those that answer it, for whoever joins it; only where traces are made. */
+  readonly calls: Calls | undefined;
 }
 
 /** A read under way that others may join. */
@@ -38,11 +41,12 @@ export function createLoads<Value>(
   clock: Pick<Clock, 'monotonic' | 'after'>,
   staleAfterMs: number,
 ): Loads<Value> {
-  const underWay = new Map<string, Load<Value>>();
+  /** A load is taken out of its cell at its end: a `Map` may hold on to what was in it, see crowd.ts. */
+  const underWay = new Map<string, { load: Load<Value> | undefined }>();
 
   return {
     share(name, begin, beganAt = clock.monotonic()) {
-      const known = underWay.get(name);
+      const known = underWay.get(name)?.load;
       if (known !== undefined) return known;
       let late: Promise<'late'> | undefined;
       let cancel = (): void => undefined;
@@ -56,9 +60,11 @@ export function createLoads<Value>(
           return late;
         },
       };
-      underWay.set(name, load);
+      const cell: { load: Load<Value> | undefined } = { load };
+      underWay.set(name, cell);
       const ended = (): void => {
-        if (underWay.get(name) === load) underWay.delete(name);
+        cell.load = undefined;
+        if (underWay.get(name) === cell) underWay.delete(name);
         cancel();
       };
       load.known.then(ended, ended);

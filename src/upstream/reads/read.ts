@@ -3,6 +3,8 @@ import type { Known, Resource } from '../cache/snapshots.ts';
 import type { TeamStore } from '../cache/store.ts';
 import type { TeamList } from '../cache/team-list.ts';
 import type { Priority } from '../quota/governor.ts';
+import type { Calls } from '../../tracing/calls.ts';
+import type { Work } from '../../tracing/work.ts';
 import type { Caller } from '../rest/client.ts';
 import type { OperationCost } from './operation-cost.ts';
 
@@ -24,6 +26,8 @@ export interface ReadContext {
   readonly cost: OperationCost;
   /** Whether a stream goes on to poll what is read, so that nothing else need refresh it. */
   readonly isFollowed?: true;
+  /** What the reads stand beneath in traces; only where these are made. */
+  readonly work?: Work | undefined;
 }
 
 /** Whether somebody reads who may ask again. Streams and `no-cache` read anyway, however fresh something is. */
@@ -52,10 +56,12 @@ export interface PendingRead {
   deadline: number;
   /** The call that was made for it; an own one is at this operation's expense. Undefined where none was. */
   call: CallMade | undefined;
+  /** The calls that answer it; only where traces are made. */
+  readonly calls?: Calls | undefined;
 }
 
 /** Whoever pays for a call, and how much it matters to him. */
-export interface Payer extends Pick<PendingRead, 'context' | 'hasStale' | 'call'> {
+export interface Payer extends Pick<PendingRead, 'context' | 'hasStale' | 'call' | 'calls'> {
   /** Whether it is the list itself that is asked for, and not what stands in it. */
   readonly wantsList?: true;
 }
@@ -84,8 +90,9 @@ export function pendingRead(
   context: ReadContext,
   resource: Resource,
   deadline: number,
+  calls?: Calls,
 ): PendingRead {
-  return { context, resource, ...lookUp(store, resource), deadline, call: undefined };
+  return { context, resource, ...lookUp(store, resource), deadline, call: undefined, calls };
 }
 
 /** What the store has of the resource now. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { Crowd } from '../../crowd.ts';
 
 /**
  * Lets a few calls go ahead until one of them has shown that such calls are not refused, and all others then. A page
@@ -18,7 +19,7 @@ const PATIENCE_MS = 250;
 
 /** @param isProven whether calls are not refused, as far as is known */
 export function createSlowStart(isProven: () => boolean, clock: Clock): SlowStart {
-  const waiting = new Set<() => void>();
+  const waiting = new Crowd<() => void>();
   let ahead = 0;
 
   return {
@@ -27,12 +28,12 @@ export function createSlowStart(isProven: () => boolean, clock: Clock): SlowStar
       if (ahead <= AHEAD || isProven()) return undefined;
       return new Promise((resolve) => {
         const go = (): void => {
-          waiting.delete(go);
+          waiting.leave(place);
           cancel();
           resolve();
         };
         const cancel = clock.after(PATIENCE_MS, go);
-        waiting.add(go);
+        const place = waiting.join(go);
       });
     },
     ended(isTrouble) {

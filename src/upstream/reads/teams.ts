@@ -46,6 +46,7 @@ export interface Team {
   answerFromList(read: PendingRead): Known | undefined;
   /** The list, where it may be shown and is as recent as the reader wants it. */
   knownList(context: ReadContext): KnownList | undefined;
+  readonly listStanding: ListStanding;
   /** Reads the list for its own sake, or joins whoever reads it. */
   loadList(payer: Payer): Load<KnownList>;
   /**
@@ -54,6 +55,12 @@ export interface Team {
    */
   plan(reads: readonly PendingRead[], isListPaid?: boolean): ReadonlySet<PendingRead>;
 }
+
+/**
+ * Whether the list of a team stands in for reads of its backfills. `resting`: the REST API has refused it, or it has
+ * failed, lately. `unread`: nothing was worth reading it yet.
+ */
+export type ListStanding = 'usable' | 'resting' | 'unread';
 
 /** @returns the team as the credential of the context sees it */
 export type TeamOf = (context: ReadContext, teamId: ResourceId) => Team;
@@ -157,7 +164,8 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   }
 
   async function readByList(read: PendingRead, list: ListCall): Promise<Known> {
-    const { reading, isLate } = list;
+    const { reading, isLate, calls } = list;
+    read.calls?.follow(calls);
     const outcome = await Promise.race([reading.catch((error: unknown) => ({ error })), isLate]);
     if (list.isSent) read.call ??= 'list';
     if (outcome === 'late') return readBeside(read, reading);
@@ -204,6 +212,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     remember([read]);
     const before = renewal;
     const outcome = await before.known.catch((error: unknown) => ({ error }));
+    read.calls?.follow(before.read.calls);
     if (before.read.call !== undefined) read.call ??= 'shared';
     if ('error' in outcome && (failsEveryCall(outcome.error) || isTrouble(outcome.error)))
       throw outcome.error;
@@ -230,17 +239,20 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   function share(resource: Resource, begin: () => PendingRead): Load<Known> {
     return loads.share(nameOf(resource), () => {
       const read = begin();
-      return { known: load(read), hasCalled: () => read.call !== undefined };
+      return { known: load(read), hasCalled: () => read.call !== undefined, calls: read.calls };
     });
   }
 
   const reads: TeamReads = {
     store,
     readList: (context) =>
-      list.isResting ? undefined : list.read([{ context, hasStale: true, call: undefined }]).reading,
+      list.isResting
+        ? undefined
+        : list.read([{ context, hasStale: true, call: undefined, calls: context.work?.calls() }]).reading,
     read(context, resource) {
       const deadline = clock.monotonic() + timeoutMs;
-      return share(resource, () => pendingRead(store, context, resource, deadline)).known;
+      const begin = (): PendingRead => pendingRead(store, context, resource, deadline, context.work?.calls());
+      return share(resource, begin).known;
     },
   };
   const ahead = createAhead(teamId, reads, deps);
@@ -252,16 +264,22 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
       const known = store.knownList();
       return known && isListGoodEnough(known, context, clock.monotonic()) ? known : undefined;
     },
+    get listStanding() {
+      if (list.isResting) return 'resting';
+      return store.list() === undefined ? 'unread' : 'usable';
+    },
     plan,
     ahead,
     share,
     loadList(payer) {
       const call = list.read([payer]);
+      payer.calls?.follow(call.calls);
       const begin = (): Begun<KnownList> => ({
         known: call.reading.then(
           ({ list: read, rows }) => store.knownList() ?? knownList(read, (id) => rows.get(id)?.outcome),
         ),
         hasCalled: () => call.isSent,
+        calls: call.calls,
       });
       return lists.share('list', begin, call.beganAt);
     },

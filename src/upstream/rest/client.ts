@@ -3,6 +3,8 @@ import type { ResourceId } from '../../ids.ts';
 import type { Log } from '../../log.ts';
 import type { CallCause } from '../../metric-labels.ts';
 import type { Metrics } from '../../metrics.ts';
+import type { Calls } from '../../tracing/calls.ts';
+import type { Span } from '../../tracing/span.ts';
 import type { Credential } from '../credentials.ts';
 import { type UpstreamDetails, UpstreamError, type UpstreamErrorKind, type WriteKind } from '../errors.ts';
 import { ACCEPTED_ENCODINGS } from '../transport/content-encoding.ts';
@@ -24,7 +26,7 @@ type UpstreamOperation = ReadOperation | WriteOperation;
 export interface Caller {
   readonly credential: Credential;
   readonly requestId: string;
-  /** W3C trace context, forwarded unchanged. */
+  /** W3C trace context, forwarded unchanged; undefined where the call has its own. */
   readonly traceparent: string | undefined;
 }
 
@@ -33,6 +35,8 @@ export interface WriteCallOptions {
   readonly isAccepted: boolean;
   /** Called for each HTTP exchange that is really made, retries included. */
   readonly onExchange: () => void;
+  /** Among which the call has its span; only where traces are made. */
+  readonly calls?: Calls | undefined;
 }
 
 export interface CallOptions extends WriteCallOptions {
@@ -142,26 +146,34 @@ export function createBackfillsClient({
     operation: UpstreamOperation,
     cause: CallCause,
     caller: Caller,
-    onExchange: () => void,
-    call: (exchanges: ExchangeObserver) => Promise<HttpResponse>,
+    { onExchange, calls }: WriteCallOptions,
+    call: (exchanges: ExchangeObserver, span: Span | undefined) => Promise<HttpResponse>,
     parse: (response: HttpResponse, secrets: readonly string[]) => Value,
     failed: (error: UpstreamError) => UpstreamError = (error) => error,
   ): Promise<Value> {
     const report = new CallReport(operation, cause, onExchange, clock, metrics);
+    const span = calls?.begin(operation);
     try {
-      const response = await call(report);
+      const response = await call(report, span);
       const secrets = [caller.credential.token, upstreamHost];
       const isLarge = response.text.length > LARGE_BODY_CHARACTERS;
       const value = isLarge ? await largeBodies(() => parse(response, secrets)) : parse(response, secrets);
       report.ended('ok');
       return value;
     } catch (thrown) {
-      if (!(thrown instanceof UpstreamError)) throw thrown;
+      if (!(thrown instanceof UpstreamError)) {
+        span?.failBy(thrown);
+        throw thrown;
+      }
       const error = failed(thrown);
+      if (!isNoBackfillYet(operation, error)) span?.failBy(error);
       // What a circuit refused, or got no slot, was no call.
-      if (report.hasBegun) report.ended(error.kind);
+      if (report.exchanges > 0) report.ended(error.kind);
       if (thrown.kind === 'invalidResponse') reportDrift(operation, caller, thrown.message, thrown.details);
       throw error;
+    } finally {
+      span?.set({ 'backfill_gateway.exchanges': report.exchanges });
+      span?.end();
     }
   }
 
@@ -170,15 +182,16 @@ export function createBackfillsClient({
     caller: Caller,
     teamId: ResourceId,
     path: string,
-    { timeoutMs, cause, isAccepted, onExchange }: CallOptions,
+    options: CallOptions,
     parse: (data: unknown, response: HttpResponse, secrets: readonly string[]) => Value,
   ): Promise<Value> {
+    const { timeoutMs, cause, isAccepted } = options;
     return observed(
       operation,
       cause,
       caller,
-      onExchange,
-      (exchanges) =>
+      options,
+      (exchanges, span) =>
         http.get({
           timeoutMs,
           isAccepted,
@@ -189,6 +202,7 @@ export function createBackfillsClient({
           isList: operation === 'listIncompleteBackfills',
           maxBytes: MAX_BODY_BYTES[operation],
           exchanges,
+          span,
         }),
       (response, secrets) => parse(readData(response, secrets, clock.now()), response, secrets),
     );
@@ -200,7 +214,7 @@ export function createBackfillsClient({
     teamId: ResourceId,
     path: string,
     body: Readonly<Record<string, string>>,
-    { isAccepted, onExchange }: WriteCallOptions,
+    options: WriteCallOptions,
     parse: (data: unknown, response: HttpResponse, secrets: readonly string[]) => BackfillRecord,
   ): Promise<Written> {
     const { operation, method } = WRITES[kind];
@@ -208,10 +222,10 @@ export function createBackfillsClient({
       operation,
       'write',
       caller,
-      onExchange,
-      (exchanges) =>
+      options,
+      (exchanges, span) =>
         http.send({
-          isAccepted,
+          isAccepted: options.isAccepted,
           credentialId: caller.credential.id,
           teamId,
           method,
@@ -220,6 +234,7 @@ export function createBackfillsClient({
           body: JSON.stringify(body),
           maxBytes: MAX_BODY_BYTES[operation],
           exchanges,
+          span,
         }),
       (response, secrets) => {
         const { data, requestId } = readWriteAnswer(response, secrets, clock.now());
@@ -289,6 +304,11 @@ export function createBackfillsClient({
   };
 }
 
+/** What a transfer without a backfill is answered with, which is no error to anybody. */
+function isNoBackfillYet(operation: UpstreamOperation, { kind }: UpstreamError): boolean {
+  return operation === 'getLatestBackfill' && kind === 'notFound';
+}
+
 /** Counts the exchanges of one call, and how long they took. All but the first are retries, whatever they repeat. */
 class CallReport implements ExchangeObserver {
   readonly #operation: UpstreamOperation;
@@ -297,7 +317,7 @@ class CallReport implements ExchangeObserver {
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #metrics: Pick<Metrics, 'recordExchange' | 'recordUpstreamCall'>;
   readonly #startedAt: number;
-  hasBegun = false;
+  exchanges = 0;
 
   constructor(
     operation: UpstreamOperation,
@@ -315,8 +335,8 @@ class CallReport implements ExchangeObserver {
   }
 
   began(): void {
-    this.#metrics.recordExchange(this.hasBegun ? 'retry' : this.#cause);
-    this.hasBegun = true;
+    this.#metrics.recordExchange(this.exchanges > 0 ? 'retry' : this.#cause);
+    this.exchanges++;
     this.#onExchange();
   }
 

@@ -31,6 +31,14 @@ export interface Circuits {
   acquire(scope: Scope): CircuitPermit;
   /** Whether the common circuit is closed, and that of the scope too where one is given. */
   isClosed(scope?: Scope): boolean;
+  state(): CircuitsState;
+}
+
+/** The circuits at a moment. */
+export interface CircuitsState {
+  readonly all: 'closed' | 'open';
+  /** The number of credentials and teams whose own circuit is open. */
+  readonly ownOpen: number;
 }
 
 export interface CircuitPermit {
@@ -137,6 +145,12 @@ export function createCircuits({ clock, onChange }: CircuitsOptions): Circuits {
 
   return {
     isClosed: (scope) => common.isClosed() && (scope === undefined || breakerOf(scope)?.isClosed() !== false),
+
+    state() {
+      let ownOpen = 0;
+      for (const { breaker } of troubled.values()) if (!breaker.isClosed()) ownOpen++;
+      return { all: common.isClosed() ? 'closed' : 'open', ownOpen };
+    },
 
     assertClosed(scope) {
       common.assertClosed(scope.credentialId);

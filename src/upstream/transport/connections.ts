@@ -1,5 +1,6 @@
 import type { LookupFunction, Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher, EnvHttpProxyAgent, errors, Pool } from 'undici';
+import type { Span } from '../../tracing/span.ts';
 
 /** The proxies of the environment. An empty text stands for none. */
 export interface ProxySettings {
@@ -28,6 +29,8 @@ export interface ConnectionSettings {
 
 /** A handler that is told which connection carries its request. */
 export interface CarriedHandler extends Dispatcher.DispatchHandler {
+  /** Of the call; only where traces are made. */
+  readonly span?: Span | undefined;
   assignTo(connection: Connection): void;
 }
 
@@ -103,8 +106,12 @@ export class Connection extends Client {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    (options as CarriedOptions).carried.assignTo(this);
-    return super.dispatch(options, handler);
+    const { carried } = options as CarriedOptions;
+    carried.assignTo(this);
+    // Here the request is made, also where it has waited for a connection, in nobody's context or in another's.
+    return carried.span === undefined
+      ? super.dispatch(options, handler)
+      : carried.span.send(() => super.dispatch(options, handler));
   }
 
   #begin(): void {

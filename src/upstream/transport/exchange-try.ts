@@ -1,3 +1,5 @@
+import type { Crowd, Place } from '../../crowd.ts';
+import type { Span } from '../../tracing/span.ts';
 import { UpstreamError } from '../errors.ts';
 import type { CircuitPermit } from './circuits.ts';
 import type { ExchangeOptions, HttpClient, HttpExchange, HttpResponse } from './http.ts';
@@ -25,12 +27,15 @@ export class ExchangeTry implements Try, ExchangeOptions {
   readonly beganAt: number;
   readonly exchange: HttpExchange;
   readonly #watch: ExchangeWatch;
+  readonly #inFlight: Crowd<ExchangeTry>;
+  readonly #place: Place<ExchangeTry>;
   readonly #runner: TryRunner;
   #isAbandoned = false;
 
   constructor(
     http: Pick<HttpClient, 'begin'>,
     watch: ExchangeWatch,
+    inFlight: Crowd<ExchangeTry>,
     request: UpstreamRequest,
     permit: CircuitPermit,
     runner: TryRunner,
@@ -41,9 +46,11 @@ export class ExchangeTry implements Try, ExchangeOptions {
     this.givenMs = given.ms;
     this.beganAt = given.from;
     this.#watch = watch;
+    this.#inFlight = inFlight;
     this.#runner = runner;
     watch.begins(request);
     this.exchange = http.begin(request.path, request.headers, given.ms, this);
+    this.#place = inFlight.join(this);
     this.exchange.response.then(
       (response) => this.#settled(response),
       (error: unknown) => this.#failed(error),
@@ -56,6 +63,10 @@ export class ExchangeTry implements Try, ExchangeOptions {
 
   get partition(): string {
     return this.request.credentialId;
+  }
+
+  get span(): Span | undefined {
+    return this.request.span;
   }
 
   get isAbandoned(): boolean {
@@ -72,7 +83,7 @@ export class ExchangeTry implements Try, ExchangeOptions {
   }
 
   #settled(outcome: HttpResponse | UpstreamError): void {
-    this.#watch.ended(this, outcome);
+    this.#ended(outcome);
     this.#runner.tryEnded(this, outcome);
   }
 
@@ -81,7 +92,12 @@ export class ExchangeTry implements Try, ExchangeOptions {
       this.#settled(error);
       return;
     }
-    this.#watch.ended(this, undefined);
+    this.#ended(undefined);
     this.#runner.tryBroke(this, error);
+  }
+
+  #ended(result: Outcome | undefined): void {
+    this.#inFlight.leave(this.#place);
+    this.#watch.ended(this, result);
   }
 }

@@ -1,3 +1,4 @@
+import { Crowd, type Place } from '../../crowd.ts';
 import type { Slot } from './slots.ts';
 
 /** A call that waits for a slot. */
@@ -10,6 +11,8 @@ export interface Waiting {
   readonly wasMoved: boolean;
   /** When it began to wait, in monotonic milliseconds. */
   readonly since: number;
+  /** Given and taken by the queue. */
+  place: Place<Waiting> | undefined;
   start(slot: Slot): void;
   refuse(): void;
 }
@@ -25,7 +28,7 @@ export interface FairQueue {
    */
   take(mayHaveOne: (credentialId: string) => boolean): Waiting | undefined;
   /** The credentials that wait, with what waits of each, oldest first. */
-  byCredential(): Iterable<readonly [credentialId: string, entries: ReadonlySet<Waiting>]>;
+  byCredential(): Iterable<readonly [credentialId: string, entries: Pick<Crowd<Waiting>, 'size' | 'first'>]>;
   /** The greatest number of entries of one party. */
   longest(): number;
   /** Refuses the latest entry of the longest party, unless the given one would then be the longest. */
@@ -36,15 +39,16 @@ export interface FairQueue {
 type Turns<Value> = Map<string, Value>;
 
 export function createFairQueue(): FairQueue {
-  const parties: Turns<Turns<Set<Waiting>>> = new Map();
+  const parties: Turns<Turns<Crowd<Waiting>>> = new Map();
   const sizes = new Map<string, number>();
   let size = 0;
 
   function leave(entry: Waiting): void {
-    const { party, credentialId } = entry;
+    const { party, credentialId, place } = entry;
     const credentials = parties.get(party);
     const own = credentials?.get(credentialId);
-    if (credentials === undefined || own?.delete(entry) !== true) return;
+    if (credentials === undefined || own === undefined || place === undefined || !own.leave(place)) return;
+    entry.place = undefined;
     size--;
     sizes.set(party, (sizes.get(party) ?? 1) - 1);
     if (own.size === 0) credentials.delete(credentialId);
@@ -68,10 +72,11 @@ export function createFairQueue(): FairQueue {
 
     join(entry) {
       const { party, credentialId } = entry;
-      const credentials = parties.get(party) ?? new Map<string, Set<Waiting>>();
+      const credentials = parties.get(party) ?? new Map<string, Crowd<Waiting>>();
       parties.set(party, credentials);
-      const own = credentials.get(credentialId) ?? new Set();
-      credentials.set(credentialId, own.add(entry));
+      const own = credentials.get(credentialId) ?? new Crowd<Waiting>();
+      credentials.set(credentialId, own);
+      entry.place = own.join(entry);
       size++;
       sizes.set(party, (sizes.get(party) ?? 0) + 1);
     },
@@ -81,7 +86,7 @@ export function createFairQueue(): FairQueue {
     take(mayHaveOne) {
       for (const [party, credentials] of parties) {
         for (const [credentialId, own] of credentials) {
-          const [entry] = own;
+          const entry = own.first;
           if (entry === undefined || !mayHaveOne(credentialId)) continue;
           moveToEnd(credentials, credentialId);
           moveToEnd(parties, party);
@@ -104,7 +109,7 @@ export function createFairQueue(): FairQueue {
     dropLatest(insteadOf) {
       const party = longestParty();
       if (party === undefined || (sizes.get(party) ?? 0) <= (sizes.get(insteadOf) ?? 0) + 1) return false;
-      const latest = [...(parties.get(party)?.values() ?? [])].flatMap((own) => [...own]).at(-1);
+      const latest = [...(parties.get(party)?.values() ?? [])].at(-1)?.last;
       if (latest === undefined) return false;
       leave(latest);
       latest.refuse();

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { type Dispatcher, errors } from 'undici';
+import type { Span } from '../../tracing/span.ts';
 import { UpstreamError } from '../errors.ts';
 import { type BodyRoom, createBodyRoom, type RoomClaim } from './body-room.ts';
 import {
@@ -47,6 +48,8 @@ export interface ExchangeOptions {
   onResend?(): void;
   /** Makes it a write; a GET by default. */
   readonly write?: WriteOptions | undefined;
+  /** Of the call that it is a try of. */
+  readonly span?: Span | undefined;
 }
 
 /**
@@ -158,6 +161,10 @@ class ResponseCollector implements CarriedHandler, HttpExchange {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  get span(): Span | undefined {
+    return this.#options.span;
   }
 
   shortenDeadline(timeoutMs: number): void {

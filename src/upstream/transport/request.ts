@@ -1,3 +1,4 @@
+import type { Span } from '../../tracing/span.ts';
 import type { UpstreamErrorKind } from '../errors.ts';
 import type { Scope } from './circuits.ts';
 
@@ -11,6 +12,8 @@ interface Call extends Scope {
   readonly maxBytes: number;
   /** Told of each exchange that is really made for the call, retries included. */
   readonly exchanges: ExchangeObserver;
+  /** Of the call; only where traces are made. */
+  readonly span?: Span | undefined;
 }
 
 /** One GET. */

@@ -1,10 +1,17 @@
 import type { Clock } from '../../clock.ts';
+import { Crowd } from '../../crowd.ts';
 import type { RefusalScope } from '../../metric-labels.ts';
 import { UpstreamError } from '../errors.ts';
 import { PROBE_TIMEOUT_MS } from './circuit-breaker.ts';
-import { type CircuitPermit, type Circuits, createCircuits, type Scope } from './circuits.ts';
+import {
+  type CircuitPermit,
+  type Circuits,
+  type CircuitsState,
+  createCircuits,
+  type Scope,
+} from './circuits.ts';
 import { ExchangeTry, type ExchangeWatch } from './exchange-try.ts';
-import { type HttpClient, type HttpExchange, type HttpResponse, isNoConnection } from './http.ts';
+import { type HttpClient, type HttpResponse, isNoConnection } from './http.ts';
 import { createLatency } from './latency.ts';
 import { isWorthARetry, kindOf, type Outcome, shownBy } from './outcome.ts';
 import type { UpstreamRequest, WriteRequest } from './request.ts';
@@ -47,6 +54,7 @@ export interface ResilientHttp {
   /** Milliseconds that few answers exceed: those of lists, or all others. */
   usualMs(isList: boolean): number;
   load(): UpstreamLoad;
+  circuits(): CircuitsState;
 }
 
 export interface ResilienceOptions {
@@ -103,7 +111,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
     onRefused,
   });
   const retries = createRetryBudget();
-  const inFlight = new Map<HttpExchange, Scope>();
+  const inFlight = new Crowd<ExchangeTry>();
   let latestTrouble: UpstreamError | undefined;
   let isReachable = true;
   const attempt = createAttempt({
@@ -121,7 +129,8 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       onCircuit(scope, isClosed, isClosed ? undefined : latestTrouble);
       if (isClosed) return;
       // Calls that are in flight when a circuit opens have no more of a chance than a probe.
-      for (const [exchange, { credentialId, teamId }] of inFlight) {
+      for (const { exchange, request } of inFlight) {
+        const { credentialId, teamId } = request;
         const isConcerned =
           scope === undefined || (scope.credentialId === credentialId && scope.teamId === teamId);
         if (isConcerned) exchange.shortenDeadline(PROBE_TIMEOUT_MS);
@@ -154,9 +163,8 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       request.exchanges.spent('unavailable');
       watch.begins(request);
     },
-    ended({ request, permit, givenMs, beganAt, exchange, isAbandoned }, result) {
+    ended({ request, permit, givenMs, beganAt, isAbandoned }, result) {
       const response = result instanceof UpstreamError ? undefined : result;
-      inFlight.delete(exchange);
       if (response !== undefined) observeLatency(request, clock.monotonic() - beganAt);
       counter.callEnded(request.credentialId, response);
       settle(permit, result, givenMs, isAbandoned);
@@ -168,9 +176,7 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
   function begin(request: UpstreamRequest, leftMs: number, runner: TryRunner): Try {
     const permit = circuits.acquire(request);
     const ms = Math.max(1, Math.min(leftMs, permit.timeoutMs));
-    const one = new ExchangeTry(http, watch, request, permit, runner, { ms, from: clock.monotonic() });
-    inFlight.set(one.exchange, request);
-    return one;
+    return new ExchangeTry(http, watch, inFlight, request, permit, runner, { ms, from: clock.monotonic() });
   }
 
   function observeLatency({ isList }: UpstreamRequest, tookMs: number): void {
@@ -225,6 +231,8 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
       waiting: slots.waiting,
       circuitClosed: circuits.isClosed(),
     }),
+
+    circuits: () => circuits.state(),
 
     isAtEase: (scope) => slots.hasFree && slots.waiting === 0 && circuits.isClosed(scope),
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { Crowd, type Place } from '../../crowd.ts';
 import { UpstreamError } from '../errors.ts';
 import { isGood, kindOf, type Outcome } from './outcome.ts';
 import type { UpstreamRequest } from './request.ts';
@@ -58,11 +59,9 @@ const LOOK_AGAIN_MS = 250;
  */
 export function createAttempt(options: AttemptOptions): Attempt {
   const { clock } = options;
-  /** Those whose second tries may begin by now. */
-  const late = new Set<RunningCall>();
+  const late = new Crowd<RunningCall>();
   let looksAgain = false;
 
-  /** Looks as long as any call is late. */
   function lookAgain(): void {
     if (looksAgain) return;
     looksAgain = true;
@@ -75,18 +74,17 @@ export function createAttempt(options: AttemptOptions): Attempt {
 
   const means: Means = {
     ...options,
-    isLate(call) {
-      late.add(call);
-      lookAgain();
-    },
-    hasEnded: (call) => void late.delete(call),
+    late,
+    lookAgain,
   };
   return (request, deadline, slot) => new RunningCall(means, request, deadline, slot).outcome;
 }
 
 interface Means extends AttemptOptions {
-  readonly isLate: (call: RunningCall) => void;
-  readonly hasEnded: (call: RunningCall) => void;
+  /** Those whose second tries may begin by now. */
+  readonly late: Crowd<RunningCall>;
+  /** Looks at them from time to time, while there are any. */
+  readonly lookAgain: () => void;
 }
 
 function beginSecondOf(call: RunningCall): void {
@@ -108,6 +106,7 @@ class RunningCall implements TryRunner {
   readonly #running: Try[] = [];
   #resolve: (outcome: Outcome) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
+  #latePlace: Place<RunningCall> | undefined;
   #secondSlot: Slot | undefined;
   #second: { readonly one: Try; readonly beganAt: number } | undefined;
 
@@ -129,9 +128,10 @@ class RunningCall implements TryRunner {
 
   /** Begins a second try, where it may begin by now. */
   beginSecond(): void {
-    const { clock, silence, mayCall, slots, begin } = this.#means;
+    const { clock, silence, mayCall, slots, begin, late, lookAgain } = this.#means;
     if (this.#running.length === 0) return;
-    this.#means.isLate(this);
+    this.#latePlace ??= late.join(this);
+    lookAgain();
     // One that began in a silence, or just before, hangs like the first.
     if (this.#second !== undefined && !silence.isBefore(this.#second.beganAt)) return;
     const now = clock.monotonic();
@@ -187,7 +187,7 @@ class RunningCall implements TryRunner {
       other.abandon();
       this.#request.exchanges.spent('abandoned');
     }
-    this.#means.hasEnded(this);
+    if (this.#latePlace !== undefined) this.#means.late.leave(this.#latePlace);
     this.#slot.onWanted = undefined;
     this.#secondSlot?.release();
   }

@@ -54,7 +54,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
   }
 
   async function send(request: WriteRequest, givenMs: number): Promise<HttpResponse> {
-    const { credentialId, path, headers, method, body, maxBytes, exchanges } = request;
+    const { credentialId, path, headers, method, body, maxBytes, exchanges, span } = request;
     const permit = untilProbed(circuits.acquire(request), clock);
     counter.callBegan(credentialId);
     exchanges.began();
@@ -66,6 +66,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
       maxBytes,
       partition: credentialId,
       write: { method, body, onSent },
+      span,
     });
     const ended = (result: Outcome | undefined): void => {
       counter.callEnded(credentialId, result instanceof UpstreamError ? undefined : result);

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { Crowd } from '../../crowd.ts';
 import { UpstreamError } from '../errors.ts';
 import { createFairQueue, type Waiting } from './fair-queue.ts';
 import type { RefusalScope } from '../../metric-labels.ts';
@@ -92,7 +93,7 @@ export function createSlots(options: SlotsOptions): Slots {
   const first = createFairQueue();
   const others = createFairQueue();
   /** Slots by credential, oldest first. */
-  const held = new Map<string, Set<Held>>();
+  const held = new Map<string, Crowd<Held>>();
   let running = 0;
   let firstInARow = 0;
   let isWatching = false;
@@ -124,20 +125,20 @@ export function createSlots(options: SlotsOptions): Slots {
 
   function hold(credentialId: string, wasMoved = false): Slot {
     running++;
-    const own = held.get(credentialId) ?? new Set();
+    const own = held.get(credentialId) ?? new Crowd<Held>();
     held.set(credentialId, own);
     const slot: Held = {
       since: clock.monotonic(),
       wasMoved,
       onWanted: undefined,
       release() {
-        if (!own.delete(slot)) return;
+        if (!own.leave(place)) return;
         if (own.size === 0) held.delete(credentialId);
         running--;
         serve();
       },
     };
-    own.add(slot);
+    const place = own.join(slot);
     return slot;
   }
 
@@ -155,8 +156,8 @@ export function createSlots(options: SlotsOptions): Slots {
     }
   }
 
-  function largest(): ReadonlySet<Held> {
-    let most: ReadonlySet<Held> = new Set();
+  function largest(): Crowd<Held> {
+    let most = new Crowd<Held>();
     for (const own of held.values()) if (own.size > most.size) most = own;
     return most;
   }
@@ -230,8 +231,7 @@ export function createSlots(options: SlotsOptions): Slots {
     let count = 0;
     for (const queue of [first, others]) {
       for (const [credentialId, entries] of queue.byCredential()) {
-        const [oldest] = entries;
-        const isPatient = oldest !== undefined && oldest.since <= before;
+        const isPatient = entries.first !== undefined && entries.first.since <= before;
         if (isPatient) count += Math.max(0, Math.min(entries.size, share - holds(credentialId)));
       }
     }
@@ -281,6 +281,7 @@ export function createSlots(options: SlotsOptions): Slots {
           goesFirst,
           wasMoved,
           since: clock.monotonic(),
+          place: undefined,
           start(slot) {
             clearTimeout(deadline);
             resolve(slot);

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { ResourceId } from '../../ids.ts';
+import type { Calls } from '../../tracing/calls.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
 import { UpstreamError, type WriteKind } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
@@ -45,6 +46,7 @@ interface Order {
   readonly teamId: ResourceId;
   /** What it changes: the backfill, or which one is the latest. */
   readonly target: Resource;
+  readonly calls: Calls | undefined;
   readonly send: (options: WriteCallOptions) => Promise<Written>;
 }
 
@@ -64,27 +66,32 @@ const TELLS_OF_CHANGE: ReadonlySet<UpstreamError['kind']> = new Set([
  * backfill.
  */
 export function createWrites({ teamOf, client, admission, clock, timeoutMs }: WritesDeps): Writes {
-  const underWay = new Map<string, Promise<WriteResult>>();
+  const underWay = new Map<
+    string,
+    { readonly result: Promise<WriteResult>; readonly calls: Calls | undefined }
+  >();
 
   function share(
-    { caller, cost }: ReadContext,
+    { caller, cost, work }: ReadContext,
     name: string,
-    write: () => Promise<WriteResult>,
+    write: (calls: Calls | undefined) => Promise<WriteResult>,
   ): Promise<WriteResult> {
     const key = `${caller.credential.id}/${name}`;
     const known = underWay.get(key);
     if (known !== undefined) {
       cost.cacheHits++;
-      return known.then((result) => ({ ...result, isShared: true }));
+      if (known.calls !== undefined) work?.answeredBy(known.calls);
+      return known.result.then((result) => ({ ...result, isShared: true }));
     }
-    const begun = write().finally(() => void underWay.delete(key));
-    underWay.set(key, begun);
-    return begun;
+    const calls = work?.calls();
+    const result = write(calls).finally(() => void underWay.delete(key));
+    underWay.set(key, { result, calls });
+    return result;
   }
 
   /** @returns what readers see of it, and the REST API's id of the request */
   async function perform(order: Order): Promise<WriteResult> {
-    const { kind, context, teamId, target, send } = order;
+    const { kind, context, teamId, target, calls, send } = order;
     const { caller, cost } = context;
     const team = teamOf(context, teamId);
     cost.assertMayCall();
@@ -92,6 +99,7 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
     let sentAt: number | undefined;
     const options = {
       isAccepted: team.store.isAccepted(),
+      calls,
       onExchange() {
         cost.calls++;
         sentAt ??= clock.monotonic();
@@ -138,7 +146,8 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
     const asked: ReadContext = { ...context, mode: { kind: 'noCache' } };
     const team = teamOf(asked, resource.teamId);
     return team.share(resource, () => {
-      const read = pendingRead(team.store, asked, resource, clock.monotonic() + timeoutMs);
+      const deadline = clock.monotonic() + timeoutMs;
+      const read = pendingRead(team.store, asked, resource, deadline, asked.work?.calls());
       // A stale value would say nothing of the outcome.
       read.hasStale = false;
       return read;
@@ -159,24 +168,26 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
   return {
     createBackfill(context, teamId, transferId, range) {
       const { start, end } = range;
-      return share(context, `${teamId}/create/${transferId}/${start}/${end}`, () =>
+      return share(context, `${teamId}/create/${transferId}/${start}/${end}`, (calls) =>
         perform({
           kind: 'create',
           context,
           teamId,
           target: { kind: 'latest', teamId, id: transferId },
+          calls,
           send: (options) => client.createBackfill(context.caller, teamId, transferId, range, options),
         }),
       );
     },
 
     cancelBackfill(context, teamId, id) {
-      return share(context, `${teamId}/cancel/${id}`, () =>
+      return share(context, `${teamId}/cancel/${id}`, (calls) =>
         cancel({
           kind: 'cancel',
           context,
           teamId,
           target: { kind: 'backfill', teamId, id },
+          calls,
           send: (options) => client.cancelBackfill(context.caller, teamId, id, options),
         }),
       );

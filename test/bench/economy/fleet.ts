@@ -30,6 +30,8 @@ export interface FleetOptions {
   /** Epoch milliseconds. */
   readonly startsAt: number;
   readonly hours: number;
+  /** {@link CLIENTS} by default. */
+  readonly clients?: number;
 }
 
 export const CLIENTS = 200;
@@ -47,7 +49,8 @@ const NEVER = 0;
 const CANCELLED = 1;
 
 /** The same fleet every time. */
-export function planFleet({ transfers, running, startsAt, hours }: FleetOptions): Fleet {
+export function planFleet(options: FleetOptions): Fleet {
+  const { transfers, running, startsAt, hours, clients: count = CLIENTS } = options;
   const random = seededRandom(SEED);
   const transferIds = Array.from({ length: transfers }, (_, n) => String(5_000 + n));
   const backfills: PlannedBackfill[] = [];
@@ -101,8 +104,8 @@ export function planFleet({ transfers, running, startsAt, hours }: FleetOptions)
     slot.transferId = transferId;
   }
 
-  const clients = Array.from({ length: CLIENTS }, (_, n) => ({
-    offsetMs: (n * POLL_MS) / CLIENTS,
+  const clients = Array.from({ length: count }, (_, n) => ({
+    offsetMs: (n * POLL_MS) / count,
     transferIds: someOf(transferIds, DASHBOARD, random),
   }));
   return { transferIds, backfills, clients };

@@ -7,11 +7,14 @@ import type { OrdinaryOrder, OrdinaryReply, Pace } from './ordinary-clients.ts';
 import type { AttackOrder, Tally } from './target.ts';
 import type { Mode, UpstreamOrder, UpstreamState } from './upstream.ts';
 
-/** So that what is left after a flood can be told from what has not been collected yet. Signalled, or it does nothing. */
+/**
+ * So that what is left after a flood can be told from what has not been collected yet. The signal is one that does nothing
+ * else.
+ */
 const COLLECT_ON_SIGNAL = [
   '--expose-gc',
   '--import',
-  "data:text/javascript,process.on('SIGUSR2', () => globalThis.gc())",
+  "data:text/javascript,process.on('SIGWINCH', () => globalThis.gc())",
 ];
 
 // Nothing that was started outlives this process, whichever way it ends.
@@ -120,7 +123,7 @@ export async function startGateway(
     url: `http://127.0.0.1:${port}/graphql`,
     pid: child.pid,
     ended: () => child.ended(),
-    collectGarbage: () => void child.process.kill('SIGUSR2'),
+    collectGarbage: () => void child.process.kill('SIGWINCH'),
     stop: () => child.stop(),
   };
 }

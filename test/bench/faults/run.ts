@@ -9,13 +9,14 @@ import { flood } from './flood.ts';
 import { NEIGHBOURS } from './bad-neighbours.ts';
 import { neighbours } from './neighbours.ts';
 import { outage } from './outage.ts';
+import { rolling } from './rolling.ts';
 
 /**
  * What becomes of the built gateway's answers when its upstream is down, when far more is asked of it than it can get,
- * when somebody attacks it at the door, or beside bad neighbours. Prints Markdown; ends with code 1 where the gateway
+ * when somebody attacks it at the door, beside bad neighbours, or while it is restarted behind a balancer. Prints Markdown; ends with code 1 where the gateway
  * does not live up to a claim.
  */
-const BENCHES = { outage, flood, door, neighbours };
+const BENCHES = { outage, flood, door, neighbours, rolling };
 const ATTACKS = [...Object.keys(DOOR_ATTACKS), ...Object.keys(NEIGHBOURS)];
 const COMMAND = {
   name: 'npm run bench:faults --',

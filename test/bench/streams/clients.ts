@@ -1,4 +1,5 @@
 import { Agent, request as send } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 /** A client that follows one backfill for as long as it is let. */
@@ -8,6 +9,45 @@ export interface Follower {
 
 /** Fulfilled with the first event. */
 export type Follow = (url: string, backfillId: string, onEvent: () => void) => Promise<Follower>;
+
+const AT_ONCE = 100;
+const ATTEMPTS = 20;
+
+/** Follows the backfills in turn with so many streams, a hundred of which begin at a time. */
+export async function followMany(
+  follow: Follow,
+  {
+    url,
+    ids,
+    count,
+    onEvent,
+  }: {
+    readonly url: string;
+    readonly ids: readonly string[];
+    readonly count: number;
+    readonly onEvent: () => void;
+  },
+): Promise<readonly Follower[]> {
+  const followers: Follower[] = [];
+  for (let n = 0; n < count; n += AT_ONCE) {
+    const some = Array.from({ length: Math.min(AT_ONCE, count - n) }, (_, m) =>
+      persistently(() => follow(url, ids[(n + m) % ids.length] ?? '', onEvent), ATTEMPTS),
+    );
+    followers.push(...(await Promise.all(some)));
+  }
+  return followers;
+}
+
+/** As clients do: on a busy machine the gateway turns some away for a second. */
+async function persistently<Value>(attempt: () => Promise<Value>, attempts: number): Promise<Value> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (attempts === 1) throw error;
+    await sleep(1_000);
+    return persistently(attempt, attempts - 1);
+  }
+}
 
 const CALLER = { Authorization: 'Bearer sandbox-full', 'X-Team-Id': '1' };
 

@@ -4,7 +4,7 @@ import { createWorld } from '../../../src/sandbox/world/world.ts';
 import { startGateway } from '../faults/children.ts';
 import { runScript } from '../../support/script.ts';
 import { describeMachine, residentMiB, separateCores } from '../machine.ts';
-import { type Follow, followOverSse, followOverWebSocket } from './clients.ts';
+import { type Follow, followMany, followOverSse, followOverWebSocket } from './clients.ts';
 
 /**
  * What thousands of open subscriptions cost the built gateway: memory, and calls of the REST API. Each of the
@@ -14,7 +14,6 @@ const STREAMS = 5_000;
 const BACKFILLS = 50;
 const INTERVAL_MS = 2_000;
 const INTERVALS = 10;
-const AT_ONCE = 100;
 
 interface Findings {
   readonly name: string;
@@ -44,13 +43,12 @@ async function measure(name: string, follow: Follow, core: number | undefined): 
   warm.leave();
   const before = await resident();
   let events = 0;
-  const followers = [];
-  for (let n = 0; n < STREAMS; n += AT_ONCE) {
-    const some = Array.from({ length: AT_ONCE }, (_, m) =>
-      persistently(() => follow(gateway.url, ids[(n + m) % BACKFILLS] ?? '', () => events++)),
-    );
-    followers.push(...(await Promise.all(some)));
-  }
+  const followers = await followMany(follow, {
+    url: gateway.url,
+    ids,
+    count: STREAMS,
+    onEvent: () => events++,
+  });
   const opened = await resident();
   sandbox.calls.reset();
   events = 0;
@@ -67,17 +65,6 @@ async function measure(name: string, follow: Follow, core: number | undefined): 
   await gateway.stop();
   await sandbox.close();
   return { name, before, opened, settled, after, callsPerInterval, eventsPerInterval };
-}
-
-/** As clients do: on a busy machine the gateway turns some away for a second. */
-async function persistently<Value>(attempt: () => Promise<Value>, attempts = 20): Promise<Value> {
-  try {
-    return await attempt();
-  } catch (error) {
-    if (attempts === 1) throw error;
-    await sleep(1_000);
-    return persistently(attempt, attempts - 1);
-  }
 }
 
 const COMMAND = {

@@ -188,6 +188,7 @@ describe('any HTTP response of the upstream', () => {
           isAtEase: () => true,
           usualMs: () => 0,
           load: () => ({ running: 0, waiting: 0, circuitClosed: true }),
+          circuits: () => ({ all: 'closed', ownOpen: 0 }),
         },
         upstreamHost: HOST,
         clock,
