@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => built?.remove());
 
 // nginx asks nobody whether a gateway is well. Whom it connects within the fifth of a millisecond between the last look for
-// those who wait and the end of listening, the system resets: about one restart in fifty, at 80 new connections a second.
+// those who wait and the end of listening, the system resets: by arithmetic one restart in fifty, at 80 new connections a second.
 it.skipIf(skipped)(
   'a rolling restart behind nginx and behind HAProxy fails no request, and every stream goes on',
   { timeout: 120_000, retry: 1 },
