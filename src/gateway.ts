@@ -7,30 +7,34 @@ import { createContextFactory } from './graphql/context.ts';
 import { ERROR_CODES } from './graphql/error-codes.ts';
 import { UPSTREAM_CODES } from './graphql/errors.ts';
 import { createGatewaySchema } from './graphql/schema.ts';
-import { createBackfillUpdates, STREAMS } from './graphql/live/backfill-updates.ts';
+import { createBackfillUpdates } from './graphql/live/backfill-updates.ts';
 import type { Log } from './log.ts';
-import type { Limit, Transport } from './metric-labels.ts';
+import type { Transport } from './metric-labels.ts';
 import { createMetrics } from './metrics.ts';
-import { createShares, type Shares, type SharesState, type ShareSize } from './shares.ts';
 import { defaultsFor, type GraphiqlDefaults } from './server/graphiql.ts';
 import { graphiqlScript } from './server/graphiql-script.ts';
 import { answerBy } from './server/answering.ts';
 import { allowOrigins } from './server/cors.ts';
 import { nameCallers, nameTokens } from './server/callers.ts';
+import {
+  type CallerSharesState,
+  createCallerShares,
+  type ShareTotals,
+  statesOf,
+} from './server/caller-shares.ts';
 import { frontDoor } from './server/front-door.ts';
 import { answerAt, type Endpoints, probes, ROOT_REDIRECT, scrapes } from './server/operational-endpoints.ts';
 import { createFinishResult } from './server/plugins/error-results.ts';
 import { createFront, type Front, type PlanningAt } from './server/front/front.ts';
 import { createGraphqlServer } from './server/graphql-server.ts';
 import type { Handlers, ListenerLimits } from './server/listener.ts';
-import { REQUESTS_UNDER_WAY, shedLoad } from './server/load-shedding.ts';
+import { shedLoad } from './server/load-shedding.ts';
 import { createOpenStreams } from './server/open-streams.ts';
-import { BODIES_TOGETHER, type BodyLimits, receiveBodies } from './server/request-bodies.ts';
+import { type BodyLimits, receiveBodies } from './server/request-bodies.ts';
 import { findInvalidDocuments } from './server/plugins/trusted-documents.ts';
 import { createTurns } from './server/turns.ts';
-import { createWebSockets, SOCKETS } from './server/websocket.ts';
+import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
-import { UNSENT_ANSWERS } from './server/plugins/answer-bytes.ts';
 import { parseCredential } from './upstream/credentials.ts';
 import { createUpstream, type UpstreamState } from './upstream/upstream.ts';
 import { findTracing } from './tracing/tracing.ts';
@@ -55,31 +59,13 @@ export interface ServerLimits {
   /** Milliseconds between the comments on a stream. */
   readonly beatMs?: number;
   /** How much there is of what callers share. */
-  readonly totals?: Partial<Record<keyof typeof SHARED, number>>;
+  readonly totals?: ShareTotals;
 }
-
-/** What each caller has a share of. */
-const SHARED = {
-  underWay: REQUESTS_UNDER_WAY,
-  bodies: BODIES_TOGETHER,
-  streams: STREAMS,
-  sockets: SOCKETS,
-  unsentAnswers: UNSENT_ANSWERS,
-} satisfies Readonly<Record<string, ShareSize>>;
-
-/** The same in the words of the metrics. */
-const LIMIT_OF = {
-  underWay: 'requests',
-  bodies: 'bodies',
-  streams: 'streams',
-  sockets: 'sockets',
-  unsentAnswers: 'answers',
-} satisfies Record<keyof typeof SHARED, Limit>;
 
 /** Numbers of fixed names, which name nobody. */
 export interface GatewayState extends Omit<UpstreamState, 'values'> {
   readonly streams: Readonly<Record<Transport, number>>;
-  readonly shares: Readonly<Record<keyof typeof SHARED, SharesState>>;
+  readonly shares: CallerSharesState;
   readonly caches: { readonly values: UpstreamState['values'] } & ReturnType<Front['size']>;
   readonly logLinesDropped: number;
 }
@@ -134,19 +120,7 @@ export function createGateway({
     },
     { clock, log, metrics },
   );
-  const sharesOf = (what: keyof typeof SHARED): Shares =>
-    createShares(
-      { ...SHARED[what], total: limits?.totals?.[what] ?? SHARED[what].total },
-      upstream.isAccepted,
-      (scope) => metrics.recordRefusal(LIMIT_OF[what], scope),
-    );
-  const shares = {
-    underWay: sharesOf('underWay'),
-    bodies: sharesOf('bodies'),
-    streams: sharesOf('streams'),
-    sockets: sharesOf('sockets'),
-    unsentAnswers: sharesOf('unsentAnswers'),
-  } satisfies Readonly<Record<keyof typeof SHARED, Shares>>;
+  const shares = createCallerShares(upstream.isAccepted, metrics.recordRefusal, limits?.totals);
   const { underWay, unsentAnswers } = shares;
   const updates = createBackfillUpdates({
     upstream,
@@ -268,13 +242,7 @@ export function createGateway({
       const { values, ...known } = upstream.state();
       return {
         streams: streams.byTransport(),
-        shares: {
-          underWay: underWay.state(),
-          bodies: shares.bodies.state(),
-          streams: shares.streams.state(),
-          sockets: shares.sockets.state(),
-          unsentAnswers: unsentAnswers.state(),
-        },
+        shares: statesOf(shares),
         caches: { values, ...front.size() },
         ...known,
         logLinesDropped: log.linesDropped(),
