@@ -26,10 +26,14 @@ const SAMPLE_MS = 500;
 const RUSH = 0.5;
 /** Below this utilization the process is quiet. */
 const QUIET = 0.1;
-/** A shorter lull is not used: when the last object of a shape goes, the engine forgets what it learnt about the shape. */
+/** A shorter lull is not used. */
 export const LULL_MS = 10_000;
-/** The growth that is worth giving back after a rush. */
-export const LEFT_OVER = 24 * MIB;
+/**
+ * The growth that is worth giving back after a rush. When the last object of a shape goes, the engine forgets what it learnt
+ * about the shape: the first two seconds of the next rush take up to a quarter more time. Load that comes and goes leaves
+ * some 60 MiB, garbage and the space for new objects; only a flood leaves more.
+ */
+export const LEFT_OVER = 96 * MIB;
 /**
  * The garbage that may lie beside the live data. V8 would let a heap grow to four times its live data before it collects,
  * and then keep the size. A request takes no more time for it, as far as that can be measured. V8 then collects in small

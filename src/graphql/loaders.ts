@@ -50,7 +50,8 @@ function createLoader<Value>(
   atHand: (key: ResourceKey) => Value | undefined,
   read: (key: ResourceKey) => Promise<Value>,
 ): (key: ResourceKey) => Value | Promise<Value> {
-  const given = new Map<string, Value | Promise<Value>>();
+  /** By team and id: text put together of both would take longer than both looks. */
+  const given = new Map<ResourceId, Map<ResourceId, Value | Promise<Value>>>();
   let waiting: (() => void)[] = [];
   let begun = 0;
 
@@ -69,16 +70,13 @@ function createLoader<Value>(
   }
 
   return (key) => {
-    const name = nameOf(key);
-    const known = given.get(name);
+    let ofTeam = given.get(key.teamId);
+    if (ofTeam === undefined) given.set(key.teamId, (ofTeam = new Map<ResourceId, Value | Promise<Value>>()));
+    const known = ofTeam.get(key.id);
     if (known !== undefined) return known;
     const value = atHand(key);
     const answer = value === undefined ? begin(key) : value;
-    given.set(name, answer);
+    ofTeam.set(key.id, answer);
     return answer;
   };
-}
-
-function nameOf({ teamId, id }: ResourceKey): string {
-  return `${teamId}/${id}`;
 }

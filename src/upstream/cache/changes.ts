@@ -1,18 +1,24 @@
 import { LRUCache } from 'lru-cache';
 import type { ResourceId } from '../../ids.ts';
+import type { Resource } from './snapshots.ts';
 
 /**
  * When writes changed the resources of one team, or may have. Each change begins a new generation of its resource: what
- * was asked for before is from an older one. Resources are named by the keys of their entries.
+ * was asked for before is from an older one.
  */
 export interface Changes {
   /** Monotonic milliseconds; `-Infinity` where no write changed it lately. */
-  at(key: string): number;
-  /** @param written the backfill of which the write told the state; undefined where it may have changed anything */
-  note(key: string, at: number, written?: ResourceId): void;
+  at(kind: Changing, id?: ResourceId): number;
+  /**
+   * @param id of the resource; the list has none
+   * @param written the backfill of which the write told the state; undefined where it may have changed anything
+   */
+  note(kind: Changing, id: ResourceId | undefined, at: number, written?: ResourceId): void;
   /** The backfills of which a write told the state since a moment, the latest first. */
   writtenSince(moment: number): Iterable<ResourceId>;
 }
+
+type Changing = Resource['kind'] | 'list';
 
 interface Change {
   readonly at: number;
@@ -27,9 +33,10 @@ export function createChanges(): Changes {
   let changes: LRUCache<string, Change> | undefined;
 
   return {
-    at: (key) => changes?.peek(key)?.at ?? -Infinity,
+    at: (kind, id) => changes?.peek(nameOf(kind, id))?.at ?? -Infinity,
 
-    note(key, at, written) {
+    note(kind, id, at, written) {
+      const key = nameOf(kind, id);
       changes ??= new LRUCache({ maxSize: MAX_CHANGES, sizeCalculation: () => 1 });
       changes.set(key, { at, written: written ?? changes.peek(key)?.written });
     },
@@ -41,4 +48,8 @@ export function createChanges(): Changes {
       }
     },
   };
+}
+
+function nameOf(kind: Changing, id = ''): string {
+  return `${kind}/${id}`;
 }

@@ -1,69 +1,55 @@
 import type { ResourceId } from '../../ids.ts';
 import { UpstreamError } from '../errors.ts';
+import { EntryKey } from './entry-key.ts';
 import type { Kept, KeptBackfill, KeptLatest } from './kept.ts';
 import type { Partition } from './partition.ts';
 import type { Known, Moments, Resource } from './snapshots.ts';
 import type { TeamList } from './team-list.ts';
 
+type Index = Map<ResourceId, EntryKey>;
+
 /** What is kept of one team, by the kind of the entry, whether or not it may be shown. */
 export class TeamEntries {
   readonly #partition: Pick<Partition<object>, 'get' | 'set' | 'delete'>;
-  readonly #teamId: ResourceId;
-  readonly listKey: string;
+  readonly #indexes: Readonly<Record<Resource['kind'], Index>> = { backfill: new Map(), latest: new Map() };
+  readonly #listKey: EntryKey;
 
   constructor(partition: Pick<Partition<object>, 'get' | 'set' | 'delete'>, teamId: ResourceId) {
     this.#partition = partition;
-    this.#teamId = teamId;
-    this.listKey = `${teamId}/list`;
+    this.#listKey = new EntryKey(teamId);
   }
 
-  // A team and the ids in it hold only digits, so no two resources share a key.
-
-  backfillKey(id: ResourceId): string {
-    return `${this.#teamId}/backfill/${id}`;
+  set(kind: Resource['kind'], id: ResourceId, entry: Kept): void {
+    const index = this.#indexes[kind];
+    this.#partition.set(index.get(id) ?? new EntryKey(id, index), entry);
   }
 
-  latestKey(transferId: ResourceId): string {
-    return `${this.#teamId}/latest/${transferId}`;
-  }
-
-  keyOf({ kind, id }: Resource): string {
-    return kind === 'latest' ? this.latestKey(id) : this.backfillKey(id);
-  }
-
-  get(key: string): Kept | undefined {
-    return this.#partition.get(key);
-  }
-
-  set(key: string, entry: Kept): void {
-    this.#partition.set(key, entry);
-  }
-
-  delete(key: string): void {
-    this.#partition.delete(key);
+  delete(kind: Resource['kind'], id: ResourceId): void {
+    const key = this.#indexes[kind].get(id);
+    if (key !== undefined) this.#partition.delete(key);
   }
 
   backfill(id: ResourceId): KeptBackfill | undefined {
-    return this.backfillAt(this.backfillKey(id));
-  }
-
-  backfillAt(key: string): KeptBackfill | undefined {
-    const kept = this.get(key);
+    const kept = this.#get(this.#indexes.backfill.get(id));
     return kept?.kind === 'backfill' ? kept : undefined;
   }
 
   latest(transferId: ResourceId): KeptLatest | undefined {
-    return this.latestAt(this.latestKey(transferId));
-  }
-
-  latestAt(key: string): KeptLatest | undefined {
-    const kept = this.get(key);
+    const kept = this.#get(this.#indexes.latest.get(transferId));
     return kept?.kind === 'latest' ? kept : undefined;
   }
 
   list(): TeamList | undefined {
-    const kept = this.get(this.listKey);
+    const kept = this.#get(this.#listKey);
     return kept?.kind === 'list' ? kept : undefined;
+  }
+
+  setList(list: TeamList): void {
+    this.#partition.set(this.#listKey, list);
+  }
+
+  deleteList(): void {
+    this.#partition.delete(this.#listKey);
   }
 
   /** Those backfills of a list that are kept. */
@@ -87,6 +73,10 @@ export class TeamEntries {
     if (pointer.backfill instanceof UpstreamError) return { ...pointer, outcome: pointer.backfill };
     const target = this.backfill(pointer.backfill);
     return target && joined(pointer, target);
+  }
+
+  #get(key: EntryKey | undefined): Kept | undefined {
+    return key && this.#partition.get(key);
   }
 }
 

@@ -28,11 +28,11 @@ const PER_ROW_OF_REPORT = 160;
 const PER_ID = 100;
 
 /** The memory that an entry takes, in bytes. */
-export function weigh(entry: Kept, key: string): number {
-  return PER_ENTRY + key.length + weightOf(entry);
+export function weigh(entry: Kept): number {
+  return PER_ENTRY + beyondEntry(entry);
 }
 
-function weightOf(entry: Kept): number {
+function beyondEntry(entry: Kept): number {
   switch (entry.kind) {
     case 'list':
       return entry.ids.size * PER_ID;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { ResourceId } from '../../ids.ts';
+import type { EntryKey } from './entry-key.ts';
 import { type Kept, weigh } from './kept.ts';
 
 /** Teams of one partition. An id of a team can be invented too. */
@@ -19,10 +20,10 @@ export class Partition<Team extends object> {
   isDropped = false;
   readonly #maxBytes: number;
   readonly #onWeight: (change: number) => void;
-  readonly #onGone: LRUCache.Disposer<string, Kept>;
+  readonly #onGone: LRUCache.Disposer<EntryKey, Kept>;
   // Most newcomers never have either. lru-cache reserves memory for a limit of entries, and none for one of sizes.
   #teams: LRUCache<ResourceId, Team> | undefined;
-  #entries: LRUCache<string, Kept> | undefined;
+  #entries: LRUCache<EntryKey, Kept> | undefined;
 
   /**
    * @param onWeight told by how many bytes it grew or shrank
@@ -33,7 +34,7 @@ export class Partition<Team extends object> {
     name: string,
     maxBytes: number,
     onWeight: (change: number) => void,
-    onGone: LRUCache.Disposer<string, Kept>,
+    onGone: LRUCache.Disposer<EntryKey, Kept>,
   ) {
     this.credentialId = credentialId;
     this.name = name;
@@ -65,11 +66,11 @@ export class Partition<Team extends object> {
     return this.#teams?.values() ?? [];
   }
 
-  get(key: string): Kept | undefined {
+  get(key: EntryKey): Kept | undefined {
     return this.#entries?.get(key);
   }
 
-  set(key: string, entry: Kept): void {
+  set(key: EntryKey, entry: Kept): void {
     if (!this.isHeld) return;
     this.#entries ??= new LRUCache({
       maxSize: this.#maxBytes,
@@ -78,10 +79,13 @@ export class Partition<Team extends object> {
     });
     const before = this.bytes;
     this.#entries.set(key, entry);
+    // It was too large to be kept.
+    if (this.#entries.has(key)) key.hold();
+    else key.letGo();
     this.#onWeight(this.bytes - before);
   }
 
-  delete(key: string): void {
+  delete(key: EntryKey): void {
     const before = this.bytes;
     this.#entries?.delete(key);
     this.#onWeight(this.bytes - before);

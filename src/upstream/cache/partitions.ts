@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { EntryKey } from './entry-key.ts';
 import type { Kept } from './kept.ts';
 import { Partition } from './partition.ts';
 
@@ -75,8 +76,9 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
     if (bytes > maxBytes) makeRoom(maxBytes * (1 - FREED_SHARE));
   }
 
-  function gone(_kept: Kept, _key: string, reason: LRUCache.DisposeReason): void {
+  function gone(_kept: Kept, key: EntryKey, reason: LRUCache.DisposeReason): void {
     if (reason === 'evict') evictions++;
+    if (reason !== 'set') key.letGo();
   }
 
   function makeRoom(enough: number): void {

@@ -122,9 +122,9 @@ export function createTeamStore<Team extends object>(
 
   /** Whether a list that was sent at the moment says of the resource what was before a write. */
   function isBeforeChange(resource: Resource, { outcome }: Known, sentAt: number): boolean {
-    if (sentAt < changes.at(entries.keyOf(resource))) return true;
-    const { kind } = resource;
-    return kind === 'latest' && 'record' in outcome && sentAt < changes.at(entries.backfillKey(outcome.id));
+    const { kind, id } = resource;
+    if (sentAt < changes.at(kind, id)) return true;
+    return kind === 'latest' && 'record' in outcome && sentAt < changes.at('backfill', outcome.id);
   }
 
   /** The ids of a list with the backfills that were written after it was sent. */
@@ -172,11 +172,10 @@ export function createTeamStore<Team extends object>(
 
   function keepBackfill(record: BackfillRecord, sentAt: number, moments: Moments): KeptBackfill {
     const id = record.transfer_backfill_id;
-    const key = entries.backfillKey(id);
-    const kept = entries.backfillAt(key);
+    const kept = entries.backfill(id);
     const given = snapshotOf(record, kept);
     const before = kept === undefined || kept.outcome instanceof UpstreamError ? undefined : kept.outcome;
-    const at = changes.at(key);
+    const at = changes.at('backfill', id);
     const isKnownSince = before !== undefined && kept !== undefined && kept.verifiedAt >= at;
     if (sentAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
     const isOvertaken =
@@ -186,19 +185,20 @@ export function createTeamStore<Team extends object>(
       outcome: isOvertaken ? before : given,
       ...moments,
     };
-    return keep(key, entry, sentAt, sentAt < at && !isKnownSince);
+    return keep('backfill', id, entry, sentAt, sentAt < at && !isKnownSince);
   }
 
   /** Keeps an entry, where that may be. Returns it. */
   function keep<Entry extends KeptBackfill | KeptLatest>(
-    key: string,
+    kind: Resource['kind'],
+    id: ResourceId,
     entry: Entry,
     sentAt: number,
     isDoubted: boolean,
   ): Entry {
     const isKept = mayKeep(sentAt, entry);
     const told = isDoubted ? doubted(entry) : entry;
-    if (isKept) entries.set(key, told);
+    if (isKept) entries.set(kind, id, told);
     return told;
   }
 
@@ -214,8 +214,7 @@ export function createTeamStore<Team extends object>(
     moments: Moments,
     askedAt = sentAt,
   ): Known {
-    const key = entries.latestKey(transferId);
-    const pointer = entries.latestAt(key);
+    const pointer = entries.latest(transferId);
     const kept = pointer && entries.followed(pointer);
     const isOvertaken =
       !authority.isRefused &&
@@ -227,10 +226,10 @@ export function createTeamStore<Team extends object>(
     if (isOvertaken) return kept;
     const backfillId = 'record' in target.outcome ? target.outcome.id : target.outcome;
     const namedAt = clock.monotonic();
-    const at = changes.at(key);
+    const at = changes.at('latest', transferId);
     const isKnownSince = pointer !== undefined && kept !== undefined && pointer.verifiedAt >= at;
     const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
-    return joined(keep(key, entry, sentAt, askedAt < at && !isKnownSince), target);
+    return joined(keep('latest', transferId, entry, sentAt, askedAt < at && !isKnownSince), target);
   }
 
   function momentsFromNow(lifetimeMs: number, isByList = false): Moments {
@@ -329,8 +328,8 @@ export function createTeamStore<Team extends object>(
       // It was found meanwhile, and the REST API deletes no backfill, so the 404 is from before it was there.
       if (kept !== undefined && kept.verifiedAt > sentAt && 'record' in kept.outcome)
         return withAuthority(kept);
-      if (!mayKeep(sentAt, entry)) entries.delete(entries.backfillKey(id));
-      return keep(entries.backfillKey(id), entry, sentAt, sentAt < changes.at(entries.backfillKey(id)));
+      if (!mayKeep(sentAt, entry)) entries.delete(kind, id);
+      return keep(kind, id, entry, sentAt, sentAt < changes.at(kind, id));
     },
 
     keepList(records, isWhole, sentAt) {
@@ -350,10 +349,10 @@ export function createTeamStore<Team extends object>(
         freshUntil,
         ids: withWritten(new Set(rows.keys()), sentAt),
         isWhole,
-        isDoubted: sentAt < changes.at(entries.listKey),
+        isDoubted: sentAt < changes.at('list'),
         interest,
       } as const;
-      if (authority.covers(sentAt)) entries.set(entries.listKey, reading);
+      if (authority.covers(sentAt)) entries.setList(reading);
       followNewest(reading, rows);
       return { list: reading, rows };
     },
@@ -366,12 +365,12 @@ export function createTeamStore<Team extends object>(
       const confirmed = { ...moments, isDoubted: false };
       if (resource.kind === 'latest') {
         const pointer = entries.latest(resource.id);
-        if (pointer !== undefined) entries.set(entries.latestKey(resource.id), { ...pointer, ...confirmed });
+        if (pointer !== undefined) entries.set('latest', resource.id, { ...pointer, ...confirmed });
       }
       const id = 'record' in known.outcome ? known.outcome.id : resource.id;
       const target = entries.backfill(id);
       if (target !== undefined && target.freshUntil < confirmed.freshUntil) {
-        entries.set(entries.backfillKey(id), { ...target, ...confirmed });
+        entries.set('backfill', id, { ...target, ...confirmed });
       }
       return withAuthority({ ...known, ...confirmed });
     },
@@ -385,23 +384,25 @@ export function createTeamStore<Team extends object>(
       const entry = keepBackfill(record, sentAt, momentsFromNow(isFinal ? finalMs : changingMs));
       if (write === 'create') {
         keepLatest(transferId, entry, sentAt, momentsFromNow(changingMs));
-        changes.note(entries.latestKey(transferId), at);
+        changes.note('latest', transferId, at);
       }
-      changes.note(entries.backfillKey(id), at, id);
+      changes.note('backfill', id, at, id);
       const known = entries.list();
       if (known !== undefined) {
-        entries.set(entries.listKey, { ...known, ids: withWritten(known.ids, known.sentAt) });
+        entries.setList({ ...known, ids: withWritten(known.ids, known.sentAt) });
       }
       return entry;
     },
 
     doubt(resource) {
       const at = clock.monotonic();
-      for (const key of [entries.keyOf(resource), entries.listKey]) {
-        changes.note(key, at);
-        const kept = entries.get(key);
-        if (kept !== undefined) entries.set(key, doubted(kept));
-      }
+      const { kind, id } = resource;
+      changes.note(kind, id, at);
+      changes.note('list', undefined, at);
+      const kept = kind === 'latest' ? entries.latest(id) : entries.backfill(id);
+      if (kept !== undefined) entries.set(kind, id, doubted(kept));
+      const list = entries.list();
+      if (list !== undefined) entries.setList(doubted(list));
     },
 
     keepAcquaintance: () => partitions.accept(partition),
@@ -409,14 +410,13 @@ export function createTeamStore<Team extends object>(
     refuse(resource) {
       partitions.accept(partition);
       const kept = entries.known(resource);
-      if (kept !== undefined && 'record' in kept.outcome)
-        entries.delete(entries.backfillKey(kept.outcome.id));
-      entries.delete(entries.keyOf(resource));
+      if (kept !== undefined && 'record' in kept.outcome) entries.delete('backfill', kept.outcome.id);
+      entries.delete(resource.kind, resource.id);
       authority.refuse();
     },
 
     dropList() {
-      entries.delete(entries.listKey);
+      entries.deleteList();
     },
   };
 }

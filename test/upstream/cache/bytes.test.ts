@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import type { ResourceId } from '../../../src/ids.ts';
+import { EntryKey } from '../../../src/upstream/cache/entry-key.ts';
 import { Interest } from '../../../src/upstream/cache/interest.ts';
 import { type Kept, weigh } from '../../../src/upstream/cache/kept.ts';
 import { createPartitions } from '../../../src/upstream/cache/partitions.ts';
@@ -59,15 +60,15 @@ describe('the weight of what is kept', () => {
     ['a backfill with a report in Japanese', 500, Array.from({ length: 20 }, () => '失敗'.repeat(100))],
   ])('is about the memory that it takes: %s', async (_name, count, report) => {
     const partition = createPartitions<object>(1024 ** 4).of('credential');
-    partition.set('warm', entryFor(0, report));
+    const index = new Map<ResourceId, EntryKey>();
+    partition.set(new EntryKey('0' as ResourceId, index), entryFor(0, report));
     await settle();
     const before = process.memoryUsage().heapUsed;
     let weight = 0;
     for (let n = 1; n <= count; n++) {
-      const key = `1/backfill/${n}`;
       const entry = entryFor(n, report);
-      weight += weigh(entry, key);
-      partition.set(key, entry);
+      weight += weigh(entry);
+      partition.set(new EntryKey(String(10n ** 17n + BigInt(n)) as ResourceId, index), entry);
     }
     await settle();
     const taken = process.memoryUsage().heapUsed - before;
