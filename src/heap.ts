@@ -31,9 +31,9 @@ export const LULL_MS = 10_000;
 /**
  * The growth that is worth giving back after a rush. When the last object of a shape goes, the engine forgets what it learnt
  * about the shape: the first two seconds of the next rush take up to a quarter more time. Load that comes and goes leaves
- * some 60 MiB, garbage and the space for new objects; only a flood leaves more.
+ * less than this, {@link SLACK} and {@link YOUNG}.
  */
-export const LEFT_OVER = 96 * MIB;
+export const LEFT_OVER = 48 * MIB;
 /**
  * The garbage that may lie beside the live data. V8 would let a heap grow to four times its live data before it collects,
  * and then keep the size. A request takes no more time for it, as far as that can be measured. V8 then collects in small
@@ -43,10 +43,10 @@ export const SLACK = 28 * MIB;
 /** A small heap may be left to V8's rule; of a large one less than this would be collected all the time. */
 const GROWTH_PERCENT = { least: 20, most: 300 };
 /**
- * The space for new objects that is enough. Node.js 20 takes no more by itself, Node.js 24 takes 128 MiB in a rush. It
- * doubles, and is held once it has this.
+ * The space for new objects that is enough. Node.js 20 takes 32 MiB in a rush by itself, Node.js 24 takes 128, and neither
+ * serves faster with it. It doubles, and is held once it has this.
  */
-export const YOUNG = 32 * MIB;
+export const YOUNG = 16 * MIB;
 /** The least size within so many samples is about that of the live data. */
 const SAMPLES = 20;
 
