@@ -234,6 +234,29 @@ describe('an error', () => {
     expect(traces.ours(name)[0]?.attributes['error.type']).toBe(code);
   });
 
+  it.each(ENGINES)(
+    'by a bug has its code and nothing of its text, where %s answers',
+    async (_name, planningAt) => {
+      const { clock, sandbox, query } = await startStack({}, {}, planningAt);
+      const latch = createLatch();
+      sandbox.faults.add({ answer: { kind: 'hold', until: latch.opened, answerFrom: 'request' } });
+      const answer = query(ONE);
+      await expect.poll(() => sandbox.calls.inFlight).toBe(1);
+      clock.now = () => {
+        throw new TypeError('a secret of the program');
+      };
+      latch.open();
+      expect(codesOf(await answer)).toEqual(['INTERNAL_SERVER_ERROR']);
+      await eventually(() => traces.ours('query')).toHaveLength(1);
+      for (const name of ['query', 'getBackfillById']) {
+        const [span] = traces.ours(name);
+        expect(span?.attributes['error.type']).toBe('INTERNAL_SERVER_ERROR');
+        expect(span?.status).toEqual({ code: SpanStatusCode.ERROR });
+      }
+      expect(JSON.stringify(traces.spans.map(toldBy))).not.toContain('secret');
+    },
+  );
+
   it('that is none to anybody, of a transfer without a backfill, has no code', async () => {
     const { query } = await startStack();
     await query(PAGE);

@@ -3,7 +3,10 @@ import type { ResourceId } from '../../ids.ts';
 import type { EntryKey } from './entry-key.ts';
 import { type Kept, weigh } from './kept.ts';
 
-/** Teams of one partition. An id of a team can be invented too. */
+/**
+ * Teams of one partition. An id of a team can be invented too. What is kept of a team that goes is found no more, and goes when
+ * it is the oldest.
+ */
 const MAX_TEAMS = 1_000;
 
 /** What is kept for one credential. The registry that made it decides whether it keeps anything; see partitions.ts. */

@@ -78,6 +78,28 @@ describe('the weight of what is kept', () => {
   });
 });
 
+describe('the index of a team', () => {
+  it('has what is kept and nothing else, whether it was evicted, deleted or too large', () => {
+    const partition = createPartitions<object>(20_000).of('credential');
+    const index = new Map<ResourceId, EntryKey>();
+    const put = (n: number, report: readonly string[] = []): EntryKey => {
+      const id = String(n) as ResourceId;
+      const key = index.get(id) ?? new EntryKey(id, index);
+      partition.set(key, entryFor(n, report));
+      return key;
+    };
+    const keys = Array.from({ length: 100 }, (_, n) => put(n));
+    expect(partition.count).toBeLessThan(20);
+    expect(index.size).toBe(partition.count);
+    const last = keys.at(-1);
+    if (last !== undefined) partition.delete(last);
+    expect(index.has('99' as ResourceId)).toBe(false);
+    put(98, Array.from({ length: 100 }, () => 'x'.repeat(900)));
+    expect(index.has('98' as ResourceId)).toBe(false);
+    expect(index.size).toBe(partition.count);
+  });
+});
+
 describe('CACHE_MAX_BYTES', () => {
   const LONG = Array.from({ length: 100 }, () => ({
     transfer_run_date: '2026-01-01',
