@@ -5,7 +5,7 @@ import { Partition } from './partition.ts';
 
 /**
  * Everything that is kept, divided by credential. Nothing is shared between two partitions, and `CACHE_MAX_BYTES` is
- * shared fairly: when it is used up, the partition that holds most gives up what it has not used for longest. So a
+ * shared fairly: when it is used up, the partitions that hold most give up what they have not used for longest. So a
  * credential alone may fill the cache, and one of many keeps its share.
  *
  * A partition is known by identity. After a 401 the credential gets a new one, and an answer that is still under way
@@ -46,7 +46,7 @@ export interface CacheSize {
 const MAX_ACCEPTED = 10_000;
 /** Partitions of others. They stand apart, since anybody can invent tokens. */
 const MAX_NEWCOMERS = 1_000;
-/** The share of the limit that is freed at once, so that the search for the largest partition is rare. */
+/** The share of the limit that is freed at once, so that the search for the largest partitions is rare. */
 const FREED_SHARE = 0.01;
 
 /** @param maxBytes `CACHE_MAX_BYTES` */
@@ -81,30 +81,32 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
     if (reason !== 'set') key.letGo();
   }
 
+  /**
+   * Has those who hold most come down to one level, so that all together hold enough. The level rises as long as somebody is
+   * within it. To evict from the largest one by one would look through all of them for each value, where many hold alike.
+   */
   function makeRoom(enough: number): void {
-    while (bytes > enough) {
-      const [largest, second] = largestTwo();
-      if (largest === undefined) return;
-      largest.shrinkTo(Math.max(largest.bytes - (bytes - enough), Math.min(second, largest.bytes - 1)));
+    let above = [...all()];
+    let left = enough;
+    for (;;) {
+      const level = left / above.length;
+      const larger = above.filter((partition) => partition.bytes > level);
+      if (larger.length === above.length || larger.length === 0) break;
+      for (const partition of above) if (partition.bytes <= level) left -= partition.bytes;
+      above = larger;
+    }
+    for (const partition of above) {
+      // A value may be so large that not everybody has to give one up.
+      if (bytes <= enough) return;
+      partition.shrinkTo(left / above.length);
     }
   }
 
-  /** The largest partition, and the weight of the second. */
-  function largestTwo(): [Partition<Team> | undefined, number] {
-    let largest: Partition<Team> | undefined;
-    let second = 0;
-    for (const partition of all()) {
-      if (partition.bytes > (largest?.bytes ?? 0)) {
-        second = largest?.bytes ?? 0;
-        largest = partition;
-      } else second = Math.max(second, partition.bytes);
-    }
-    return [largest, second];
-  }
-
+  /** Those that were used least recently first. */
   function* all(): Iterable<Partition<Team>> {
-    yield* accepted.values();
-    yield* newcomers.values();
+    for (const registry of [newcomers, accepted]) {
+      for (const partition of registry.rvalues()) if (partition !== undefined) yield partition;
+    }
   }
 
   function drop(partition: Partition<Team> | undefined): void {

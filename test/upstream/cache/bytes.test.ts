@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ResourceId } from '../../../src/ids.ts';
 import { EntryKey } from '../../../src/upstream/cache/entry-key.ts';
 import { Interest } from '../../../src/upstream/cache/interest.ts';
 import { type Kept, weigh } from '../../../src/upstream/cache/kept.ts';
+import { Partition } from '../../../src/upstream/cache/partition.ts';
 import { createPartitions } from '../../../src/upstream/cache/partitions.ts';
 import { readData } from '../../../src/upstream/rest/envelope.ts';
 import { codesOf, createLatch, startStack } from '../../harness.ts';
@@ -94,9 +95,43 @@ describe('the index of a team', () => {
     const last = keys.at(-1);
     if (last !== undefined) partition.delete(last);
     expect(index.has('99' as ResourceId)).toBe(false);
-    put(98, Array.from({ length: 100 }, () => 'x'.repeat(900)));
+    put(
+      98,
+      Array.from({ length: 100 }, () => 'x'.repeat(900)),
+    );
     expect(index.has('98' as ResourceId)).toBe(false);
     expect(index.size).toBe(partition.count);
+  });
+});
+
+describe('room for more, where 400 credentials hold alike', () => {
+  const CREDENTIALS = 400;
+  const EACH = 4;
+
+  it('is made by a look at each of them, and by no more of what they hold than it takes', () => {
+    const weight = weigh(entryFor(0, []));
+    const maxBytes = CREDENTIALS * EACH * weight;
+    const partitions = createPartitions<object>(maxBytes);
+    const all = Array.from({ length: CREDENTIALS }, (_, n) => partitions.of(`credential ${n}`));
+    let keys = 0;
+    const put = (partition: Partition<object>): void => {
+      partition.set(new EntryKey(String(keys) as ResourceId), entryFor(keys++, []));
+    };
+    for (let n = 0; n < EACH; n++) all.forEach(put);
+    expect(partitions.size()).toEqual({ entries: CREDENTIALS * EACH, bytes: maxBytes, evictions: 0 });
+
+    const looks = vi.spyOn(Partition.prototype, 'bytes', 'get');
+    onTestFinished(() => looks.mockRestore());
+    const newest = partitions.of('newest');
+    put(newest);
+    expect(looks.mock.calls.length).toBeLessThan(10 * CREDENTIALS);
+    const { bytes } = partitions.size();
+    expect(bytes).toBeLessThanOrEqual(0.99 * maxBytes);
+    expect(bytes).toBeGreaterThan(0.99 * maxBytes - 2 * weight);
+    expect(newest.count).toBe(1);
+    for (const { count } of all) expect(count).toBeGreaterThanOrEqual(EACH - 1);
+    // Whoever was here last, has asked last.
+    expect(all.slice(-100).map(({ count }) => count)).toEqual(Array<number>(100).fill(EACH));
   });
 });
 
