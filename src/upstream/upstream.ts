@@ -106,7 +106,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
   const { ttlMs, finalTtlMs, staleMs, staleAfterMs, maxBytes, hourlyQuota, replicas } = settings;
   const { timeoutMs, maxConcurrency, pollMs } = settings;
   const { clock, log, metrics } = deps;
-  const partitions = createPartitions<Team>(maxBytes);
+  const partitions = createPartitions<Team>(maxBytes, clock);
   const governor = createGovernor(clock, { finalTtlMs, hourlyQuota, replicas }, (level, before) =>
     log.warn({ from: before, to: level }, 'quota level changed'),
   );

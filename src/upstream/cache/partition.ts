@@ -15,6 +15,8 @@ export class Partition<Team extends object> {
   readonly credentialId: string;
   /** Differs from that of every partition before, of the same credential too. */
   readonly name: string;
+  /** When somebody last read with its credential, in monotonic milliseconds. */
+  usedAt = -Infinity;
   /** Whether it is in the registry. One that is not keeps nothing new. */
   isHeld = true;
   /** Whether the REST API has accepted the credential. */

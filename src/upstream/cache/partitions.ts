@@ -1,4 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../clock.ts';
+import { AUTHORITY_MS } from './authority.ts';
 import type { EntryKey } from './entry-key.ts';
 import type { Kept } from './kept.ts';
 import { Partition } from './partition.ts';
@@ -6,7 +8,8 @@ import { Partition } from './partition.ts';
 /**
  * Everything that is kept, divided by credential. Nothing is shared between two partitions, and `CACHE_MAX_BYTES` is
  * shared fairly: when it is used up, the partitions that hold most give up what they have not used for longest. So a
- * credential alone may fill the cache, and one of many keeps its share.
+ * credential alone may fill the cache, and one of many keeps its share. Those that nobody has used for a minute go first: what
+ * they hold can only stand in for what cannot be had.
  *
  * A partition is known by identity. After a 401 the credential gets a new one, and an answer that is still under way
  * belongs to the old one, which keeps nothing any more. So nothing that was dropped comes back, however late an answer
@@ -50,7 +53,10 @@ const MAX_NEWCOMERS = 1_000;
 const FREED_SHARE = 0.01;
 
 /** @param maxBytes `CACHE_MAX_BYTES` */
-export function createPartitions<Team extends object>(maxBytes: number): Partitions<Team> {
+export function createPartitions<Team extends object>(
+  maxBytes: number,
+  clock: Pick<Clock, 'monotonic'>,
+): Partitions<Team> {
   let bytes = 0;
   let made = 0;
   let evictions = 0;
@@ -81,22 +87,31 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
     if (reason !== 'set') key.letGo();
   }
 
-  /**
-   * Has those who hold most come down to one level, so that all together hold enough. The level rises as long as somebody is
-   * within it. To evict from the largest one by one would look through all of them for each value, where many hold alike.
-   */
   function makeRoom(enough: number): void {
-    let above = [...all()];
-    let left = enough;
+    const idleSince = clock.monotonic() - AUTHORITY_MS;
+    const idle = [...all()].filter(({ usedAt }) => usedAt <= idleSince);
+    const ofIdle = idle.reduce((sum, partition) => sum + partition.bytes, 0);
+    level(idle, Math.max(0, enough - (bytes - ofIdle)), enough);
+    level([...all()], enough, enough);
+  }
+
+  /**
+   * Has those who hold most come down to one level, at which all of these hold no more than they may. The level rises as long
+   * as somebody is within it. To evict from the largest one by one would look at all of them for each value, where many hold
+   * alike. A value may be so large that not everybody has to give one up; the largest do so first.
+   */
+  function level(of: readonly Partition<Team>[], may: number, enough: number): void {
+    if (bytes <= enough) return;
+    let above = of;
+    let left = may;
     for (;;) {
-      const level = left / above.length;
-      const larger = above.filter((partition) => partition.bytes > level);
+      const larger = above.filter((partition) => partition.bytes > left / above.length);
       if (larger.length === above.length || larger.length === 0) break;
-      for (const partition of above) if (partition.bytes <= level) left -= partition.bytes;
+      const within = above.filter((partition) => partition.bytes <= left / above.length);
+      left -= within.reduce((sum, partition) => sum + partition.bytes, 0);
       above = larger;
     }
-    for (const partition of above) {
-      // A value may be so large that not everybody has to give one up.
+    for (const partition of [...above].sort((one, other) => other.bytes - one.bytes)) {
       if (bytes <= enough) return;
       partition.shrinkTo(left / above.length);
     }
@@ -118,10 +133,12 @@ export function createPartitions<Team extends object>(maxBytes: number): Partiti
 
   return {
     of(credentialId) {
-      const known = accepted.get(credentialId) ?? newcomers.get(credentialId);
-      if (known !== undefined) return known;
-      const partition = new Partition<Team>(credentialId, String(++made), maxBytes, weighed, gone);
-      newcomers.set(credentialId, partition);
+      let partition = accepted.get(credentialId) ?? newcomers.get(credentialId);
+      if (partition === undefined) {
+        partition = new Partition<Team>(credentialId, String(++made), maxBytes, weighed, gone);
+        newcomers.set(credentialId, partition);
+      }
+      partition.usedAt = clock.monotonic();
       return partition;
     },
 
