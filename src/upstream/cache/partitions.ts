@@ -8,8 +8,8 @@ import { Partition } from './partition.ts';
 /**
  * Everything that is kept, divided by credential. Nothing is shared between two partitions, and `CACHE_MAX_BYTES` is
  * shared fairly: when it is used up, the partitions that hold most give up what they have not used for longest. So a
- * credential alone may fill the cache, and one of many keeps its share. Those that nobody has used for a minute go first: what
- * they hold can only stand in for what cannot be had.
+ * credential alone may fill the cache, and one of many keeps its share. Where nobody holds much more than others, those that
+ * nobody has used for a minute go first: what they hold can only stand in for what cannot be had.
  *
  * A partition is known by identity. After a 401 the credential gets a new one, and an answer that is still under way
  * belongs to the old one, which keeps nothing any more. So nothing that was dropped comes back, however late an answer
@@ -51,6 +51,8 @@ const MAX_ACCEPTED = 10_000;
 const MAX_NEWCOMERS = 1_000;
 /** The share of the limit that is freed at once, so that the search for the largest partitions is rare. */
 const FREED_SHARE = 0.01;
+/** Whoever holds so many equal shares goes before those that nobody uses. */
+const MUCH = 2;
 
 /** @param maxBytes `CACHE_MAX_BYTES` */
 export function createPartitions<Team extends object>(
@@ -88,33 +90,40 @@ export function createPartitions<Team extends object>(
   }
 
   function makeRoom(enough: number): void {
+    const holding = [...all()].filter((partition) => partition.bytes > 0);
     const idleSince = clock.monotonic() - AUTHORITY_MS;
-    const idle = [...all()].filter(({ usedAt }) => usedAt <= idleSince);
-    const ofIdle = idle.reduce((sum, partition) => sum + partition.bytes, 0);
-    level(idle, Math.max(0, enough - (bytes - ofIdle)), enough);
-    level([...all()], enough, enough);
+    const much = (MUCH * enough) / holding.length;
+    const large = holding.filter((partition) => partition.bytes > much);
+    const idle = holding.filter(({ usedAt }) => usedAt <= idleSince);
+    level(large, enough, much);
+    level(idle, enough);
+    level(holding, enough);
   }
 
   /**
-   * Has those who hold most come down to one level, at which all of these hold no more than they may. The level rises as long
-   * as somebody is within it. To evict from the largest one by one would look at all of them for each value, where many hold
-   * alike. A value may be so large that not everybody has to give one up; the largest do so first.
+   * Has those of them who hold most come down to one level, at which there is room enough, or to the least one. The level rises
+   * as long as somebody is within it. To evict from the largest one by one would look at all of them for each value, where
+   * many hold alike. A value may be so large that not everybody has to give one up; the largest do so first.
    */
-  function level(of: readonly Partition<Team>[], may: number, enough: number): void {
+  function level(of: readonly Partition<Team>[], enough: number, least = 0): void {
     if (bytes <= enough) return;
     let above = of;
-    let left = may;
+    let left = Math.max(0, enough - (bytes - sumOf(of)));
     for (;;) {
-      const larger = above.filter((partition) => partition.bytes > left / above.length);
+      const level = left / above.length;
+      const larger = above.filter((partition) => partition.bytes > level);
       if (larger.length === above.length || larger.length === 0) break;
-      const within = above.filter((partition) => partition.bytes <= left / above.length);
-      left -= within.reduce((sum, partition) => sum + partition.bytes, 0);
+      left -= sumOf(above) - sumOf(larger);
       above = larger;
     }
     for (const partition of [...above].sort((one, other) => other.bytes - one.bytes)) {
       if (bytes <= enough) return;
-      partition.shrinkTo(left / above.length);
+      partition.shrinkTo(Math.max(least, left / above.length));
     }
+  }
+
+  function sumOf(partitions: readonly Partition<Team>[]): number {
+    return partitions.reduce((sum, partition) => sum + partition.bytes, 0);
   }
 
   /** Those that were used least recently first. */

@@ -157,16 +157,37 @@ describe('room for those who read', () => {
   const countsOf = (partitions: readonly Partition<object>[]): number[] =>
     partitions.map(({ count }) => count);
 
-  it('comes from those who have not read for a minute, however little they hold', () => {
+  it('comes from those who have not read for a minute, where all hold alike', () => {
     const clock = createManualClock();
     const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
-    const idle = holders(partitions, 'idle', 100, 9);
+    const idle = holders(partitions, 'idle', 19, 50);
     clock.advance(60_000);
     const reading = holders(partitions, 'reading', 10, 50);
     expect(countsOf(reading)).toEqual(Array<number>(10).fill(50));
     const left = countsOf(idle);
     expect(Math.max(...left) - Math.min(...left)).toBeLessThanOrEqual(1);
     expect(partitions.size().entries).toBeGreaterThan(970);
+  });
+
+  it('comes from one who holds much, before those who have not read for a minute', () => {
+    const clock = createManualClock();
+    const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
+    const idle = holders(partitions, 'idle', 100, 9);
+    clock.advance(60_000);
+    const much = holders(partitions, 'much', 1, 500);
+    expect(countsOf(idle)).toEqual(Array<number>(100).fill(9));
+    expect(much[0]?.count).toBeGreaterThan(80);
+  });
+
+  it('leaves two equal parts to one who reads, as long as others do not', () => {
+    const clock = createManualClock();
+    const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
+    const idle = holders(partitions, 'idle', 18, 50);
+    clock.advance(60_000);
+    const [reading] = holders(partitions, 'reading', 1, 130);
+    // An equal part is 52 of 1,000 values.
+    expect(reading?.count).toBeGreaterThanOrEqual(103);
+    expect(Math.min(...countsOf(idle))).toBeGreaterThanOrEqual(47);
   });
 
   it('comes from those who hold most, where all have read within a minute', () => {
