@@ -43,8 +43,8 @@ export const SLACK = 28 * MIB;
 /** A small heap may be left to V8's rule; of a large one less than this would be collected all the time. */
 const GROWTH_PERCENT = { least: 20, most: 300 };
 /**
- * The space for new objects that is enough. Node.js 20 takes 32 MiB in a rush by itself, Node.js 24 takes 128, and neither
- * serves faster with it. It doubles, and is held once it has this.
+ * The space for new objects that is enough. Node.js 20 takes 32 MiB in a rush by itself, and serves no faster with it;
+ * Node.js 24 takes 128. It doubles, and is held once it has this.
  */
 export const YOUNG = 16 * MIB;
 /** The least size within so many samples is about that of the live data. */

@@ -51,7 +51,7 @@ const MAX_ACCEPTED = 10_000;
 const MAX_NEWCOMERS = 1_000;
 /** The share of the limit that is freed at once, so that the search for the largest partitions is rare. */
 const FREED_SHARE = 0.01;
-/** Whoever holds so many equal shares goes before those that nobody uses. */
+/** Whoever holds more than so many equal parts gives up before those that nobody uses do. */
 const MUCH = 2;
 
 /** @param maxBytes `CACHE_MAX_BYTES` */

@@ -154,14 +154,20 @@ describe('room for those who read', () => {
     });
   }
 
+  /** Room for 1,000 values, and credentials that read theirs so long ago. */
+  function readBefore(ms: number, count: number, each: number) {
+    const clock = createManualClock();
+    const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
+    const before = holders(partitions, 'before', count, each);
+    clock.advance(ms);
+    return { partitions, before };
+  }
+
   const countsOf = (partitions: readonly Partition<object>[]): number[] =>
     partitions.map(({ count }) => count);
 
   it('comes from those who have not read for a minute, where all hold alike', () => {
-    const clock = createManualClock();
-    const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
-    const idle = holders(partitions, 'idle', 19, 50);
-    clock.advance(60_000);
+    const { partitions, before: idle } = readBefore(60_000, 19, 50);
     const reading = holders(partitions, 'reading', 10, 50);
     expect(countsOf(reading)).toEqual(Array<number>(10).fill(50));
     const left = countsOf(idle);
@@ -170,20 +176,14 @@ describe('room for those who read', () => {
   });
 
   it('comes from one who holds much, before those who have not read for a minute', () => {
-    const clock = createManualClock();
-    const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
-    const idle = holders(partitions, 'idle', 100, 9);
-    clock.advance(60_000);
+    const { partitions, before: idle } = readBefore(60_000, 100, 9);
     const much = holders(partitions, 'much', 1, 500);
     expect(countsOf(idle)).toEqual(Array<number>(100).fill(9));
     expect(much[0]?.count).toBeGreaterThan(80);
   });
 
   it('leaves two equal parts to one who reads, as long as others do not', () => {
-    const clock = createManualClock();
-    const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
-    const idle = holders(partitions, 'idle', 18, 50);
-    clock.advance(60_000);
+    const { partitions, before: idle } = readBefore(60_000, 18, 50);
     const reading = partitions.of('reading');
     const counts: number[] = [];
     for (let id = 0; id < 130; id++) {
@@ -197,10 +197,7 @@ describe('room for those who read', () => {
   });
 
   it('comes from those who hold most, where all have read within a minute', () => {
-    const clock = createManualClock();
-    const partitions = createPartitions<object>(1_000 * WEIGHT, clock);
-    const small = holders(partitions, 'small', 100, 9);
-    clock.advance(59_999);
+    const { partitions, before: small } = readBefore(59_999, 100, 9);
     const large = holders(partitions, 'large', 1, 500);
     expect(countsOf(small)).toEqual(Array<number>(100).fill(9));
     expect(large[0]?.count).toBeGreaterThan(80);
