@@ -10,10 +10,11 @@ export function recipe(name: string): string {
  * @param values by the texts in whose place they stand, each of which is in the recipe
  */
 export function fill(text: string, values: Readonly<Record<string, string>>): string {
-  return Object.entries(values).reduce((filled, [old, value]) => {
-    if (!filled.includes(old)) throw new Error(`the recipe has no ${JSON.stringify(old)}`);
-    return filled.replaceAll(old, value);
-  }, text);
+  const missing = Object.keys(values).find((old) => !text.includes(old));
+  if (missing !== undefined) throw new Error(`the recipe has no ${JSON.stringify(missing)}`);
+  // All at once: a value may hold what stands for another, as the port 40007 holds the port 4000.
+  const olds = Object.keys(values).map((old) => old.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
+  return text.replace(new RegExp(olds.join('|'), 'g'), (old) => values[old] ?? old);
 }
 
 /** The directives of a unit of systemd, oldest first, as `[name, value]`. */
