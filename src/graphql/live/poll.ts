@@ -37,6 +37,7 @@ export class Poll {
   readonly #deps: PollDeps;
   readonly #reader: ReadContext;
   readonly #rows = new Map<ResourceId, RowPoll>();
+  readonly #cost = new OperationCost(Infinity);
   #isListFresh = true;
 
   /**
@@ -49,7 +50,7 @@ export class Poll {
       caller: { credential: deps.credential, requestId: randomUUID(), traceparent: undefined },
       mode: { kind: 'poll', since },
       // No limit: the poll serves many operations, and reads nothing but what they subscribed to.
-      cost: new OperationCost(Infinity),
+      cost: this.#cost,
       work: deps.tracing?.poll(streams()),
     };
   }
@@ -72,6 +73,17 @@ export class Poll {
   get isFresh(): boolean {
     const isFresh = ({ outcome }: RowPoll): boolean => 'snapshot' in outcome && !outcome.snapshot.isStale;
     return this.#isListFresh && [...this.#rows.values()].every(isFresh);
+  }
+
+  /**
+   * When the REST API gave what was read, where others' calls have paid for all of it; undefined where this poll made a call,
+   * or not everything could be had. Monotonic milliseconds.
+   */
+  get paidAt(): number | undefined {
+    if (this.#cost.calls > 0 || !this.isFresh || this.#rows.size === 0) return undefined;
+    const given = ({ outcome }: RowPoll): number =>
+      'snapshot' in outcome ? outcome.snapshot.givenAt : -Infinity;
+    return Math.min(...[...this.#rows.values()].map(given));
   }
 
   get leavesStale(): boolean {

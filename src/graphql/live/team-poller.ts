@@ -44,10 +44,14 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     return groups.size > 0 || list.isWatched;
   }
 
-  function schedule(): () => void {
+  /**
+   * An answer from the second half of the interval is new enough: another read has just paid for it. The next poll comes an
+   * interval after that read, and so with the reads of those who pay: streams hear at once of what these bring.
+   */
+  function schedule(paidAt = clock.monotonic()): () => void {
     const interval = upstream.pollIntervalMs(credential.id);
-    // An answer from the second half of the interval is new enough: another read has just paid for it.
-    return clock.after(interval, () => void poll(clock.monotonic() - interval / 2));
+    const leftMs = Math.max(interval / 2, paidAt + interval - clock.monotonic());
+    return clock.after(leftMs, () => void poll(clock.monotonic() - interval / 2));
   }
 
   async function poll(since: number): Promise<void> {
@@ -72,7 +76,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       isStale = !isStale;
       onStale(isStale);
     }
-    if (isWatched()) cancelNext = schedule();
+    if (isWatched()) cancelNext = schedule(looking.paidAt);
   }
 
   /** Those who watch this backfill alone are told as soon as it is read. */

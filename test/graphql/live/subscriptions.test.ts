@@ -501,6 +501,37 @@ describe('1,000 subscribers', () => {
   });
 });
 
+describe('a stream beside others who read the same', () => {
+  it('is polled with their reads, and costs no call where these suffice', async () => {
+    const stack = await startStack();
+    const { world, origin, sandbox, clock, query } = stack;
+    const id = world.addBackfill({ transferId: '5', status: 'RUNNING' });
+    const stream = overSse(origin, updates(id));
+    await expect.poll(() => stream.events).toHaveLength(1);
+    const readPastTheCache = async (runs: number): Promise<void> => {
+      world.set(id, { transfer_runs_completed: runs });
+      await query(`{ backfill(id: "${id}") { id } }`, { headers: { 'cache-control': 'no-cache' } });
+    };
+    clock.advance(1_500);
+    await readPastTheCache(1);
+    sandbox.calls.reset();
+    clock.advance(500);
+    await expect.poll(() => stream.events).toHaveLength(2);
+    // Its next poll comes an interval after that read, when the next one has just been made.
+    clock.advance(1_400);
+    await readPastTheCache(2);
+    clock.advance(100);
+    await expect.poll(() => stream.events).toHaveLength(3);
+    expect(sandbox.calls.count()).toBe(1);
+    // Nobody else reads any more.
+    world.set(id, { transfer_runs_completed: 3 });
+    await expect.poll(() => clock.waiting).toBe(1);
+    clock.advance(1_900);
+    await expect.poll(() => stream.events).toHaveLength(4);
+    expect(sandbox.calls.count()).toBe(2);
+  });
+});
+
 describe('a credential with little of its quota left', () => {
   it('is polled less often, and not at all with nearly no quota, which the stream shows as stale', async () => {
     const stack = await startStack();
