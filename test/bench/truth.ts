@@ -28,7 +28,7 @@ const ROWS = 20;
 const POLL_MS = 2_000;
 const UPSTREAM_MS = 50;
 /** Within this all streams are open and all pages have been read. */
-const QUIET_MS = 8_000;
+const QUIET_MS = 12_000;
 /** Calls an hour that the REST API allows. */
 const USUAL_QUOTA = 5_000;
 
