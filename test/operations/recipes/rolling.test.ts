@@ -16,10 +16,11 @@ beforeAll(async () => {
 afterAll(() => built?.remove());
 
 // nginx asks nobody whether a gateway is well. Whom it connects within the fifth of a millisecond between the last look for
-// those who wait and the end of listening, the system resets: by arithmetic one restart in fifty, at 80 new connections a second.
+// those who wait and the end of listening, the system resets, and nginx answers 502: by arithmetic one restart in fifty, at 80
+// new connections a second, and on a busy machine more.
 it.skipIf(skipped)(
-  'a rolling restart behind nginx and behind HAProxy fails no request, and every stream goes on',
-  { timeout: 120_000, retry: 1 },
+  'a rolling restart fails no request behind HAProxy, and at most one a restart behind nginx, and every stream goes on',
+  { timeout: 120_000 },
   async () => {
     if (built === undefined) throw new Error('it was built before');
     const gatewayFolder = built;
@@ -61,8 +62,15 @@ it.skipIf(skipped)(
     await expect.poll(told, { timeout: 15_000 }).toEqual(all(2));
 
     await Promise.all(fleets.map((fleet) => fleet.stop()));
+    const [behindNginx, behindHaproxy] = fleets.map(({ outcomes }) =>
+      [...outcomes].filter(([outcome]) => outcome !== 'ok'),
+    );
+    expect(behindHaproxy).toEqual([]);
+    for (const [outcome, count] of behindNginx ?? []) {
+      expect(outcome).toMatch(/^502 /);
+      expect(count).toBeLessThanOrEqual(gateways.length);
+    }
     for (const { outcomes, reconnects } of fleets) {
-      expect([...outcomes.keys()]).toEqual(['ok']);
       expect(outcomes.get('ok')).toBeGreaterThan(500);
       // Each stream was broken off at least once.
       expect(reconnects.length).toBeGreaterThanOrEqual(100);
