@@ -10,15 +10,14 @@ import type { PageSettings } from './settings.ts';
 import { adviceFor, createStartForm, type Started, type StartInput } from './start-form.ts';
 import { createTransport } from './transport.ts';
 import { startTroublePanel } from './trouble-panel.ts';
-import { sayWeather, type Weather, weatherOf } from './weather.ts';
+import { weatherOf } from './weather.ts';
+import { WeatherView } from './weather-view.ts';
 import { count, counted, duration } from './words.ts';
 
 const CANCELLABLE: ReadonlySet<string> = new Set(['CREATED', 'SCHEDULED', 'RUNNING', 'FAILED', 'UNKNOWN']);
 const REFUSALS: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'FORBIDDEN']);
 /** A read that takes longer is worth a word. */
 const SLOW_MS = 1_500;
-/** What comes and goes sooner is not announced. */
-const SETTLED_MS = 2_000;
 
 const settings = JSON.parse(byId('settings').textContent) as PageSettings;
 const { transferIds, pollMs } = settings;
@@ -46,9 +45,7 @@ const known: {
 
 /** Number of readings of the transfers so far: of those that overlap the latest counts. */
 let readings = 0;
-/** The title of the weather on view, and since when. */
-let shownTitle = { text: '', since: 0 };
-let announcedTitle = '';
+const weatherView = new WeatherView(announce);
 
 const startForm = createStartForm(transferIds, settings.startTransferId, start);
 const liveView = new ListView(byId('live-rows'), byId('live-title'), {
@@ -231,7 +228,7 @@ function show(): void {
     ...(known.transfersFailure === undefined ? [] : [known.transfersFailure]),
   ];
   const isWaiting = known.askingSince !== undefined && now - known.askingSince > SLOW_MS;
-  showWeather(weatherOf(states, failures, isWaiting), now);
+  weatherView.show(weatherOf(states, failures, isWaiting), known.gateOpensAt - now, now);
 }
 
 function showStream(rows: number, now: number): void {
@@ -267,18 +264,6 @@ function showTransfersState(now: number): void {
       ? `Waiting for an answer for ${duration(waited)}`
       : `${count(transferIds.length)} transfers, read every ${duration(pollMs)}`;
   setText(byId('transfers-state'), text);
-}
-
-function showWeather(weather: Weather, now: number): void {
-  const [title, text] = sayWeather(weather, known.gateOpensAt - now);
-  setAttribute(byId('weather'), 'data-kind', weather.kind);
-  setText(byId('weather-title'), title);
-  setText(byId('weather-text'), text);
-  if (title !== shownTitle.text) shownTitle = { text: title, since: now };
-  const isNews = title !== announcedTitle && weather.kind !== 'waiting';
-  if (!isNews || now - shownTitle.since < SETTLED_MS) return;
-  if (announcedTitle !== '' || weather.kind !== 'fair') announce(`${title}. ${text}`);
-  announcedTitle = title;
 }
 
 /** Says something to screen readers, when they have time. */

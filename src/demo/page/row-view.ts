@@ -1,7 +1,8 @@
 import type { Backfill, Failure } from './answers.ts';
 import { cloneOf, element, part, setAttribute, setHidden, setText } from './parts.ts';
 import type { RowState } from './row-state.ts';
-import { count, counted, duration, exactMoment, moment, percent } from './words.ts';
+import { endWords, failedWords, statusWord, without } from './row-words.ts';
+import { count, counted, duration, exactMoment, percent } from './words.ts';
 
 /** One row of a list, as it is to be shown. */
 export interface Row {
@@ -220,43 +221,5 @@ export class RowView {
     if (failure === undefined) return;
     said.replaceChildren(element('code', failure.code), ` ${failure.message}`);
     setHidden(said, false);
-  }
-}
-
-function statusWord(state: RowState): string {
-  switch (state.kind) {
-    case 'known':
-    case 'stale':
-      return state.backfill.status;
-    case 'failed':
-      return 'Read failed';
-    case 'never run':
-      return 'Never run';
-    case 'loading':
-      return 'Loading';
-  }
-}
-
-function without({ kind }: RowState): string {
-  return kind === 'never run' ? 'No backfill so far. The read went well.' : 'No answer yet.';
-}
-
-function failedWords(failed: number): string {
-  return failed === 0 ? '' : `, ${count(failed)} failed`;
-}
-
-function endWords({ status, estimatedEndTime, endTime }: Backfill, now: number): string {
-  if (estimatedEndTime !== null) {
-    const left = Date.parse(estimatedEndTime) - now;
-    return left > 0 ? `ends in ${duration(left)}, at ${moment(estimatedEndTime, now)}` : 'ends now';
-  }
-  switch (status) {
-    case 'CREATED':
-    case 'SCHEDULED':
-      return 'not begun';
-    case 'RUNNING':
-      return 'no estimate yet';
-    default:
-      return endTime === null ? '' : `ended at ${moment(endTime, now)}`;
   }
 }
