@@ -81,9 +81,10 @@ export class Poll {
    */
   get paidAt(): number | undefined {
     if (this.#cost.calls > 0 || !this.isFresh || this.#rows.size === 0) return undefined;
-    const given = ({ outcome }: RowPoll): number =>
-      'snapshot' in outcome ? outcome.snapshot.givenAt : -Infinity;
-    return Math.min(...[...this.#rows.values()].map(given));
+    const given = [...this.#rows.values()].flatMap(({ outcome }) =>
+      'snapshot' in outcome ? [outcome.snapshot.givenAt] : [],
+    );
+    return Math.min(...given);
   }
 
   get leavesStale(): boolean {
