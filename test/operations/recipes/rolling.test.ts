@@ -62,14 +62,13 @@ it.skipIf(skipped)(
     await expect.poll(told, { timeout: 15_000 }).toEqual(all(2));
 
     await Promise.all(fleets.map((fleet) => fleet.stop()));
-    const [behindNginx, behindHaproxy] = fleets.map(({ outcomes }) =>
-      [...outcomes].filter(([outcome]) => outcome !== 'ok'),
+    const failed = fleets.map(({ outcomes }) =>
+      [...outcomes].flatMap(([outcome, count]) =>
+        outcome === 'ok' ? [] : Array<string>(count).fill(outcome.slice(0, 3)),
+      ),
     );
-    expect(behindHaproxy).toEqual([]);
-    for (const [outcome, count] of behindNginx ?? []) {
-      expect(outcome).toMatch(/^502 /);
-      expect(count).toBeLessThanOrEqual(gateways.length);
-    }
+    expect([[], ['502'], ['502', '502']]).toContainEqual(failed[0]);
+    expect(failed[1]).toEqual([]);
     for (const { outcomes, reconnects } of fleets) {
       expect(outcomes.get('ok')).toBeGreaterThan(500);
       // Each stream was broken off at least once.
