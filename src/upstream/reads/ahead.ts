@@ -56,13 +56,26 @@ export function createAhead(
   { store, read, readList }: TeamReads,
   { http, permits, ttlMs }: AheadDeps,
 ): Ahead {
-  /** Takes note of an ask. @returns whether a refresh should begin now */
-  function isDue(interest: Interest, calledAt: number, freshUntil: number, now: number): boolean {
+  /** What was decided on after it had left the list, which is read at its own endpoint then. */
+  const left = new WeakSet<Known['outcome']>();
+
+  /** Takes note of an ask. @returns whether a refresh that takes so many milliseconds should begin now */
+  function isDue(
+    interest: Interest,
+    calledAt: number,
+    freshUntil: number,
+    takesMs: number,
+    now: number,
+  ): boolean {
     const gapMs = interest.ask(now, ttlMs);
     if (now < calledAt + (freshUntil - calledAt + gapMs) / CALLS_FOR_EACH) return false;
-    if (gapMs > ttlMs / CROWD || interest.decidedFor >= freshUntil) return false;
     // The ask after this one may come too late.
-    return now >= freshUntil - http.usualMs(interest.isByList) - MARGIN_MS - gapMs;
+    return gapMs <= ttlMs / CROWD && now >= freshUntil - takesMs - MARGIN_MS - gapMs;
+  }
+
+  /** What is not in the next list is read at its own endpoint after it. */
+  function listTakesMs(): number {
+    return http.usualMs(true) + http.usualMs(false);
   }
 
   /** Where it fails it is not tried again, and the next ask reads as if there had been none. */
@@ -93,17 +106,21 @@ export function createAhead(
   return {
     asked(context, resource, known, now) {
       if (!isAsk(context)) return;
-      const { interest, verifiedAt, freshUntil } = known;
-      const calledAt = interest.isByList ? interest.since : verifiedAt;
-      if (!isDue(interest, calledAt, freshUntil, now)) return;
+      const { interest, verifiedAt, freshUntil, outcome } = known;
       // What has left the list is not renewed by another.
       const isByList = interest.isByList && store.list()?.interest === interest;
+      const hasLeft = interest.isByList && !isByList;
+      const calledAt = interest.isByList ? interest.since : verifiedAt;
+      const takesMs = isByList ? listTakesMs() : http.usualMs(false);
+      if (!isDue(interest, calledAt, freshUntil, takesMs, now)) return;
+      if (hasLeft ? left.has(outcome) : interest.decidedFor >= freshUntil) return;
+      if (hasLeft) left.add(outcome);
       refresh(context, known, isByList ? readList : (ahead) => read(ahead, resource));
     },
 
-    askedForList(context, known, now) {
-      const { interest, readAt, freshUntil } = known;
-      if (isAsk(context) && isDue(interest, readAt, freshUntil, now)) refresh(context, known, readList);
+    askedForList(context, { interest, readAt, freshUntil }, now) {
+      if (!isAsk(context) || !isDue(interest, readAt, freshUntil, listTakesMs(), now)) return;
+      if (interest.decidedFor < freshUntil) refresh(context, { interest, freshUntil }, readList);
     },
   };
 }

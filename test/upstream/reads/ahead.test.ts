@@ -119,14 +119,15 @@ describe('while a crowd asks', () => {
     60_000,
   );
 
-  it('what has left the list costs one call of its own, and nobody waits for more than that', async () => {
+  it('what has left the list costs one call of its own, which is made before anybody has to wait for it', async () => {
     const stack = startPolling();
     await pollFor(stack, 5_000);
     stack.ended.add(2).add(3);
     const polls = await pollFor(stack, 6_000);
     const own = stack.calls.filter(({ at, path }) => at > 5_000 && path !== LIST_PATH);
     expect(own.map(({ path }) => path.split('/')[4])).toEqual(['2', '3']);
-    for (const { waitedMs = Infinity } of polls) expect(waitedMs).toBeLessThanOrEqual(ANSWER_MS);
+    // The list may be read so much sooner as 5 % more calls allow, and what it left out as soon as it has come.
+    for (const { waitedMs = Infinity } of polls) expect(waitedMs).toBeLessThanOrEqual(0.5 * ANSWER_MS);
   });
 
   it.each([
