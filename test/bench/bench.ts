@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../support/free-port.ts';
 import type { Contestant, RunningServer, ServerOptions } from './contestants.ts';
 import { cpuSeconds } from './machine.ts';
-import { freePort, startWorker, type Worker } from './processes.ts';
+import { startWorker, type Worker } from './processes.ts';
 import type { Sample } from './samples.ts';
 import type { LoadOrder, LoadReply } from './speed/load.ts';
 import { workloadsNamed } from './speed/workloads.ts';

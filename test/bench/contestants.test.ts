@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { peer, type PeerName, type RunningServer } from './contestants.ts';
 import type { WorldPlan } from './living-world.ts';
-import { freePort, startWorker, type Worker } from './processes.ts';
+import { startWorker, type Worker } from './processes.ts';
 import { checkOneAnswer, headersOf, workloadsNamed } from './speed/workloads.ts';
 import type { UpstreamCalls, UpstreamOrder } from './upstream.ts';
 

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../support/free-port.ts';
 import { compilePeers } from './compiled-peers.ts';
 import { pin } from './machine.ts';
-import { adopt, freePort, ROOT, spawnNode } from './processes.ts';
+import { adopt, ROOT, spawnNode } from './processes.ts';
 import { checkOneAnswer, workloadsNamed } from './speed/workloads.ts';
 
 /** A server that serves the workloads' part of the gateway's schema over the fake upstream. */

@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { createWorld } from '../../src/sandbox/world/world.ts';
-import { buildGateway, type BuiltGateway, freePort, runBuilt } from '../support/built-gateway.ts';
+import { buildGateway, type BuiltGateway, runBuilt } from '../support/built-gateway.ts';
+import { freePort } from '../support/free-port.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {

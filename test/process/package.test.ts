@@ -18,9 +18,10 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { createWorld } from '../../src/sandbox/world/world.ts';
-import { freePort, type GatewayProcess, runBuilt } from '../support/built-gateway.ts';
+import { type GatewayProcess, runBuilt } from '../support/built-gateway.ts';
 import { createLatch } from '../harness.ts';
 import { asFirstProcess, skipsWithoutNamespaces } from '../support/first-process.ts';
+import { freePort } from '../support/free-port.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const YARN = createRequire(import.meta.url).resolve('yarn/bin/yarn.js');

@@ -17,13 +17,13 @@ import { createWorld, type World } from '../../src/sandbox/world/world.ts';
 import {
   buildGateway,
   type BuiltGateway,
-  freePort,
   type GatewayProcess,
   runBuilt,
   type RunOptions,
 } from '../support/built-gateway.ts';
 import { startBalancer } from '../support/balancer.ts';
 import { composeByGuild } from '../support/compose.ts';
+import { freePort } from '../support/free-port.ts';
 import {
   GRAFBASE,
   GRAFBASE_OVER_WEBSOCKET,

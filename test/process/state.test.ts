@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  buildGateway,
-  type BuiltGateway,
-  freePort,
-  type GatewayProcess,
-  runBuilt,
-} from '../support/built-gateway.ts';
+import { buildGateway, type BuiltGateway, type GatewayProcess, runBuilt } from '../support/built-gateway.ts';
+import { freePort } from '../support/free-port.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {

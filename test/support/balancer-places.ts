@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Balancer, BalancerProgram } from './balancers.ts';
-import { freePort } from './built-gateway.ts';
+import { freePort } from './free-port.ts';
 
 /** On a developer's machine a missing program skips what needs it; in CI it fails, or nobody would ever know. */
 export function isSkipped({ name, missing }: BalancerProgram): boolean {

@@ -1,8 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,8 +8,6 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** From here on Linux takes ports for outgoing connections, one of which could take a free port before its program does. */
-const EPHEMERAL_PORTS_BEGIN = 32_768;
 
 /** The program as operators run it, in a folder of its own. */
 export interface BuiltGateway {
@@ -79,11 +75,13 @@ export async function runBuilt(
     cwd: folder,
     // A group of its own, so that nothing it has started outlives the test.
     detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: String(port), ...env },
   });
   let out = '';
+  let errors = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   const exited = once(child, 'close').then(() => child.exitCode);
   onTestFinished(() => {
     try {
@@ -92,22 +90,18 @@ export async function runBuilt(
       // The group is gone, as it should be.
     }
   });
-  await expect.poll(() => out, { timeout: 30_000 }).toContain('"msg":"listening"');
+  await Promise.race([
+    expect.poll(() => out, { timeout: 30_000 }).toContain('"msg":"listening"'),
+    exited.then((code) => {
+      throw new Error(
+        `the gateway ended with ${code ?? child.signalCode} before it listened: ${errors}${out}`,
+      );
+    }),
+  ]);
   const lines = () =>
     out
       .split('\n')
       .filter((line) => line.startsWith('{') && line.endsWith('}'))
       .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
   return { child, origin: `http://127.0.0.1:${port}`, lines, exited };
-}
-
-export async function freePort(): Promise<number> {
-  const port = randomInt(20_000, EPHEMERAL_PORTS_BEGIN);
-  const server = createServer().listen(port, '127.0.0.1');
-  const isFree = await once(server, 'listening').then(
-    () => true,
-    () => false,
-  );
-  await new Promise((resolve) => server.close(resolve));
-  return isFree ? port : freePort();
 }

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, onTestFinished } from 'vitest';
-import { freePort } from './built-gateway.ts';
 import type { Subgraph } from './compose.ts';
 import { startConnectProxy } from './connect-proxy.ts';
+import { freePort } from './free-port.ts';
 
 const INSTALLED = fileURLToPath(new URL('../../node_modules/.cache/grafbase/grafbase', import.meta.url));
 const PATH = process.env['GRAFBASE_PATH'] ?? INSTALLED;

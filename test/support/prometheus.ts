@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
-import { freePort } from './built-gateway.ts';
+import { freePort } from './free-port.ts';
 
 const PATH = process.env['PROMETHEUS_PATH'] ?? '/usr/bin/prometheus';
 const MISSING = `there is no Prometheus at ${PATH}; install Debian's package prometheus, or name one in PROMETHEUS_PATH`;

@@ -8,7 +8,8 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { createWorld } from '../../src/sandbox/world/world.ts';
 import { TEAM, TOKEN } from '../harness.ts';
-import { buildGateway, type BuiltGateway, freePort, runBuilt } from '../support/built-gateway.ts';
+import { buildGateway, type BuiltGateway, runBuilt } from '../support/built-gateway.ts';
+import { freePort } from '../support/free-port.ts';
 import { listenUntilEnd } from '../support/serve.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, ROOT, RUN_TYPESCRIPT, spawnNode } from '../processes.ts';
+import { freePort } from '../../support/free-port.ts';
+import { ROOT, RUN_TYPESCRIPT, spawnNode } from '../processes.ts';
 import type { ClientsOrder, ClientsReply } from './clients.ts';
 import type { OrdinaryOrder, OrdinaryReply, Pace } from './ordinary-clients.ts';
 import type { AttackOrder, Tally } from './target.ts';

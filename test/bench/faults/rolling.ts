@@ -7,8 +7,9 @@ import { startSandbox } from '../../../src/sandbox/server.ts';
 import { createWorld } from '../../../src/sandbox/world/world.ts';
 import { startClients } from '../../support/balanced-clients.ts';
 import { type BalancerProgram, haproxy, nginx } from '../../support/balancers.ts';
+import { freePort } from '../../support/free-port.ts';
 import { unitEnvironment } from '../../support/recipes.ts';
-import { adopt, freePort, spawnNode } from '../processes.ts';
+import { adopt, spawnNode } from '../processes.ts';
 import { percentile } from '../statistics.ts';
 import { type Claim, claim, type Findings, milliseconds } from './claims.ts';
 

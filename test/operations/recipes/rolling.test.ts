@@ -4,7 +4,8 @@ import { createWorld } from '../../../src/sandbox/world/world.ts';
 import { startClients } from '../../support/balanced-clients.ts';
 import { isSkipped, startUntilEnd } from '../../support/balancer-places.ts';
 import { haproxy, nginx } from '../../support/balancers.ts';
-import { buildGateway, type BuiltGateway, freePort, runBuilt } from '../../support/built-gateway.ts';
+import { buildGateway, type BuiltGateway, runBuilt } from '../../support/built-gateway.ts';
+import { freePort } from '../../support/free-port.ts';
 import { unitEnvironment } from '../../support/recipes.ts';
 
 const skipped = [nginx, haproxy].filter(isSkipped).length > 0;
