@@ -1,0 +1,232 @@
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { NEWS, SCRIPTS } from './redis-scripts.ts';
+import type { Asked, Foreseen, Report, SharedStore, Standing, Survey, Told, ToldResource } from './shared-store.ts';
+
+export interface RedisStoreOptions {
+  /** `REDIS_URL` */
+  readonly url: URL;
+  /** How long one command may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Names this process among the replicas. */
+  readonly replica: string;
+  /** Called when the connection is there, and when it is lost, with the code of the error behind it. */
+  readonly onConnection: (isThere: boolean, code: string | undefined) => void;
+  /** From 0 to 1; spreads reconnecting. */
+  readonly random?: () => number;
+}
+
+const LEAST_RECONNECT_MS = 100;
+const MOST_RECONNECT_MS = 2_000;
+/** Two connections: one that is subscribed takes no other commands. */
+const CONNECTIONS = 2;
+
+type ScriptName = keyof typeof SCRIPTS;
+/** What a script returns, texts as bytes. */
+type Reply = number | null | Buffer | readonly Reply[];
+
+/**
+ * The store in Redis or Valkey. The client's own queue and its repeated commands are off: a command that cannot be sent
+ * now fails now, and one whose answer is lost is never sent again.
+ */
+export async function createRedisStore(options: RedisStoreOptions): Promise<SharedStore> {
+  // Whoever has one replica alone never loads it.
+  const { Redis } = await import('ioredis');
+  const { url, timeoutMs, replica, onConnection, random = Math.random } = options;
+  const settings = {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: true,
+    enableAutoPipelining: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: timeoutMs,
+    connectTimeout: Math.max(timeoutMs, MOST_RECONNECT_MS),
+    retryStrategy: (times: number) =>
+      (0.5 + random() / 2) * Math.min(MOST_RECONNECT_MS, LEAST_RECONNECT_MS * 2 ** Math.min(times, 10)),
+  };
+  const redis = new Redis(url.href, settings);
+  const subscriber = new Redis(url.href, settings);
+  const listeners: ((names: readonly string[] | undefined) => void)[] = [];
+  let ready = 0;
+  let code: string | undefined;
+  for (const connection of [redis, subscriber]) watch(connection);
+  for (const [name, lua] of Object.entries(SCRIPTS)) redis.defineCommand(name, { numberOfKeys: 0, lua });
+  subscriber.on('message', (_channel: string, names: string) => tell(names.split(' ')));
+  subscriber.on('ready', () => {
+    subscriber.subscribe(NEWS).then(
+      () => tell(undefined),
+      () => undefined,
+    );
+  });
+
+  function watch(connection: Redis): void {
+    let isReady = false;
+    connection.on('ready', () => {
+      isReady = true;
+      if (++ready === CONNECTIONS) onConnection(true, undefined);
+    });
+    connection.on('error', (error: Error & { code?: string }) => (code = error.code));
+    connection.on('close', () => {
+      if (!isReady) return;
+      isReady = false;
+      if (ready-- === CONNECTIONS) onConnection(false, code);
+    });
+    connection.connect().catch(() => undefined);
+  }
+
+  function tell(names: readonly string[] | undefined): void {
+    for (const listener of listeners) listener(names);
+  }
+
+  async function run(name: ScriptName, argument: object, ...sealed: readonly Buffer[]): Promise<Reply> {
+    const json = JSON.stringify({ ...argument, random: randomBytes(16).toString('base64url'), replica });
+    const script = (redis as unknown as Readonly<Record<string, (...args: unknown[]) => Promise<Reply>>>)[
+      `${name}Buffer`
+    ];
+    if (script === undefined) throw new Error(`Redis has no script ${name}`);
+    return script.call(redis, json, ...sealed);
+  }
+
+  return {
+    async ask(asked) {
+      return toldIn(await run('ask', jsonOf(asked)));
+    },
+    async finish({ outcome, ...finished }) {
+      const { sealed, ...rest } = outcome;
+      await run('finish', { ...finished, ...rest }, sealed);
+    },
+    async renew(locks) {
+      await run('renew', { locks });
+    },
+    async release(locks) {
+      await run('release', { locks });
+    },
+    async change({ marks, standing }) {
+      const { sealed = [], ...rest } = standing ?? {};
+      await run('change', { marks, ...(standing === undefined ? {} : { standing: rest }) }, ...sealed);
+    },
+    async count(hour, exchanges) {
+      await run('count', { hour, exchanges });
+    },
+    async report(reports) {
+      return surveyIn(await run('report', { reports: reports.map(jsonOfReport) }));
+    },
+    onNews(listener) {
+      listeners.push(listener);
+    },
+    close() {
+      redis.disconnect();
+      subscriber.disconnect();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** JSON knows neither `undefined` nor `Infinity`. */
+function jsonOf({ resources, ...asked }: Asked): object {
+  return {
+    ...asked,
+    resources: resources.map(({ since, ...resource }) => ({
+      ...resource,
+      ...(since === Infinity ? {} : { since }),
+    })),
+  };
+}
+
+function jsonOfReport({ remembered, ...report }: Report): object {
+  return { ...report, remembered: [...remembered] };
+}
+
+function toldIn(reply: Reply): Told {
+  const [now, epoch, credential, team, told] = listIn(reply);
+  return {
+    now: numberIn(now),
+    epoch: textIn(epoch),
+    credential: standingIn(credential),
+    team: standingIn(team),
+    resources: listIn(told).map(resourceIn),
+  };
+}
+
+function standingIn(reply: Reply | undefined): Standing {
+  const [marks, version, under, sealed] = listIn(reply);
+  return {
+    marks: listIn(marks).map(textIn),
+    version: textIn(version),
+    remembered: Buffer.isBuffer(sealed) ? { sealed, under: numberIn(under) } : undefined,
+  };
+}
+
+function resourceIn(reply: Reply): ToldResource {
+  const [first, second, under, at, sealed] = listIn(reply);
+  const state = textIn(first);
+  switch (state) {
+    case 'value':
+      return {
+        state,
+        marks: listIn(second).map(textIn),
+        under: numberIn(under),
+        at: numberIn(at),
+        sealed: bytesIn(sealed),
+      };
+    case 'mine':
+      return { state, marks: listIn(second).map(textIn) };
+    case 'held':
+      return { state, holder: textIn(second) };
+    case 'failed':
+      return { state, sealed: bytesIn(second) };
+    case 'look':
+    case 'none':
+      return { state };
+    default:
+      throw new NonsenseError(`the state ${state}`);
+  }
+}
+
+function surveyIn(reply: Reply): Survey {
+  const [now, replicas, hours] = listIn(reply);
+  return {
+    now: numberIn(now),
+    replicas: numberIn(replicas),
+    hours: listIn(hours).map((hour) => {
+      const [flat, misses, refreshes, resyncs] = listIn(hour);
+      const numbers = listIn(flat).map(numberIn);
+      const calls = new Map<number, number>();
+      for (let i = 0; i + 1 < numbers.length; i += 2) calls.set(numbers[i] ?? 0, numbers[i + 1] ?? 0);
+      const foreseen: Foreseen = {
+        misses: Number(textIn(misses)),
+        refreshes: Number(textIn(refreshes)),
+        resyncs: Number(textIn(resyncs)),
+      };
+      return { calls, foreseen };
+    }),
+  };
+}
+
+/** A reply that no script of ours gives. What it says is not repeated, since it may be anybody's. */
+class NonsenseError extends Error {
+  override readonly name = 'NonsenseError';
+  constructor(expected: string) {
+    super(`Redis gave another reply than ${expected}`);
+  }
+}
+
+function listIn(reply: Reply | undefined): readonly Reply[] {
+  if (!Array.isArray(reply)) throw new NonsenseError('a list');
+  return reply as readonly Reply[];
+}
+
+function numberIn(reply: Reply | undefined): number {
+  if (typeof reply !== 'number') throw new NonsenseError('a number');
+  return reply;
+}
+
+function bytesIn(reply: Reply | undefined): Buffer {
+  if (!Buffer.isBuffer(reply)) throw new NonsenseError('a text');
+  return reply;
+}
+
+function textIn(reply: Reply | undefined): string {
+  return bytesIn(reply).toString();
+}
