@@ -15,6 +15,8 @@ import { type Backfills, createBackfills } from './reads/backfills.ts';
 import { createIncompleteBackfills, type ReadIncompleteBackfills } from './reads/incomplete-backfills.ts';
 import { createEndpoint } from './reads/endpoint.ts';
 import { createEstimate } from './reads/estimate.ts';
+import { createGroupPeeks } from './reads/group-peeks.ts';
+import { createMember } from './reads/member.ts';
 import type { ReadContext } from './reads/read.ts';
 import { createRefreshPermits } from './reads/refresh-permits.ts';
 import { createTeams, type ListStanding, type Team } from './reads/teams.ts';
@@ -22,6 +24,9 @@ import { createBackfillsClient } from './rest/client.ts';
 import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import type { CircuitsState, Scope } from './transport/circuits.ts';
+import { createGroup, type Group } from './replicas/group.ts';
+import { createSeal } from './replicas/seal.ts';
+import type { SharedStore } from './replicas/shared-store.ts';
 import { createResilientHttp, type UpstreamLoad } from './transport/resilience.ts';
 import { estimateWrites } from './writes/estimate.ts';
 import { createWrites, type Writes } from './writes/writes.ts';
@@ -55,11 +60,24 @@ export interface UpstreamSettings {
 }
 
 export interface UpstreamDeps {
+  /** What several replicas share; without it this process is on its own. */
+  readonly shared?: SharedState | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
   /** The transport; by default real HTTP to the base URL. */
   readonly http?: HttpClient;
+}
+
+/** What several replicas share, and how long they wait for it. */
+export interface SharedState {
+  readonly store: SharedStore;
+  /** `CACHE_SECRET` */
+  readonly secrets: readonly [string, ...string[]];
+  /** `REDIS_TIMEOUT_MS` */
+  readonly timeoutMs: number;
+  /** Whether the store is there from the beginning. */
+  readonly isThere?: boolean;
 }
 
 /** The ways to read. */
@@ -91,6 +109,11 @@ export interface Upstream extends Reads {
   /** The state of a backfill that readers have been shown last, fresh or not, while it may be shown. */
   newest(context: ReadContext, teamId: ResourceId, backfillId: ResourceId): BackfillSnapshot | undefined;
   readonly quota: Pick<Governor, 'remaining' | 'stretch'>;
+  /**
+   * @param onNews called when other replicas have read something of the team, or it has changed
+   * @returns a function that ends it
+   */
+  listen(context: ReadContext, teamId: ResourceId, onNews: () => void): () => void;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
   pollIntervalMs(credentialId: string): number;
   /** Whether the REST API has accepted the credential, as far as is known. */
@@ -147,9 +170,11 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     log.warn({ seconds }, 'retry-after gate closed');
   });
   const refusals = createRefusalMemory(clock, ttlMs);
-  const admission = createAdmission({ gate, refusals, governor, partitions });
+  const group = joinGroup();
+  const admission = createAdmission({ gate, refusals, governor, partitions, news: group });
   const freshness = createFreshness({ ttlMs, finalTtlMs }, governor);
-  const endpoint = createEndpoint({ client, admission, freshness, clock });
+  const peeks = createGroupPeeks({ freshness, clock });
+  const endpoint = createEndpoint({ client, admission, freshness, clock, group, peeks });
   const teamOf = createTeams({
     partitions,
     client,
@@ -164,6 +189,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     staleAfterMs,
     clock,
     log,
+    group,
+    peeks,
   });
   const { isSaving } = governor;
   exposeUpstream(metrics, { governor, http: resilient, gate, partitions });
@@ -172,7 +199,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     backfills: createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }),
     incompleteBackfills: createIncompleteBackfills({ teamOf, isSaving, clock, metrics }),
     estimate: { ...createEstimate({ teamOf, clock }), writes: estimateWrites },
-    writes: createWrites({ teamOf, client, admission, clock, timeoutMs }),
+    writes: createWrites({ teamOf, client, admission, clock, timeoutMs, group }),
     lastKnown: (context, teamId, id) =>
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
     newest(context, teamId, id) {
@@ -180,6 +207,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
       return outcome instanceof UpstreamError ? undefined : outcome;
     },
     quota: governor,
+    listen: ({ caller }, teamId, onNews) =>
+      group?.listen(caller.credential, teamId, onNews) ?? (() => undefined),
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
     isAccepted: partitions.isAccepted,
     state() {
@@ -197,8 +226,38 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
         values: partitions.size(),
       };
     },
-    close: () => http.close(),
+    async close() {
+      await group?.close();
+      await http.close();
+    },
   };
+
+  function joinGroup(): Group | undefined {
+    if (deps.shared === undefined) return undefined;
+    const { store, secrets, timeoutMs: storeTimeoutMs, isThere } = deps.shared;
+    return createGroup(
+      { timeoutMs: storeTimeoutMs, ttlMs, replicas },
+      {
+        store,
+        seal: createSeal(secrets, settings.baseUrl.href),
+        clock,
+        hours: governor,
+        member: createMember({ gate, refusals, governor, partitions }),
+        standings: {
+          of: (credential) => ({ gate: gate.of(credential), refusal: refusals.of(credential.id, undefined) }),
+          ofTeam: (credential, teamId) => ({ refusal: refusals.of(credential.id, teamId) }),
+        },
+        usedAt: partitions.usedAt,
+        onLook: () => undefined,
+        onStep: () => undefined,
+        onChange(awayFor) {
+          if (awayFor === undefined) log.warn('replicas share their reads and their hour');
+          else log.warn({ reason: awayFor }, 'replicas share nothing: each reads for itself');
+        },
+      },
+      isThere,
+    );
+  }
 }
 
 /** Says when a circuit opens or closes, and for whom, without naming anybody. */

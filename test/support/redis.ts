@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import { freePort } from './built-gateway.ts';
+import { freePort } from './free-port.ts';
 
 const REDIS = process.env['REDIS_PATH'] ?? '/usr/bin/redis-server';
 const START_MS = 10_000;

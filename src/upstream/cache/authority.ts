@@ -35,8 +35,9 @@ export class Authority {
     return true;
   }
 
-  noteNotFound(): void {
-    this.#notFoundAt = this.#clock.monotonic();
+  /** @param at when the 404 came */
+  noteNotFound(at: number): void {
+    this.#notFoundAt = Math.max(this.#notFoundAt, at);
   }
 
   refuse(): void {

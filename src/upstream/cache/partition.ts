@@ -66,6 +66,10 @@ export class Partition<Team extends object> {
     return team;
   }
 
+  find(teamId: ResourceId): Team | undefined {
+    return this.#teams?.peek(teamId);
+  }
+
   /** The teams that its credential has asked for. */
   teams(): Iterable<Team> {
     return this.#teams?.values() ?? [];

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { AUTHORITY_MS } from './authority.ts';
+import type { ResourceId } from '../../ids.ts';
 import type { EntryKey } from './entry-key.ts';
 import type { Kept } from './kept.ts';
 import { Partition } from './partition.ts';
@@ -24,6 +25,12 @@ export interface Partitions<Team extends object> {
   isAccepted(credentialId: string): boolean;
   /** Drops everything that is kept for the credential. */
   drop(credentialId: string): void;
+  /** Drops the same, and knows the credential as before. */
+  forget(credentialId: string): void;
+  /** The team, where the credential has asked for it. */
+  find(credentialId: string, teamId: ResourceId): Team | undefined;
+  /** When somebody last read with the credential, in monotonic milliseconds. */
+  usedAt(credentialId: string): number;
   /** How much is kept at the moment. */
   size(): CacheSize;
   /** How many credentials are known. */
@@ -171,6 +178,18 @@ export function createPartitions<Team extends object>(
       accepted.delete(credentialId);
       newcomers.delete(credentialId);
     },
+
+    forget(credentialId) {
+      const wasAccepted = accepted.has(credentialId);
+      this.drop(credentialId);
+      if (wasAccepted) this.accept(this.of(credentialId));
+    },
+
+    find: (credentialId, teamId) =>
+      (accepted.peek(credentialId) ?? newcomers.peek(credentialId))?.find(teamId),
+
+    usedAt: (credentialId) =>
+      (accepted.peek(credentialId) ?? newcomers.peek(credentialId))?.usedAt ?? -Infinity,
 
     size() {
       let entries = 0;

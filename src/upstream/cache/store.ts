@@ -66,17 +66,18 @@ export interface TeamStore {
   /**
    * Keeps what the resource's own endpoint said.
    * @param sentAt when its call began
+   * @param came when the answer came; just now, if it is not given
    * @returns what is known then
    */
-  keepRecord(resource: Resource, record: BackfillRecord, sentAt: number): Known;
+  keepRecord(resource: Resource, record: BackfillRecord, sentAt: number, came?: Came): Known;
   /** Keeps a 404 of the resource's own endpoint. */
-  keepNotFound(resource: Resource, error: UpstreamError, sentAt: number): Known;
+  keepNotFound(resource: Resource, error: UpstreamError, sentAt: number, came?: Came): Known;
   /** The list with its backfills as they are known now, while it may be shown and they are kept. */
   knownList(): KnownList | undefined;
   /** The same, where it may stand in for a list that cannot be had. */
   staleList(): KnownList | undefined;
   /** Keeps the list and each backfill in it. */
-  keepList(records: readonly BackfillRecord[], isWhole: boolean, sentAt: number): ListReading;
+  keepList(records: readonly BackfillRecord[], isWhole: boolean, sentAt: number, came?: Came): ListReading;
   /**
    * Keeps what a write was answered. A backfill that it created is the latest of its transfer.
    * @param sentAt when its call began
@@ -84,6 +85,11 @@ export interface TeamStore {
   keepWritten(write: WriteKind, record: BackfillRecord, sentAt: number): Known;
   /** After a write that may have changed the resource, and with it the list: both are to be asked for again. */
   doubt(resource: Resource): void;
+  /**
+   * Whether what was sent then tells of the resource as it is since the last refusal and the last write.
+   * @param resource undefined for the list
+   */
+  isSinceChange(resource: Resource | undefined, sentAt: number): boolean;
   /** After an answer that says nothing but that the credential is known. */
   keepAcquaintance(): void;
   /** Renews what the list confirms by absence; undefined where only the resource's own endpoint can say. */
@@ -91,6 +97,14 @@ export interface TeamStore {
   /** After a 403: drops the resource, and shows nothing until a read is accepted again. */
   refuse(resource: Resource): void;
   dropList(): void;
+}
+
+/** When an answer came, to this process or to another replica. */
+export interface Came {
+  /** Monotonic milliseconds of this process. */
+  readonly at: number;
+  /** The same as people read it. */
+  readonly fetchedAt: string;
 }
 
 export interface StaleValue extends Known {
@@ -155,7 +169,11 @@ export function createTeamStore<Team extends object>(
     return authority.covers(sentAt) && freshUntil > confirmedAt;
   }
 
-  function snapshotOf(record: BackfillRecord, known: KeptBackfill | undefined): BackfillSnapshot {
+  function justNow(): Came {
+    return { at: clock.monotonic(), fetchedAt: formatUtc(clock.now()) };
+  }
+
+  function snapshotOf(record: BackfillRecord, known: KeptBackfill | undefined, came: Came): BackfillSnapshot {
     const now = clock.now();
     const before = known === undefined || known.outcome instanceof UpstreamError ? undefined : known.outcome;
     const isAsFar = before !== undefined && runsDone(before.record) === runsDone(record);
@@ -163,18 +181,26 @@ export function createTeamStore<Team extends object>(
       teamId,
       id: record.transfer_backfill_id,
       record,
-      fetchedAt: formatUtc(now),
-      givenAt: clock.monotonic(),
+      fetchedAt: came.fetchedAt,
+      givenAt: came.at,
       progressedAt: isAsFar ? before.progressedAt : now,
       isStale: false,
     };
   }
 
-  function keepBackfill(record: BackfillRecord, sentAt: number, moments: Moments): KeptBackfill {
+  function keepBackfill(record: BackfillRecord, sentAt: number, moments: Moments, came: Came): KeptBackfill {
     const id = record.transfer_backfill_id;
     const kept = entries.backfill(id);
-    const given = snapshotOf(record, kept);
+    const given = snapshotOf(record, kept, came);
     const before = kept === undefined || kept.outcome instanceof UpstreamError ? undefined : kept.outcome;
+    // What another replica was answered may be from before.
+    if (
+      before !== undefined &&
+      kept !== undefined &&
+      kept.verifiedAt > came.at &&
+      !isFurtherOn(given, before)
+    )
+      return kept;
     const at = changes.at('backfill', id);
     const isKnownSince = before !== undefined && kept !== undefined && kept.verifiedAt >= at;
     if (sentAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
@@ -212,6 +238,7 @@ export function createTeamStore<Team extends object>(
     target: KeptBackfill,
     sentAt: number,
     moments: Moments,
+    namedAt: number,
     askedAt = sentAt,
   ): Known {
     const pointer = entries.latest(transferId);
@@ -220,22 +247,20 @@ export function createTeamStore<Team extends object>(
       !authority.isRefused &&
       pointer !== undefined &&
       kept !== undefined &&
-      pointer.namedAt > sentAt &&
+      (pointer.namedAt > sentAt || pointer.namedAt > namedAt) &&
       'record' in kept.outcome &&
       (!('record' in target.outcome) || isNewer(kept.outcome, target.outcome));
     if (isOvertaken) return kept;
     const backfillId = 'record' in target.outcome ? target.outcome.id : target.outcome;
-    const namedAt = clock.monotonic();
     const at = changes.at('latest', transferId);
     const isKnownSince = pointer !== undefined && kept !== undefined && pointer.verifiedAt >= at;
     const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
     return joined(keep('latest', transferId, entry, sentAt, askedAt < at && !isKnownSince), target);
   }
 
-  function momentsFromNow(lifetimeMs: number, isByList = false): Moments {
-    const now = clock.monotonic();
-    const interest = new Interest(now, isByList);
-    return { verifiedAt: now, confirmedAt: now, freshUntil: now + lifetimeMs, interest };
+  function momentsFrom(at: number, lifetimeMs: number, isByList = false): Moments {
+    const interest = new Interest(at, isByList);
+    return { verifiedAt: at, confirmedAt: at, freshUntil: at + lifetimeMs, interest };
   }
 
   function lifetimes(): Freshness {
@@ -259,7 +284,7 @@ export function createTeamStore<Team extends object>(
         continue;
       const { verifiedAt } = known;
       const moments = { verifiedAt, confirmedAt: clock.monotonic(), ...renewedUntil(list, due) };
-      keepLatest(transferId, row, Infinity, moments, sentAt);
+      keepLatest(transferId, row, Infinity, moments, clock.monotonic(), sentAt);
     }
   }
 
@@ -308,22 +333,23 @@ export function createTeamStore<Team extends object>(
       return { ...stale, snapshot: { ...stale.snapshot, isStale: true } };
     },
 
-    keepRecord(resource, record, sentAt) {
+    keepRecord(resource, record, sentAt, came = justNow()) {
       accept(sentAt);
+      const { at } = came;
       const { changingMs, finalMs } = lifetimes();
       const isFinal = factsOf(record.status)?.final ?? false;
-      const entry = keepBackfill(record, sentAt, momentsFromNow(isFinal ? finalMs : changingMs));
+      const entry = keepBackfill(record, sentAt, momentsFrom(at, isFinal ? finalMs : changingMs), came);
       if (resource.kind === 'backfill') return withAuthority(entry);
-      return withAuthority(keepLatest(resource.id, entry, sentAt, momentsFromNow(changingMs)));
+      return withAuthority(keepLatest(resource.id, entry, sentAt, momentsFrom(at, changingMs), at));
     },
 
-    keepNotFound({ kind, id }, error, sentAt) {
+    keepNotFound({ kind, id }, error, sentAt, { at } = justNow()) {
       // Whoever gets another answer than a 401 is no newcomer, whatever he may read.
       partitions.accept(partition);
-      authority.noteNotFound();
-      const moments = momentsFromNow(lifetimes().changingMs);
+      authority.noteNotFound(at);
+      const moments = momentsFrom(at, lifetimes().changingMs);
       const entry: KeptBackfill = { kind: 'backfill', outcome: error, ...moments };
-      if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments));
+      if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments, at));
       const kept = authority.isRefused ? undefined : entries.backfill(id);
       // It was found meanwhile, and the REST API deletes no backfill, so the 404 is from before it was there.
       if (kept !== undefined && kept.verifiedAt > sentAt && 'record' in kept.outcome)
@@ -332,27 +358,28 @@ export function createTeamStore<Team extends object>(
       return keep(kind, id, entry, sentAt, sentAt < changes.at(kind, id));
     },
 
-    keepList(records, isWhole, sentAt) {
+    keepList(records, isWhole, sentAt, came = justNow()) {
       accept(sentAt);
       const { changingMs } = lifetimes();
       // Those of its rows too, so that these are as recent as the list.
-      const moments = momentsFromNow(changingMs, true);
+      const moments = momentsFrom(came.at, changingMs, true);
       const { verifiedAt: readAt, freshUntil, interest } = moments;
       const rows = new Map(
-        records.map((record) => [record.transfer_backfill_id, keepBackfill(record, sentAt, moments)]),
+        records.map((record) => [record.transfer_backfill_id, keepBackfill(record, sentAt, moments, came)]),
       );
       const reading = {
         kind: 'list',
         sentAt,
         readAt,
-        fetchedAt: formatUtc(clock.now()),
+        fetchedAt: came.fetchedAt,
         freshUntil,
         ids: withWritten(new Set(rows.keys()), sentAt),
         isWhole,
         isDoubted: sentAt < changes.at('list'),
         interest,
       } as const;
-      if (authority.covers(sentAt)) entries.setList(reading);
+      const isNewest = (entries.list()?.readAt ?? -Infinity) <= readAt;
+      if (isNewest && authority.covers(sentAt)) entries.setList(reading);
       followNewest(reading, rows);
       return { list: reading, rows };
     },
@@ -377,13 +404,14 @@ export function createTeamStore<Team extends object>(
 
     keepWritten(write, record, sentAt) {
       partitions.accept(partition);
-      const at = clock.monotonic();
+      const came = justNow();
+      const { at } = came;
       const { changingMs, finalMs } = lifetimes();
       const { transfer_backfill_id: id, transfer_id: transferId } = record;
       const isFinal = factsOf(record.status)?.final ?? false;
-      const entry = keepBackfill(record, sentAt, momentsFromNow(isFinal ? finalMs : changingMs));
+      const entry = keepBackfill(record, sentAt, momentsFrom(at, isFinal ? finalMs : changingMs), came);
       if (write === 'create') {
-        keepLatest(transferId, entry, sentAt, momentsFromNow(changingMs));
+        keepLatest(transferId, entry, sentAt, momentsFrom(at, changingMs), at);
         changes.note('latest', transferId, at);
       }
       changes.note('backfill', id, at, id);
@@ -403,6 +431,11 @@ export function createTeamStore<Team extends object>(
       if (kept !== undefined) entries.set(kind, id, doubted(kept));
       const list = entries.list();
       if (list !== undefined) entries.setList(doubted(list));
+    },
+
+    isSinceChange(resource, sentAt) {
+      const at = resource === undefined ? changes.at('list') : changes.at(resource.kind, resource.id);
+      return sentAt >= at && authority.covers(sentAt);
     },
 
     keepAcquaintance: () => partitions.accept(partition),

@@ -23,6 +23,15 @@ const WINDOW_MINUTES = 5;
 /** How long resyncs are foreseen, in minutes. It exceeds an hour because a stretched final lifetime may. */
 const RESYNC_MINUTES = 120;
 
+/** Calls an hour that would be made without any stretch, by reason. */
+export interface Foreseen {
+  readonly misses: number;
+  readonly refreshes: number;
+  readonly resyncs: number;
+}
+
+export const NOTHING_FORESEEN: Foreseen = { misses: 0, refreshes: 0, resyncs: 0 };
+
 /**
  * Forecasts how many calls a credential would make in an hour without any stretch, by the reason of the calls. Demand is
  * estimated from the reasons, because the calls themselves already reflect the stretch.
@@ -49,21 +58,24 @@ export class Demand {
     if (reason === 'miss') this.#misses.add(now, 1);
   }
 
-  /** Calls an hour. A page that is opened is a burst that ends; a demand that goes on shows in both figures. */
-  misses(now: number): number {
+  foresee(now: number, stretch: Stretch): Foreseen {
+    return {
+      misses: this.#missesAnHour(now),
+      refreshes: this.#refreshes.rate(now, WINDOW_MINUTES * stretch.changing),
+      resyncs: this.#resyncsAnHour(now, stretch),
+    };
+  }
+
+  /** A page that is opened is a burst that ends; a demand that goes on shows in both figures. */
+  #missesAnHour(now: number): number {
     return Math.min(this.#misses.total(now), this.#misses.rate(now, WINDOW_MINUTES));
   }
 
-  /** Calls an hour. */
-  refreshes(now: number, { changing }: Stretch): number {
-    return this.#refreshes.rate(now, WINDOW_MINUTES * changing);
-  }
-
   /**
-   * Calls an hour. Each endpoint read of the last lifetime falls due once in the next. Counting past resyncs would show
+   * Each endpoint read of the last lifetime falls due once in the next. Counting past resyncs would show
    * none until all are due at once.
    */
-  resyncs(now: number, { final }: Stretch): number {
+  #resyncsAnHour(now: number, { final }: Stretch): number {
     const lifetime = Math.min(RESYNC_MINUTES, Math.max(1, this.#finalMinutes * final));
     return (this.#endpointReads.within(now, lifetime) / lifetime) * 60 * final;
   }

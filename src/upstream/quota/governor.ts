@@ -3,10 +3,17 @@ import type { Clock } from '../../clock.ts';
 import { UpstreamError } from '../errors.ts';
 import type { HttpResponse } from '../transport/http.ts';
 import type { CallCounter } from '../transport/resilience.ts';
-import { type CallReason, Demand, type Stretch } from './demand.ts';
+import {
+  type CallReason,
+  Demand,
+  type Foreseen,
+  MAX_STRETCH,
+  NOTHING_FORESEEN,
+  type Stretch,
+} from './demand.ts';
 import { MinuteCounter } from './minute-counter.ts';
 import { timeUntilRelief } from './pacing.ts';
-import { reviseStretch, type Stretched, UNSTRETCHED } from './stretch.ts';
+import { finalStretch, reviseStretch, type Stretched, UNSTRETCHED } from './stretch.ts';
 
 /** How much of its hour's calls a credential has left. */
 export type QuotaLevel = 'plenty' | 'stretched' | 'nearly_out' | 'out';
@@ -38,12 +45,14 @@ export interface QuotaSurvey {
  *
  * Where that does not suffice, little is left: then stale values are served without a call, and last of all polls wait.
  */
-export interface Governor extends CallCounter {
+export interface Governor extends CallCounter, SharedHours {
   stretch(credentialId: string): Stretch;
   /** Records why the next call is made. */
   expectCall(credentialId: string, reason: CallReason): void;
   /** @throws {UpstreamError} `rateLimited` where the call is better saved for others */
   assertAffordable(credentialId: string, priority: Priority): void;
+  /** The error that {@link assertAffordable} would throw now. */
+  refusal(credentialId: string, priority: Priority): UpstreamError | undefined;
   /** Whether so few calls are left that none is made for something known. */
   isSaving(credentialId: string): boolean;
   /** Whether the hour's calls suffice without any saving. */
@@ -53,6 +62,47 @@ export interface Governor extends CallCounter {
   survey(): QuotaSurvey;
 }
 
+/**
+ * The hours as several replicas spend them together. While they do, counts, forecasts and stretch are those of the group. A
+ * replica that is cut off from it goes on with its part of what was left.
+ */
+export interface SharedHours {
+  /** The credentials in use here. */
+  inUse(): readonly string[];
+  /** What this replica adds to the group's hour. */
+  part(credentialId: string): HourPart;
+  /** Goes on with the hour as the group has it. */
+  adopt(credentialId: string, whole: WholeHour): void;
+  /** Calls an hour, where the REST API has told them. */
+  toldLimit(credentialId: string): number | undefined;
+  adoptLimit(credentialId: string, limit: number): void;
+  /** From now on the hours are the group's. */
+  join(): void;
+  /** From now on they are this replica's alone, which is one of so many. */
+  leave(replicas: number): void;
+}
+
+export interface HourPart {
+  /** What this replica foresees for itself. */
+  readonly foreseen: Foreseen;
+  /** The stretch that follows from what is known here of the group's hour. */
+  readonly stretch: number;
+  /** Exchanges that have begun here, ever. */
+  readonly exchanges: number;
+  /** Between which counts the hour's total is, where the REST API has said it since it was asked last. */
+  readonly told: { readonly least: number; readonly most: number } | undefined;
+}
+
+export interface WholeHour {
+  /** Calls of the group by the minute of this process's clock, newest first. */
+  readonly calls: readonly number[];
+  /** The exchanges of this replica that are among them. */
+  readonly exchanges: number;
+  /** What the other replicas foresee. */
+  readonly others: Foreseen;
+  readonly stretch: number;
+}
+
 /** Below this share of the limit a known value is not read again. */
 const NEARLY_OUT_SHARE = 0.04;
 /** Below this share of the limit not even polls are made. */
@@ -60,12 +110,26 @@ const POLLS_PAUSED_SHARE = 0.01;
 /** When no calls are left, one call in so many milliseconds finds out whether the REST API's hour began anew. */
 const PROBE_INTERVAL_MS = 30_000;
 const MAX_CREDENTIALS = 10_000;
+/** A credential that nobody has read with for as long is not in use, in milliseconds. */
+const IN_USE_MS = 120_000;
+/** The group's stretch counts unless it is below this share of what follows from its hour: anybody may have written it. */
+const PLAUSIBLE_SHARE = 0.8;
+
+/** How many calls of all replicas may be in flight for each that is in flight here. */
+const UNKNOWN_IN_FLIGHT = 10;
 
 interface Account extends Stretched {
   /** Calls an hour that the REST API allows to all processes. */
   wholeLimit: number;
   /** The part of them that is this process's. */
   limit: number;
+  others: Foreseen;
+  exchanges: number;
+  /** The stretch that follows from what is known here, where the group's counts. */
+  proposed: number;
+  told: HourPart['told'];
+  /** When somebody last read with it, in monotonic milliseconds. */
+  usedAt: number;
   /** Whether the REST API has said what the limit is. */
   limitIsTold: boolean;
   callsInFlight: number;
@@ -79,7 +143,7 @@ export interface GovernorSettings {
   readonly finalTtlMs: number;
   /** The limit that is assumed until a response tells it, `UPSTREAM_HOURLY_QUOTA`. */
   readonly hourlyQuota: number;
-  /** The processes that share each hour evenly and do not know of each other's calls, `REPLICAS`. */
+  /** The processes that share each hour evenly where they do not know of each other's calls, `REPLICAS`. */
   readonly replicas: number;
 }
 
@@ -91,6 +155,9 @@ export function createGovernor(
   settings: GovernorSettings,
   onLevel: OnQuotaLevel = () => undefined,
 ): Governor {
+  /** The processes that share an hour and do not know of each other's calls. */
+  let parts = settings.replicas;
+  let isShared = false;
   const accounts = new LRUCache<string, Account>({ maxSize: MAX_CREDENTIALS, sizeCalculation: () => 1 });
 
   /** The one used last, which a read asks for some ten times. It is never the one to be evicted. */
@@ -99,15 +166,33 @@ export function createGovernor(
   function accountOf(credentialId: string): Account {
     if (latest?.credentialId === credentialId) return latest.account;
     const known = accounts.get(credentialId);
-    const account = known ?? newAccount(clock.monotonic(), settings);
+    const account = known ?? newAccount(clock.monotonic(), settings, partOf(settings.hourlyQuota));
     if (known === undefined) accounts.set(credentialId, account);
     latest = { credentialId, account };
     return account;
   }
 
   function stretchOf(account: Account): Stretch {
-    reviseStretch(account, clock.monotonic());
+    // The group's is revised with its hour.
+    if (!isShared) reviseStretch(account, clock.monotonic());
     return account.stretch;
+  }
+
+  /** One call an hour is left even to the most replicas, since a limit of none would stop them for ever. */
+  function partOf(limit: number): number {
+    return Math.max(1, Math.floor(limit / parts));
+  }
+
+  function setLimit(account: Account, limit: number): void {
+    account.wholeLimit = limit;
+    account.limit = partOf(limit);
+    account.limitIsTold = true;
+  }
+
+  function usedAccount(credentialId: string): Account {
+    const account = accountOf(credentialId);
+    account.usedAt = clock.monotonic();
+    return account;
   }
 
   function remainingOf({ calls, limit }: Account): number {
@@ -130,6 +215,13 @@ export function createGovernor(
     return true;
   }
 
+  function unaffordable(account: Account, level: QuotaLevel): UpstreamError {
+    const reliefMs = timeUntilRelief(account.calls, clock.monotonic());
+    return new UpstreamError('rateLimited', `the hour's calls of this credential are ${level}`, {
+      retryAfterSeconds: Math.max(1, Math.ceil(reliefMs / 1000)),
+    });
+  }
+
   function mayCall(account: Account, level: QuotaLevel, priority: Priority): boolean {
     if (level === 'out') return takeProbe(account);
     if (level !== 'nearly_out' || priority === 'essential') return true;
@@ -140,16 +232,16 @@ export function createGovernor(
     account.hasNews = true;
     const limit = countIn(headers['x-ratelimit-limit']);
     const remaining = countIn(headers['x-ratelimit-remaining']);
-    if (limit !== undefined && limit > 0) {
-      account.wholeLimit = limit;
-      account.limit = partOf(limit, settings);
-      account.limitIsTold = true;
-    }
+    if (limit !== undefined && limit > 0) setLimit(account, limit);
     const now = clock.monotonic();
     if (remaining === undefined) {
       // Most responses say nothing of the quota. One that is no refusal shows that a quota taken for used up is not.
       const isNews = status < 500 && status !== 429 && levelOf(account) === 'out';
-      if (isNews) account.calls.correctTo(now, account.limit * (1 - NEARLY_OUT_SHARE));
+      if (isNews) {
+        const most = Math.floor(account.limit * (1 - NEARLY_OUT_SHARE));
+        account.calls.correctTo(now, most);
+        account.told = { least: 0, most };
+      }
       return;
     }
     // The header includes other clients' calls; our count includes calls in flight. A difference those explain is
@@ -157,15 +249,17 @@ export function createGovernor(
     const usedByAll = Math.max(0, account.wholeLimit - remaining);
     const used = Math.max(0, account.limit - remaining);
     const counted = account.calls.total(now);
+    // Calls of other replicas that are in flight are not known here.
+    account.told = { least: usedByAll, most: usedByAll + UNKNOWN_IN_FLIGHT * (1 + account.callsInFlight) };
     if (counted < used) account.calls.correctTo(now, used);
     else if (counted > usedByAll + account.callsInFlight) account.calls.correctTo(now, usedByAll);
   }
 
   return {
-    stretch: (credentialId) => stretchOf(accountOf(credentialId)),
+    stretch: (credentialId) => stretchOf(usedAccount(credentialId)),
 
     expectCall(credentialId, reason) {
-      const account = accountOf(credentialId);
+      const account = usedAccount(credentialId);
       account.hasNews = true;
       account.demand.record(clock.monotonic(), reason, account.stretch);
     },
@@ -177,10 +271,16 @@ export function createGovernor(
       account.level = level;
       if (level !== before) onLevel(level, before);
       if (mayCall(account, level, priority)) return;
-      const reliefMs = timeUntilRelief(account.calls, clock.monotonic());
-      throw new UpstreamError('rateLimited', `the hour's calls of this credential are ${level}`, {
-        retryAfterSeconds: Math.max(1, Math.ceil(reliefMs / 1000)),
-      });
+      throw unaffordable(account, level);
+    },
+
+    refusal(credentialId, priority) {
+      const account = accountOf(credentialId);
+      const level = levelOf(account);
+      // The probe is taken by the call itself.
+      const mayProbe = level === 'out' && clock.monotonic() - account.probedAt >= PROBE_INTERVAL_MS;
+      if (mayProbe || (level !== 'out' && mayCall(account, level, priority))) return undefined;
+      return unaffordable(account, level);
     },
 
     isSaving(credentialId) {
@@ -196,6 +296,7 @@ export function createGovernor(
       const account = accountOf(credentialId);
       account.hasNews = true;
       account.callsInFlight++;
+      account.exchanges++;
       account.calls.add(clock.monotonic(), 1);
     },
 
@@ -205,9 +306,68 @@ export function createGovernor(
       if (response !== undefined) learnLimits(account, response);
     },
 
+    inUse() {
+      const since = clock.monotonic() - IN_USE_MS;
+      return [...accounts.entries()].flatMap(([id, { usedAt }]) => (usedAt >= since ? [id] : []));
+    },
+
+    part(credentialId) {
+      const account = accountOf(credentialId);
+      const { stretch, exchanges, told } = account;
+      const now = clock.monotonic();
+      reviseStretch(account, now);
+      account.proposed = account.stretch.changing;
+      account.stretch = stretch;
+      account.told = undefined;
+      const foreseen = account.demand.foresee(now, stretch);
+      return { foreseen, stretch: account.proposed, exchanges, told };
+    },
+
+    adopt(credentialId, { calls, exchanges, others, stretch }) {
+      const account = accountOf(credentialId);
+      const now = clock.monotonic();
+      account.calls.replace(now, calls);
+      account.calls.add(now, account.exchanges - exchanges);
+      account.others = others;
+      account.hasNews = true;
+      const { proposed } = account;
+      const changing = stretch >= proposed * PLAUSIBLE_SHARE ? Math.min(stretch, MAX_STRETCH) : proposed;
+      account.stretch = { changing, final: finalStretch(changing) };
+    },
+
+    toldLimit(credentialId) {
+      const { limitIsTold, wholeLimit } = accountOf(credentialId);
+      return limitIsTold ? wholeLimit : undefined;
+    },
+
+    adoptLimit: (credentialId, limit) => setLimit(accountOf(credentialId), limit),
+
+    join() {
+      parts = 1;
+      isShared = true;
+      for (const account of accounts.values()) account.limit = partOf(account.wholeLimit);
+    },
+
+    leave(replicas) {
+      parts = replicas;
+      const now = clock.monotonic();
+      for (const account of accounts.values()) {
+        account.limit = partOf(account.wholeLimit);
+        account.others = NOTHING_FORESEEN;
+        account.hasNews = true;
+        if (isShared) {
+          account.calls.replace(
+            now,
+            account.calls.counts(now).map((count) => count / replicas),
+          );
+        }
+      }
+      isShared = false;
+    },
+
     survey() {
       const credentials: Record<QuotaLevel, number> = { plenty: 0, stretched: 0, nearly_out: 0, out: 0 };
-      let leastRemaining = accounts.size === 0 ? partOf(settings.hourlyQuota, settings) : Infinity;
+      let leastRemaining = accounts.size === 0 ? partOf(settings.hourlyQuota) : Infinity;
       let greatestStretch = 1;
       for (const account of accounts.values()) {
         credentials[levelOf(account)]++;
@@ -219,18 +379,18 @@ export function createGovernor(
   };
 }
 
-/** One call an hour is left even to the most replicas, since a limit of none would stop them for ever. */
-function partOf(limit: number, { replicas }: GovernorSettings): number {
-  return Math.max(1, Math.floor(limit / replicas));
-}
-
-function newAccount(now: number, settings: GovernorSettings): Account {
+function newAccount(now: number, settings: GovernorSettings, limit: number): Account {
   const { finalTtlMs, hourlyQuota } = settings;
   return {
     calls: new MinuteCounter(now),
     demand: new Demand(now, finalTtlMs),
     wholeLimit: hourlyQuota,
-    limit: partOf(hourlyQuota, settings),
+    limit,
+    others: NOTHING_FORESEEN,
+    exchanges: 0,
+    proposed: 1,
+    told: undefined,
+    usedAt: now,
     limitIsTold: false,
     callsInFlight: 0,
     stretch: UNSTRETCHED,

@@ -65,6 +65,13 @@ export class MinuteCounter {
     }
   }
 
+  /** Sets the counts, newest first. What is older than an hour is left out. */
+  replace(now: number, counts: readonly number[]): void {
+    this.#advance(now);
+    for (const age of this.#counts.keys()) this.#counts[age] = age <= MINUTES ? (counts[age] ?? 0) : 0;
+    this.#total = this.#counts.reduce((total, count) => total + count, 0);
+  }
+
   #change(age: number, by: number): void {
     this.#counts[age] = (this.#counts[age] ?? 0) + by;
     this.#total += by;

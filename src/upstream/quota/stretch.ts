@@ -1,4 +1,4 @@
-import { type Demand, MAX_FINAL_STRETCH, MAX_STRETCH, type Stretch } from './demand.ts';
+import { type Demand, type Foreseen, MAX_FINAL_STRETCH, MAX_STRETCH, type Stretch } from './demand.ts';
 import type { MinuteCounter } from './minute-counter.ts';
 import { greatestPace } from './pacing.ts';
 
@@ -6,6 +6,8 @@ import { greatestPace } from './pacing.ts';
 export interface Stretched {
   readonly calls: MinuteCounter;
   readonly demand: Demand;
+  /** Calls an hour that other replicas foresee, where they share the hour. */
+  readonly others: Foreseen;
   /** Calls an hour that may be made. */
   readonly limit: number;
   /** `s` for what changes, `s²` for what is as good as final. */
@@ -29,12 +31,13 @@ const REVISION_INTERVAL_MS = 1_000;
 const STRETCH_HALF_LIFE_MS = 5 * 60_000;
 /** Sets the stretch that the forecast needs, where it is time to. It rises at once and falls slowly. */
 export function reviseStretch(account: Stretched, now: number): void {
-  const { calls, demand, limit, stretch, revisedAt, hasNews } = account;
+  const { calls, demand, others, limit, stretch, revisedAt, hasNews } = account;
   // The many credentials that a survey finds idle have nothing to revise.
   const canChange = hasNews || stretch.changing > 1;
   if (!canChange || now - revisedAt < REVISION_INTERVAL_MS) return;
-  const available = greatestPace(calls, now, limit * PACED_SHARE) - demand.misses(now);
-  const needed = leastStretch(available, demand.refreshes(now, stretch), demand.resyncs(now, stretch));
+  const own = demand.foresee(now, stretch);
+  const available = greatestPace(calls, now, limit * PACED_SHARE) - own.misses - others.misses;
+  const needed = leastStretch(available, own.refreshes + others.refreshes, own.resyncs + others.resyncs);
   const fallen = stretch.changing * 0.5 ** ((now - revisedAt) / STRETCH_HALF_LIFE_MS);
   const changing = Math.max(1, needed, fallen);
   account.stretch = { changing, final: finalStretch(changing) };
@@ -50,6 +53,7 @@ function leastStretch(available: number, refreshes: number, resyncs: number): nu
   return MAX_STRETCH;
 }
 
-function finalStretch(changing: number): number {
+/** The factor for what is as good as final, where that for what changes is this. */
+export function finalStretch(changing: number): number {
   return Math.min(MAX_FINAL_STRETCH, changing ** 2);
 }

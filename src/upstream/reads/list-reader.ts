@@ -5,7 +5,13 @@ import type { Calls } from '../../tracing/calls.ts';
 import type { ListReading, TeamStore } from '../cache/store.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
+import type { Priority } from '../quota/governor.ts';
+import type { Answered, GroupRead } from '../replicas/group-reads.ts';
+import type { Group } from '../replicas/group.ts';
+import type { IncompleteBackfills } from '../rest/backfill-data.ts';
 import type { BackfillsClient } from '../rest/client.ts';
+import { formatUtc } from '../rest/timestamps.ts';
+import type { GroupPeeks } from './group-peeks.ts';
 import { causeOf, charge, type Payer, priorityOf, type ReadContext } from './read.ts';
 
 /** Reads the list of one team with one credential. */
@@ -43,6 +49,9 @@ export interface ListReaderDeps {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** The other replicas, where there are any. */
+  readonly group?: Group | undefined;
+  readonly peeks: GroupPeeks;
 }
 
 /** How long the list rests after the REST API refused it, in milliseconds. */
@@ -51,7 +60,7 @@ const REFUSED_REST_MS = 15 * 60_000;
 const FAILED_REST_MS = 30_000;
 
 export function createListReader(teamId: ResourceId, store: TeamStore, deps: ListReaderDeps): ListReader {
-  const { client, admission, timeoutMs, clock, log } = deps;
+  const { client, admission, timeoutMs, clock, log, group, peeks } = deps;
   let underWay: ListCall | undefined;
   let restsUntil = -Infinity;
 
@@ -63,9 +72,46 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
     const [payer] = payers;
     if (payer === undefined) throw new Error('a list is read for somebody');
     const { context } = payer;
+    const { credential } = context.caller;
+    const priority = priorityOf(
+      context,
+      payers.every((each) => each.hasStale),
+    );
+    const make = (): Promise<Answered<IncompleteBackfills>> => call(payers, payer, priority, calls, onSent);
+    const { value, sentAt, answeredAt, fetchedAt } = await (group === undefined
+      ? make()
+      : askGroup(group, context, {
+          ...peeks.ofList(store, teamId, context),
+          deadline: clock.monotonic() + timeoutMs,
+          refusal: () => admission.refusal(credential, teamId, priority),
+          isTrial: () => admission.isTrial(credential, teamId),
+          call: make,
+        }));
+    restsUntil = -Infinity;
+    return store.keepList(value.records, value.isWhole, sentAt, { at: answeredAt, fetchedAt });
+  }
+
+  async function askGroup(
+    group: Group,
+    context: ReadContext,
+    read: GroupRead<IncompleteBackfills>,
+  ): Promise<Answered<IncompleteBackfills>> {
+    const outcome = await group.reads.read(read);
+    if (outcome.kind === 'answered') return outcome.answered;
+    restAfter(outcome.error, context);
+    throw outcome.error;
+  }
+
+  async function call(
+    payers: readonly Payer[],
+    payer: Payer,
+    priority: Priority,
+    calls: Calls | undefined,
+    onSent: () => void,
+  ): Promise<Answered<IncompleteBackfills>> {
+    const { context } = payer;
     const { caller } = context;
-    const hasStale = payers.every((each) => each.hasStale);
-    admission.assertMayCall(caller.credential, teamId, priorityOf(context, hasStale), 'refresh');
+    admission.assertMayCall(caller.credential, teamId, priority, 'refresh');
     let sentAt: number | undefined;
     const options = {
       timeoutMs,
@@ -79,10 +125,10 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       },
     };
     try {
-      const { records, isWhole } = await client.listIncompleteBackfills(caller, teamId, options);
+      const value = await client.listIncompleteBackfills(caller, teamId, options);
       admission.recordAccepted(caller.credential, teamId);
-      restsUntil = -Infinity;
-      return store.keepList(records, isWhole, sentAt ?? clock.monotonic());
+      const answeredAt = clock.monotonic();
+      return { value, sentAt: sentAt ?? answeredAt, answeredAt, fetchedAt: formatUtc(clock.now()) };
     } catch (error) {
       if (error instanceof UpstreamError) {
         const isAskedFor = payers.some(({ wantsList }) => wantsList);

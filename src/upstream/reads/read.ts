@@ -113,8 +113,16 @@ export function momentOf({ mode }: ReadContext, now: number): number {
 const NO_CACHE_MS = 1_000;
 
 /** Whether the reader wants no other answer than this. */
-export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): boolean {
-  if (known.isDoubted === true) return false;
+export function isGoodEnough(known: Known, context: ReadContext, now: number): boolean {
+  return known.isDoubted !== true && isFreshEnough(known, context, now);
+}
+
+/** The same for what nobody doubts. */
+export function isFreshEnough(
+  known: Pick<Known, 'freshUntil' | 'confirmedAt' | 'verifiedAt'>,
+  { mode }: ReadContext,
+  now: number,
+): boolean {
   switch (mode.kind) {
     case 'fresh':
       return known.freshUntil >= now;
@@ -129,7 +137,11 @@ export function isGoodEnough(known: Known, { mode }: ReadContext, now: number): 
 
 /** Whether the reader wants no other list than this. */
 export function isListGoodEnough(
-  { readAt, freshUntil, isDoubted }: Pick<TeamList, 'readAt' | 'freshUntil' | 'isDoubted'>,
+  {
+    readAt,
+    freshUntil,
+    isDoubted,
+  }: Pick<TeamList, 'readAt' | 'freshUntil'> & { readonly isDoubted?: boolean },
   { mode }: ReadContext,
   now: number,
 ): boolean {
@@ -143,6 +155,20 @@ export function isListGoodEnough(
       return freshUntil > mode.until;
     case 'noCache':
       return now - readAt < NO_CACHE_MS;
+  }
+}
+
+/** Since when an answer may do that lives as long, in monotonic milliseconds. */
+export function sinceWhen({ mode }: ReadContext, now: number, lifetimeMs: number): number {
+  switch (mode.kind) {
+    case 'fresh':
+      return now - lifetimeMs;
+    case 'poll':
+      return mode.since;
+    case 'ahead':
+      return mode.until - lifetimeMs;
+    case 'noCache':
+      return now - NO_CACHE_MS;
   }
 }
 

@@ -5,7 +5,8 @@ import type { Known, Resource } from '../cache/snapshots.ts';
 import { createTeamStore, type ListReading, type StoreDeps, type TeamStore } from '../cache/store.ts';
 import { type KnownList, knownList, listMayAnswer, type TeamList } from '../cache/team-list.ts';
 import { UpstreamError } from '../errors.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Group } from '../replicas/group.ts';
+import { type Endpoint, keepAnswer } from './endpoint.ts';
 import { createBatch } from './batch.ts';
 import { createListPlanner } from './list-planner.ts';
 import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
@@ -98,7 +99,7 @@ type TeamDeps = ListReaderDeps &
   };
 
 function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team {
-  const { endpoint, clock, timeoutMs, staleAfterMs } = deps;
+  const { endpoint, clock, timeoutMs, staleAfterMs, group, peeks } = deps;
   const list = createListReader(teamId, store, deps);
   const planner = createListPlanner();
   const slowStart = createSlowStart(store.isProven, clock);
@@ -155,8 +156,55 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     }
   }
 
-  /** Starts the reads of one batch, in their order. */
+  /** Starts the reads of one batch, in their order. What other replicas have read lately needs no call. */
   function start(reads: readonly PendingRead[]): Promise<Known>[] {
+    if (group === undefined) return begin(reads);
+    const all = peek(group, reads).then((found) => {
+      const left = reads.filter((read) => !found.has(read));
+      const begun = new Map(begin(left).map((known, n) => [left[n], known]));
+      return reads.map((read) => ({ known: found.get(read) ?? begun.get(read) }));
+    });
+    return reads.map(async (_read, n) => {
+      const known = await (await all)[n]?.known;
+      if (known === undefined) throw new Error('every read of a batch is begun');
+      return known;
+    });
+  }
+
+  /** Takes over what the group has of them, in one round trip. */
+  async function peek(
+    { reads: groupReads }: Group,
+    reads: readonly PendingRead[],
+  ): Promise<ReadonlyMap<PendingRead, Known>> {
+    const forList = list.isResting ? undefined : reads.find(newListMayAnswer);
+    const peekedList = forList && groupReads.peek(peeks.ofList(store, teamId, forList.context));
+    const peeked = reads.map((read) => groupReads.peek(peeks.ofRecord(store, read)));
+    const newList = await peekedList;
+    if (newList !== undefined) {
+      const { value, sentAt, answeredAt, fetchedAt } = newList;
+      store.keepList(value.records, value.isWhole, sentAt, { at: answeredAt, fetchedAt });
+    }
+    const found = new Map<PendingRead, Known>();
+    for (const [n, read] of reads.entries()) {
+      const answered = await peeked[n];
+      const kept = answered === undefined ? keptOrListed(read) : keepAnswer(store, read.resource, answered);
+      if (kept !== undefined) {
+        read.call ??= 'shared';
+        found.set(read, kept);
+      }
+    }
+    return found;
+  }
+
+  /** What a list that has just come says of it. */
+  function keptOrListed(read: PendingRead): Known | undefined {
+    Object.assign(read, lookUp(store, read.resource));
+    const { known, context } = read;
+    const isKept = known !== undefined && isGoodEnough(known, context, clock.monotonic());
+    return isKept ? known : answerFromList(read);
+  }
+
+  function begin(reads: readonly PendingRead[]): Promise<Known>[] {
     remember(reads);
     const byList = plan(reads);
     const call = byList.size === 0 ? undefined : list.read([...byList]);

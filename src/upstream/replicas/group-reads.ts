@@ -1,27 +1,42 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
+import type { ResourceId } from '../../ids.ts';
 import type { Credential } from '../credentials.ts';
 import { UpstreamError } from '../errors.ts';
+import type { GroupStandings } from './group-standings.ts';
 import type { Seal } from './seal.ts';
 import { errorIn, textOfError } from './sealed-errors.ts';
-import type { Finished, Lock, Names, SharedStore, Told, ToldResource } from './shared-store.ts';
+import type { Finished, Lock, Names, SharedStore, Told, ToldResource, Under } from './shared-store.ts';
 
 /** One read that all replicas may answer for each other. Moments are monotonic milliseconds of this process. */
-export interface GroupRead<Value> {
-  readonly credential: Credential;
-  readonly teamId: string;
-  /** Names the resource within its team. */
-  readonly resource: string;
-  /** Since when an answer will do. */
-  readonly since: number;
-  /** By when there has to be one. */
+export interface GroupRead<Value> extends Peek<Value> {
+  /** By when there has to be an answer. */
   readonly deadline: number;
   /** Why no call may be made for it now. What others have read will do all the same. */
   refusal(): UpstreamError | undefined;
+  /** Whether its call shows if a refusal still holds, so that the others wait for it. */
+  isTrial(): boolean;
   /** Makes the call, if no replica has an answer and none is making it. Rejects with an {@link UpstreamError}. */
   call(): Promise<Answered<Value>>;
-  /** The answer as text, and back. What makes no sense, of another version say, throws. */
+}
+
+/** One look at what the group has. */
+export interface Peek<Value> {
+  readonly credential: Credential;
+  readonly teamId: ResourceId;
+  /** Names the resource within its team. */
+  readonly resource: string;
+  /** Since when an answer may do. */
+  readonly since: number;
+  /** Whether this one does. */
+  suits(answered: Answered<Value>): boolean;
+  readonly form: Form<Value>;
+}
+
+/** How an answer is written down. */
+export interface Form<Value> {
   write(value: Value): string;
+  /** What makes no sense, of another version say, throws. */
   parse(text: string): Value;
   /** How long the answer may be of use to anybody, in milliseconds. */
   lifeMs(value: Value): number;
@@ -32,46 +47,59 @@ export interface Answered<Value> {
   /** When the call began, and when its answer came. */
   readonly sentAt: number;
   readonly answeredAt: number;
+  /** The same as people read it, which is one text on all replicas. */
+  readonly fetchedAt: string;
 }
+
+/** @see GroupReads.read */
+export type Outcome<Value> =
+  | { readonly kind: 'answered'; readonly answered: Answered<Value>; readonly isOwn: boolean }
+  /** The call of another replica, for which this one waited. */
+  | { readonly kind: 'failed'; readonly error: UpstreamError };
 
 /**
  * Reads that all replicas make once. Whoever finds neither an answer that will do nor a lock takes the lock and makes the
  * call; the others wait for its outcome, failures included. A holder that is slow renews its lock, so nobody calls beside
  * it; one that has died loses it, and one of the others takes over.
  *
- * Reads of one turn of the event loop are one round trip for each credential and team. Where the store does not answer, a
- * read makes its call by itself.
+ * Looks of one turn of the event loop are one round trip for each credential and team, however many resources they are
+ * about. So a page costs one round trip where the group has it, and two where calls are made. Where the store does not
+ * answer, a read makes its call by itself.
  */
 export interface GroupReads {
-  /** Rejects with an {@link UpstreamError}: that of its own call, or that of the call for which it waited. */
-  read<Value>(read: GroupRead<Value>): Promise<Answered<Value>>;
+  /** What the group has that suits; undefined where it has nothing, or cannot be asked. */
+  peek<Value>(peek: Peek<Value>): Promise<Answered<Value> | undefined>;
+  /** Rejects with the {@link UpstreamError} of its own call, and of none else. */
+  read<Value>(read: GroupRead<Value>): Promise<Outcome<Value>>;
+  /** Looks at the standing of a credential and a team, and at nothing else. */
+  lookAtStanding(credential: Credential, teamId: ResourceId): Promise<void>;
   /** Gives up the locks of calls that are under way. */
   close(): Promise<void>;
 }
 
 export interface GroupReadsDeps {
-  readonly store: SharedStore;
+  readonly store: Pick<SharedStore, 'ask' | 'finish' | 'renew' | 'release' | 'onNews'>;
   readonly seal: Seal;
   readonly clock: Clock;
-  readonly standings: Standings;
+  readonly standings: Pick<GroupStandings, 'versionOf' | 'learn'>;
   readonly onLook: (result: LookResult) => void;
-  /** Sealed values with more bytes are not shared. */
-  readonly maxBytes: number;
+  /** After the store has counted calls, which begin now. */
+  readonly onCounted: (credentialId: string, calls: number) => void;
 }
 
-/** `refused`: what was kept did not open, or made no sense. `large`: an answer was too large to share. */
-export type LookResult = 'hit' | 'miss' | 'waited' | 'refused' | 'large' | 'failed';
+/**
+ * `hit`: the group had an answer. `waited`: it came while another replica made the call. `miss`: the call was made here.
+ * `refused`: what was kept did not open, or made no sense. `large`: an answer was too large to share. `away`: the store
+ * could not be asked.
+ */
+export type LookResult = 'hit' | 'waited' | 'miss' | 'refused' | 'large' | 'away';
 
-/** Gates and remembered refusals, as the group has them. */
-export interface Standings {
-  /** The version that is known of a credential's or team's standing. */
-  versionOf(name: string): string | undefined;
-  /** Takes in what the group knows. */
-  learn(credential: Credential, teamId: string, told: Told): void;
-}
-
+/** Sealed values with more bytes are not shared: Redis would be busy with one of them for a millisecond. */
+const MAX_BYTES = 512 * 1024;
 /** How often a waiter looks who has heard nothing, in milliseconds. News may be lost. */
 const LOOK_MS = 250;
+/** How often one read takes in another standing. */
+const MAX_LOOKS = 5;
 /** How often locks are renewed, in milliseconds: three times in their life. */
 const RENEW_MS = 300;
 
@@ -79,6 +107,7 @@ const RENEW_MS = 300;
 interface SealedAnswer {
   readonly sentAt: number;
   readonly at: number;
+  readonly fetchedAt: string;
   readonly text: string;
 }
 
@@ -100,7 +129,7 @@ interface Wanted {
 
 /** A part of the next round trip. */
 interface Look {
-  readonly read: Pick<GroupRead<unknown>, 'credential' | 'teamId' | 'since'>;
+  readonly read: Pick<Peek<unknown>, 'credential' | 'teamId' | 'since'>;
   readonly names: Names;
   readonly wanted: Wanted;
   resolve(seen: Seen): void;
@@ -110,13 +139,12 @@ interface Look {
 /** A call that this process makes for all. */
 interface HeldCall {
   readonly lock: Lock;
-  readonly ofTeam: Names;
   readonly seen: Seen;
   readonly marks: readonly string[];
 }
 
 export function createGroupReads(deps: GroupReadsDeps): GroupReads {
-  const { store, seal, clock, standings, onLook, maxBytes } = deps;
+  const { store, seal, clock, standings, onLook, onCounted } = deps;
   /** Looks of this turn of the event loop, by credential and team. */
   let turn = new Map<string, Look[]>();
   const held = new Set<Lock>();
@@ -126,8 +154,11 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
   /** Milliseconds by which the store's clock is ahead of ours, or a little less. */
   let ahead = -Infinity;
 
-  store.onNews((names = [...waiting.keys()]) => {
-    for (const name of names) for (const wake of [...(waiting.get(name) ?? [])]) wake();
+  store.onNews((news) => {
+    if (news?.kind === 'changed') return;
+    for (const name of news?.names ?? [...waiting.keys()]) {
+      for (const wake of [...(waiting.get(name) ?? [])]) wake();
+    }
   });
 
   function look(read: Look['read'], names: Names, wanted: Wanted): Promise<Seen> {
@@ -143,13 +174,14 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
   function askAll(): void {
     const asked = turn;
     turn = new Map();
-    for (const looks of asked.values()) void ask(looks);
+    for (const looks of asked.values()) {
+      const [first] = looks;
+      if (first !== undefined) void ask(first.read.credential, first.read.teamId, looks);
+    }
   }
 
-  async function ask(looks: readonly Look[]): Promise<void> {
-    const [first] = looks;
-    if (first === undefined) return;
-    const { credential, teamId } = first.read;
+  /** One round trip. Where it fails, so do the looks. */
+  async function ask(credential: Credential, teamId: ResourceId, looks: readonly Look[]): Promise<void> {
     const ofCredential = seal.names(credential, 'credential');
     const ofTeam = seal.names(credential, 'team', teamId);
     const askedAt = clock.monotonic();
@@ -166,9 +198,12 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
       const answeredAt = clock.monotonic();
       ahead = told.now - answeredAt;
       standings.learn(credential, teamId, told);
+      const counted = told.resources.filter(({ state }) => state === 'mine').length;
+      if (counted > 0) onCounted(credential.id, counted);
       for (const [n, { resolve, reject }] of looks.entries()) {
         const resource = told.resources[n];
-        if (resource === undefined) reject(new Error('the store told of fewer resources than it was asked for'));
+        if (resource === undefined)
+          reject(new Error('the store told of fewer resources than it was asked for'));
         else resolve({ told, resource, askedAt, answeredAt });
       }
     } catch (error) {
@@ -196,7 +231,7 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     return Math.floor(told.now + moment - answeredAt);
   }
 
-  function opened<Value>(read: GroupRead<Value>, names: Names, seen: Seen): Answered<Value> | undefined {
+  function opened<Value>(read: Peek<Value>, names: Names, seen: Seen): Answered<Value> | undefined {
     const { told, resource } = seen;
     if (resource.state !== 'value') return undefined;
     const { sealed, marks, under, at } = resource;
@@ -207,13 +242,14 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
       // Who can write to the store can change the moment beside what is sealed.
       if (answer.at !== at || at > told.now) return undefined;
       const [sentAt, answeredAt] = [momentOf(answer.sentAt, seen), momentOf(at, seen)];
-      return { value: read.parse(answer.text), sentAt, answeredAt };
+      const { fetchedAt } = answer;
+      return { value: read.form.parse(answer.text), sentAt, answeredAt, fetchedAt };
     } catch {
       return undefined;
     }
   }
 
-  function failureIn({ credential }: GroupRead<unknown>, holder: string, sealed: Buffer): UpstreamError | undefined {
+  function failureIn(credential: Credential, holder: string, sealed: Buffer): UpstreamError | undefined {
     const text = seal.open(credential, sealed, [holder]);
     return text === undefined ? undefined : errorIn(text);
   }
@@ -236,15 +272,17 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
 
   function share<Value>(read: GroupRead<Value>, made: HeldCall, answered: Answered<Value>): void {
     const { lock, seen, marks } = made;
-    const { value, sentAt, answeredAt } = answered;
+    const { value, sentAt, answeredAt, fetchedAt } = answered;
+    const { credential, form } = read;
     const at = storedOf(answeredAt, seen);
-    const answer: SealedAnswer = { sentAt: storedOf(sentAt, seen), at, text: read.write(value) };
-    const sealed = seal.seal(read.credential, JSON.stringify(answer), boundTo(lock.names, seen.told, marks));
-    if (sealed.length <= maxBytes) {
-      finish(read.credential, made, { kind: 'value', sealed, at, lifeMs: Math.ceil(read.lifeMs(value)) });
+    const answer: SealedAnswer = { sentAt: storedOf(sentAt, seen), at, fetchedAt, text: form.write(value) };
+    const sealed = seal.seal(credential, JSON.stringify(answer), boundTo(lock.names, seen.told, marks));
+    const lifeMs = Math.ceil(form.lifeMs(value));
+    if (sealed.length <= MAX_BYTES && lifeMs > 0) {
+      finish(credential, made, { kind: 'value', sealed, at, lifeMs });
       return;
     }
-    onLook('large');
+    if (lifeMs > 0) onLook('large');
     release(lock);
   }
 
@@ -254,25 +292,31 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     const isOwn =
       !(error instanceof UpstreamError) || error.kind === 'overloaded' || error.subject === 'operation';
     if (isOwn) release(lock);
-    else finish(credential, made, { kind: 'failure', sealed: seal.seal(credential, textOfError(error), [lock.holder]) });
+    else
+      finish(credential, made, {
+        kind: 'failure',
+        sealed: seal.seal(credential, textOfError(error), [lock.holder]),
+      });
   }
 
   /** Nobody waits for it here: whoever cannot be told takes over when the lock has ended. */
-  function finish(credential: Credential, made: HeldCall, outcome: Finished['outcome']): void {
-    const { lock, ofTeam, seen, marks } = made;
-    const { told } = seen;
-    const finished: Finished = {
-      ...lock,
-      credential: { names: seal.names(credential, 'credential'), marks: told.credential.marks },
-      team: { names: ofTeam, marks: told.team.marks },
+  function finish(
+    credential: Credential,
+    { lock, seen, marks }: HeldCall,
+    outcome: Finished['outcome'],
+  ): void {
+    const { epoch, credential: ofCredential, team } = seen.told;
+    const under: Under = {
+      epoch,
+      ofCredential: { names: seal.names(credential, 'credential'), marks: ofCredential.marks },
+      ofTeam: { marks: team.marks },
       marks,
-      epoch: told.epoch,
-      outcome,
     };
-    store.finish(finished).catch(() => undefined);
+    store.finish({ ...lock, under, outcome }).catch(() => undefined);
   }
 
   function release(lock: Lock): void {
+    held.delete(lock);
     store.release([lock]).catch(() => undefined);
   }
 
@@ -305,63 +349,123 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
   }
 
   return {
-    async read<Value>(read: GroupRead<Value>): Promise<Answered<Value>> {
-      const { credential, teamId, resource, since, deadline } = read;
-      const names = seal.names(credential, 'resource', teamId, resource);
-      let waitsFor: string | undefined;
-      let isInVain = false;
-      for (;;) {
-        const refusal = read.refusal();
-        const holder = refusal === undefined ? randomUUID() : undefined;
-        const seen = await look(read, names, { holder, waitsFor, isInVain }).catch(() => undefined);
-        if (seen === undefined) {
-          onLook('failed');
-          if (refusal !== undefined) throw refusal;
-          return read.call();
-        }
-        const { resource: found } = seen;
-        switch (found.state) {
-          case 'value': {
-            const answered = opened(read, names, seen);
-            if (answered !== undefined && answered.answeredAt >= since) {
-              onLook(waitsFor === undefined ? 'hit' : 'waited');
-              return answered;
-            }
-            if (answered === undefined) onLook('refused');
-            isInVain = true;
-            break;
-          }
-          case 'failed': {
-            const error = waitsFor === undefined ? undefined : failureIn(read, waitsFor, found.sealed);
-            if (error !== undefined) throw error;
-            onLook('refused');
-            waitsFor = undefined;
-            break;
-          }
-          case 'held': {
-            const leftMs = deadline - clock.monotonic();
-            if (leftMs <= 0) throw new UpstreamError('timeout', 'no answer of the call of another replica');
-            waitsFor = found.holder;
-            // What comes now may do, whatever was there before.
-            isInVain = false;
-            await newsOf(names[0], Math.min(LOOK_MS, leftMs));
-            break;
-          }
-          case 'mine': {
-            onLook('miss');
-            const lock = { names, holder: holder ?? '' };
-            const ofTeam = seal.names(credential, 'team', teamId);
-            return call(read, { lock, ofTeam, seen, marks: found.marks });
-          }
-          case 'none':
-            if (refusal !== undefined) throw refusal;
-            break;
-          case 'look':
-            break;
-        }
+    async peek<Value>(peek: Peek<Value>): Promise<Answered<Value> | undefined> {
+      const names = seal.names(peek.credential, 'resource', peek.teamId, peek.resource);
+      const wanted: Wanted = { holder: undefined, waitsFor: undefined, isInVain: false };
+      const seen = await look(peek, names, wanted).catch(() => undefined);
+      if (seen === undefined) onLook('away');
+      if (seen?.resource.state !== 'value') return undefined;
+      const answered = opened(peek, names, seen);
+      if (answered === undefined) onLook('refused');
+      if (answered === undefined || !peek.suits(answered)) return undefined;
+      onLook('hit');
+      return answered;
+    },
+
+    async read<Value>(read: GroupRead<Value>): Promise<Outcome<Value>> {
+      const trial = await takeTrial(read);
+      try {
+        return await readOnce(read);
+      } finally {
+        if (trial !== undefined) release(trial);
       }
     },
 
+    lookAtStanding: (credential, teamId) => ask(credential, teamId, []),
+
     close: () => store.release([...held]),
   };
+
+  async function readOnce<Value>(read: GroupRead<Value>): Promise<Outcome<Value>> {
+    const { credential, teamId, resource, deadline } = read;
+    const names = seal.names(credential, 'resource', teamId, resource);
+    const own = async (call: Promise<Answered<Value>>): Promise<Outcome<Value>> => ({
+      kind: 'answered',
+      answered: await call,
+      isOwn: true,
+    });
+    let waitsFor: string | undefined;
+    let isInVain = false;
+    let looks = 0;
+    for (;;) {
+      const refusal = read.refusal();
+      const holder = refusal === undefined ? randomUUID() : undefined;
+      const seen = await look(read, names, { holder, waitsFor, isInVain }).catch(() => undefined);
+      if (seen === undefined) {
+        onLook('away');
+        if (refusal !== undefined) throw refusal;
+        return own(read.call());
+      }
+      const { resource: found } = seen;
+      switch (found.state) {
+        case 'value': {
+          const answered = opened(read, names, seen);
+          if (answered !== undefined && read.suits(answered)) {
+            onLook(waitsFor === undefined ? 'hit' : 'waited');
+            return { kind: 'answered', answered, isOwn: false };
+          }
+          if (answered === undefined) onLook('refused');
+          isInVain = true;
+          break;
+        }
+        case 'failed': {
+          const error = waitsFor === undefined ? undefined : failureIn(credential, waitsFor, found.sealed);
+          waitsFor = undefined;
+          if (error !== undefined) {
+            onLook('waited');
+            return { kind: 'failed', error };
+          }
+          onLook('refused');
+          break;
+        }
+        case 'held': {
+          const leftMs = deadline - clock.monotonic();
+          if (leftMs <= 0) throw new UpstreamError('timeout', 'no answer to the call of another replica');
+          waitsFor = found.holder;
+          // What comes now may do, whatever was there before.
+          isInVain = false;
+          await newsOf(names[0], Math.min(LOOK_MS, leftMs));
+          break;
+        }
+        case 'mine': {
+          onLook('miss');
+          const lock = { names, holder: holder ?? '', ofTeam: seal.names(credential, 'team', teamId) };
+          return own(call(read, { lock, seen, marks: found.marks }));
+        }
+        case 'none':
+          if (refusal !== undefined) throw refusal;
+          break;
+        case 'look':
+          // Who can write to the store can change the standing again and again.
+          if (++looks > MAX_LOOKS) return own(read.call());
+          break;
+      }
+    }
+  }
+
+  /**
+   * After a refusal one call of the group goes ahead, and the others wait for what it shows.
+   * @returns the lock of the one that goes ahead
+   */
+  async function takeTrial(read: GroupRead<unknown>): Promise<Lock | undefined> {
+    const { credential, teamId, deadline } = read;
+    const names = seal.names(credential, 'trial');
+    const holder = randomUUID();
+    for (let looks = 0; looks <= MAX_LOOKS && read.isTrial() && read.refusal() === undefined;) {
+      const wanted: Wanted = { holder, waitsFor: undefined, isInVain: true };
+      const seen = await look({ ...read, since: Infinity }, names, wanted).catch(() => undefined);
+      const state = seen?.resource.state;
+      if (state === 'mine') {
+        const lock = { names, holder, ofTeam: seal.names(credential, 'team', teamId) };
+        held.add(lock);
+        renewLater();
+        return lock;
+      }
+      const leftMs = deadline - clock.monotonic();
+      if (state === undefined || leftMs <= 0) return undefined;
+      if (state === 'held') await newsOf(names[0], Math.min(LOOK_MS, leftMs));
+      else looks++;
+    }
+    return undefined;
+  }
 }

@@ -1,17 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { NEWS, SCRIPTS } from './redis-scripts.ts';
-import type { Asked, Foreseen, Report, SharedStore, Standing, Survey, Told, ToldResource } from './shared-store.ts';
+import type {
+  Asked,
+  ChangedResource,
+  Hour,
+  News,
+  Report,
+  SharedStore,
+  Standing,
+  Survey,
+  Told,
+  ToldResource,
+} from './shared-store.ts';
 
 export interface RedisStoreOptions {
   /** `REDIS_URL` */
   readonly url: URL;
-  /** How long one command may take, in milliseconds. */
-  readonly timeoutMs: number;
+  /** How long it may take to connect, in milliseconds. */
+  readonly connectMs?: number;
   /** Names this process among the replicas. */
   readonly replica: string;
-  /** Called when the connection is there, and when it is lost, with the code of the error behind it. */
-  readonly onConnection: (isThere: boolean, code: string | undefined) => void;
   /** From 0 to 1; spreads reconnecting. */
   readonly random?: () => number;
 }
@@ -32,27 +41,31 @@ type Reply = number | null | Buffer | readonly Reply[];
 export async function createRedisStore(options: RedisStoreOptions): Promise<SharedStore> {
   // Whoever has one replica alone never loads it.
   const { Redis } = await import('ioredis');
-  const { url, timeoutMs, replica, onConnection, random = Math.random } = options;
+  const { url, connectMs = MOST_RECONNECT_MS, replica, random = Math.random } = options;
   const settings = {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: true,
-    enableAutoPipelining: false,
+    // What is asked for in one turn of the event loop is one write.
+    enableAutoPipelining: true,
     maxRetriesPerRequest: 0,
-    commandTimeout: timeoutMs,
-    connectTimeout: Math.max(timeoutMs, MOST_RECONNECT_MS),
+    connectTimeout: connectMs,
     retryStrategy: (times: number) =>
       (0.5 + random() / 2) * Math.min(MOST_RECONNECT_MS, LEAST_RECONNECT_MS * 2 ** Math.min(times, 10)),
   };
   const redis = new Redis(url.href, settings);
   const subscriber = new Redis(url.href, settings);
-  const listeners: ((names: readonly string[] | undefined) => void)[] = [];
+  const listeners: ((news: News | undefined) => void)[] = [];
+  const watchers: ((isThere: boolean, code?: string) => void)[] = [];
   let ready = 0;
   let code: string | undefined;
   for (const connection of [redis, subscriber]) watch(connection);
   for (const [name, lua] of Object.entries(SCRIPTS)) redis.defineCommand(name, { numberOfKeys: 0, lua });
-  subscriber.on('message', (_channel: string, names: string) => tell(names.split(' ')));
+  subscriber.on('message', (_channel: string, text: string) => {
+    const news = newsIn(text);
+    if (news !== undefined) tell(news);
+  });
   subscriber.on('ready', () => {
     subscriber.subscribe(NEWS).then(
       () => tell(undefined),
@@ -64,19 +77,23 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Shar
     let isReady = false;
     connection.on('ready', () => {
       isReady = true;
-      if (++ready === CONNECTIONS) onConnection(true, undefined);
+      if (++ready === CONNECTIONS) changed(true);
     });
     connection.on('error', (error: Error & { code?: string }) => (code = error.code));
     connection.on('close', () => {
       if (!isReady) return;
       isReady = false;
-      if (ready-- === CONNECTIONS) onConnection(false, code);
+      if (ready-- === CONNECTIONS) changed(false);
     });
     connection.connect().catch(() => undefined);
   }
 
-  function tell(names: readonly string[] | undefined): void {
-    for (const listener of listeners) listener(names);
+  function changed(isThere: boolean): void {
+    for (const watcher of watchers) watcher(isThere, code);
+  }
+
+  function tell(news: News | undefined): void {
+    for (const listener of listeners) listener(news);
   }
 
   async function run(name: ScriptName, argument: object, ...sealed: readonly Buffer[]): Promise<Reply> {
@@ -102,18 +119,26 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Shar
     async release(locks) {
       await run('release', { locks });
     },
-    async change({ marks, standing }) {
-      const { sealed = [], ...rest } = standing ?? {};
-      await run('change', { marks, ...(standing === undefined ? {} : { standing: rest }) }, ...sealed);
-    },
-    async count(hour, exchanges) {
-      await run('count', { hour, exchanges });
+    async change({ of, version, marks, resources = [], standing }) {
+      const sealed = [...(standing?.sealed ?? [])];
+      const argumentOf = ({ value, ...resource }: ChangedResource): object => {
+        if (value === undefined) return resource;
+        const { sealed: bytes, ...rest } = value;
+        // The first one is the argument in JSON.
+        return { ...resource, ...rest, arg: 1 + sealed.push(bytes) };
+      };
+      const lifeMs = standing?.lifeMs;
+      await run('change', { of, version, marks, lifeMs, resources: resources.map(argumentOf) }, ...sealed);
     },
     async report(reports) {
       return surveyIn(await run('report', { reports: reports.map(jsonOfReport) }));
     },
     onNews(listener) {
       listeners.push(listener);
+    },
+    onConnection(listener) {
+      watchers.push(listener);
+      if (ready === CONNECTIONS) listener(true);
     },
     close() {
       redis.disconnect();
@@ -134,8 +159,16 @@ function jsonOf({ resources, ...asked }: Asked): object {
   };
 }
 
-function jsonOfReport({ remembered, ...report }: Report): object {
-  return { ...report, remembered: [...remembered] };
+function jsonOfReport({ added, restored, ...report }: Report): object {
+  return { ...report, added: [...added], restored: [...restored] };
+}
+
+/** Undefined where it is none of ours. */
+function newsIn(text: string): News | undefined {
+  const [kind, first = '', second = ''] = text.split(' ');
+  if (kind === 'c') return { kind: 'changed', names: first.split(',') };
+  if (kind === 'a') return { kind: 'answered', team: first.split(','), names: second.split(',') };
+  return undefined;
 }
 
 function toldIn(reply: Reply): Told {
@@ -150,10 +183,11 @@ function toldIn(reply: Reply): Told {
 }
 
 function standingIn(reply: Reply | undefined): Standing {
-  const [marks, version, under, sealed] = listIn(reply);
+  const [marks, version, previous, under, sealed] = listIn(reply);
   return {
     marks: listIn(marks).map(textIn),
     version: textIn(version),
+    previous: textIn(previous),
     remembered: Buffer.isBuffer(sealed) ? { sealed, under: numberIn(under) } : undefined,
   };
 }
@@ -186,21 +220,20 @@ function resourceIn(reply: Reply): ToldResource {
 
 function surveyIn(reply: Reply): Survey {
   const [now, replicas, hours] = listIn(reply);
+  return { now: numberIn(now), replicas: numberIn(replicas), hours: listIn(hours).map(hourIn) };
+}
+
+function hourIn(reply: Reply): Hour {
+  const [generation, revision, flat, misses, refreshes, resyncs, stretch] = listIn(reply);
+  const numbers = listIn(flat).map(numberIn);
+  const calls = new Map<number, number>();
+  for (let i = 0; i + 1 < numbers.length; i += 2) calls.set(numbers[i] ?? 0, numbers[i + 1] ?? 0);
   return {
-    now: numberIn(now),
-    replicas: numberIn(replicas),
-    hours: listIn(hours).map((hour) => {
-      const [flat, misses, refreshes, resyncs] = listIn(hour);
-      const numbers = listIn(flat).map(numberIn);
-      const calls = new Map<number, number>();
-      for (let i = 0; i + 1 < numbers.length; i += 2) calls.set(numbers[i] ?? 0, numbers[i + 1] ?? 0);
-      const foreseen: Foreseen = {
-        misses: Number(textIn(misses)),
-        refreshes: Number(textIn(refreshes)),
-        resyncs: Number(textIn(resyncs)),
-      };
-      return { calls, foreseen };
-    }),
+    generation: textIn(generation),
+    revision: numberIn(revision),
+    calls,
+    foreseen: { misses: amountIn(misses), refreshes: amountIn(refreshes), resyncs: amountIn(resyncs) },
+    stretch: amountIn(stretch),
   };
 }
 
@@ -220,6 +253,13 @@ function listIn(reply: Reply | undefined): readonly Reply[] {
 function numberIn(reply: Reply | undefined): number {
   if (typeof reply !== 'number') throw new NonsenseError('a number');
   return reply;
+}
+
+/** A fraction, which Redis gives as a text. */
+function amountIn(reply: Reply | undefined): number {
+  const amount = Number(textIn(reply));
+  if (!Number.isFinite(amount)) throw new NonsenseError('a number');
+  return amount;
 }
 
 function bytesIn(reply: Reply | undefined): Buffer {

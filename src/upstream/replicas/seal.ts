@@ -16,7 +16,7 @@ import type { Credential } from '../credentials.ts';
  */
 export interface Seal {
   /** The names of one thing, by each secret. The first is by the present one, under which values are kept. */
-  names(credential: Credential, ...parts: readonly string[]): readonly [string, ...string[]];
+  names(credential: Pick<Credential, 'id'>, ...parts: readonly string[]): readonly [string, ...string[]];
   /** @param boundTo what has to be the same when it is opened */
   seal(credential: Credential, text: string, boundTo: readonly string[]): Buffer;
   /** Undefined where it was not sealed by one of our secrets, for this credential, and bound to the same. */

@@ -1,3 +1,5 @@
+import type { Foreseen } from '../quota/demand.ts';
+
 /**
  * What replicas have in common, behind one small interface: Redis in production, a map on the injected clock in tests. It
  * knows names, marks and sealed bytes, and nothing of tokens, teams or backfills.
@@ -24,16 +26,24 @@ export interface SharedStore {
   renew(locks: readonly Lock[]): Promise<void>;
   /** Gives up locks without an outcome: whoever waits for it takes over. */
   release(locks: readonly Lock[]): Promise<void>;
-  /** Gives these marks another value, keeps the standing where one is given, and tells. */
+  /** Gives marks another value, and with them what is kept and remembered under them; tells. */
   change(changed: Changed): Promise<void>;
-  /** Counts further exchanges of calls that were counted before, such as retries. */
-  count(hour: Names, exchanges: number): Promise<void>;
   /** Tells this replica's part in some credentials' hours, and what all of them come to. */
   report(reports: readonly Report[]): Promise<Survey>;
-  /** @param listener called with names of what has changed; with undefined when some news may have been lost */
-  onNews(listener: (names: readonly string[] | undefined) => void): void;
+  /** @param listener called with undefined when some news may have been lost */
+  onNews(listener: (news: News | undefined) => void): void;
+  /** @param listener called when the connection is there, and when it is lost, with the code of the error behind it */
+  onConnection(listener: (isThere: boolean, code?: string) => void): void;
   close(): Promise<void>;
 }
+
+/**
+ * `answered`: calls for these resources of the team have ended. `changed`: the standing of these credentials or teams is
+ * another one.
+ */
+export type News =
+  | { readonly kind: 'answered'; readonly team: readonly string[]; readonly names: readonly string[] }
+  | { readonly kind: 'changed'; readonly names: readonly string[] };
 
 /** The names of one thing by each secret, the present one's first; see seal.ts. */
 export type Names = readonly [string, ...string[]];
@@ -80,6 +90,8 @@ export interface Standing {
   /** By each name; see {@link Names}. */
   readonly marks: readonly string[];
   readonly version: string;
+  /** The version before this one. */
+  readonly previous: string;
   /** What is remembered of refusals and of a closed gate, and under which of the names. Undefined for nothing. */
   readonly remembered: { readonly sealed: Buffer; readonly under: number } | undefined;
 }
@@ -110,51 +122,87 @@ export interface KeptValue {
 export interface Lock {
   readonly names: Names;
   readonly holder: string;
+  /** Whose resource it is. */
+  readonly ofTeam: Names;
 }
 
 export interface Finished extends Lock {
-  /** The marks and the epoch under which it was asked for. */
-  readonly credential: { readonly names: Names; readonly marks: readonly string[] };
-  readonly team: { readonly names: Names; readonly marks: readonly string[] };
-  readonly marks: readonly string[];
-  readonly epoch: string;
+  /** The epoch and the marks under which it was asked for. */
+  readonly under: Under;
   readonly outcome:
     | { readonly kind: 'value'; readonly sealed: Buffer; readonly at: number; readonly lifeMs: number }
     | { readonly kind: 'failure'; readonly sealed: Buffer };
 }
 
+/** What a value is bound to. Marks are by each name. */
+export interface Under {
+  readonly epoch: string;
+  readonly ofCredential: { readonly names: Names; readonly marks: readonly string[] };
+  readonly ofTeam: { readonly marks: readonly string[] };
+  readonly marks: readonly string[];
+}
+
 export interface Changed {
-  /** What gets other marks. */
-  readonly marks: readonly { readonly of: 'credential' | 'team' | 'resource'; readonly names: Names }[];
-  /** The standing that is known from now on; undefined where it stays. */
+  /** The credential or the team that gets another version. */
+  readonly of: Names;
+  readonly version: string;
+  /** Marks that it gets itself, by each name; undefined where they stay. */
+  readonly marks?: readonly string[] | undefined;
+  /** Resources that have changed, with their marks from now on. What was kept of them goes. */
+  readonly resources?: readonly ChangedResource[] | undefined;
+  /** What is remembered of it from now on; undefined where it stays. */
   readonly standing?: {
-    readonly names: Names;
     /** By each name. */
     readonly sealed: readonly Buffer[];
     readonly lifeMs: number;
   };
 }
 
-/** Calls an hour that one replica foresees for a credential, by reason. */
-export interface Foreseen {
-  readonly misses: number;
-  readonly refreshes: number;
-  readonly resyncs: number;
+export interface ChangedResource {
+  readonly names: Names;
+  /** By each name. */
+  readonly marks: readonly string[];
+  /** Its state, where the change has told it. */
+  readonly value?: { readonly sealed: Buffer; readonly at: number; readonly lifeMs: number };
 }
+
+/** Calls by the minute of the store's clock. */
+export type CallsByMinute = ReadonlyMap<number, number>;
 
 export interface Report {
   readonly hour: Names;
+  /** Calls of this replica that {@link SharedStore.ask} has not counted, such as retries, and those made without the store. */
+  readonly added: CallsByMinute;
+  /** What this replica foresees for itself. */
   readonly foreseen: Foreseen;
-  /** The first minute of the store's clock whose count is wanted. */
-  readonly from: number;
-  /** What this replica remembers of minutes that the store has forgotten, or of which it has told less. */
-  readonly remembered: ReadonlyMap<number, number>;
+  /** The stretch that follows from the hour as it was told last. */
+  readonly stretch: number;
+  /** What was told of the hour last; undefined where nothing was. */
+  readonly known: Pick<Hour, 'generation' | 'revision'> | undefined;
+  /** What was known of an hour that the store has forgotten. The greater count of each minute stands. */
+  readonly restored: CallsByMinute;
+  /** Between which counts the hour's total is, as the REST API says; undefined where it has said nothing since. */
+  readonly told: { readonly least: number; readonly most: number } | undefined;
 }
 
 export interface Survey {
   readonly now: number;
   /** Replicas that have reported lately. */
   readonly replicas: number;
-  /** In the order of the reports. `calls` are those of the group, by minute of the store's clock. */
-  readonly hours: readonly { readonly calls: ReadonlyMap<number, number>; readonly foreseen: Foreseen }[];
+  /** In the order of the reports. */
+  readonly hours: readonly Hour[];
+}
+
+/** The hour of a credential, as all replicas spend it. */
+export interface Hour {
+  /** Another one than was known where the store has forgotten the hour. */
+  readonly generation: string;
+  /** Another one where counts of earlier minutes have changed. */
+  readonly revision: number;
+  /** All minutes where the generation or the revision is not what was known, and else the last two. */
+  readonly calls: CallsByMinute;
+  /** What all replicas foresee together. */
+  readonly foreseen: Foreseen;
+  /** The stretch for all replicas. */
+  readonly stretch: number;
 }

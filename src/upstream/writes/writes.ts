@@ -4,8 +4,10 @@ import type { Calls } from '../../tracing/calls.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
 import { UpstreamError, type WriteKind } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
-import { pendingRead, type ReadContext } from '../reads/read.ts';
+import { LIST_NAME } from '../reads/group-peeks.ts';
+import { nameOf, pendingRead, type ReadContext } from '../reads/read.ts';
 import type { Team, TeamOf } from '../reads/teams.ts';
+import type { Group } from '../replicas/group.ts';
 import type { BackfillsClient, DateRange, WriteCallOptions, Written } from '../rest/client.ts';
 
 /** Writes of backfills. Both methods reject with an {@link UpstreamError} and nothing else. */
@@ -37,6 +39,8 @@ export interface WritesDeps {
   readonly clock: Clock;
   /** `UPSTREAM_TIMEOUT_MS`: the deadline of the read that follows a cancel of unknown outcome. */
   readonly timeoutMs: number;
+  /** The other replicas, where there are any. */
+  readonly group?: Pick<Group, 'changed'> | undefined;
 }
 
 /** One write on its way. */
@@ -65,7 +69,7 @@ const TELLS_OF_CHANGE: ReadonlySet<UpstreamError['kind']> = new Set([
  * Identical writes that are under way for one credential and team are one: a button that was pressed twice creates one
  * backfill.
  */
-export function createWrites({ teamOf, client, admission, clock, timeoutMs }: WritesDeps): Writes {
+export function createWrites({ teamOf, client, admission, clock, timeoutMs, group }: WritesDeps): Writes {
   const underWay = new Map<
     string,
     { readonly result: Promise<WriteResult>; readonly calls: Calls | undefined }
@@ -112,6 +116,7 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
       const written = { kind: 'backfill', teamId, id: record.transfer_backfill_id } as const;
       const latest = { kind: 'latest', teamId, id: record.transfer_id } as const;
       beginGeneration(order, team, [written, latest]);
+      group?.changed(caller.credential, teamId, [nameOf(written), nameOf(latest), LIST_NAME]);
       if (outcome instanceof UpstreamError) throw new Error('a written backfill is one');
       return { snapshot: outcome, upstreamRequestId };
     } catch (error) {
@@ -122,6 +127,7 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs }: Wr
         team.store.doubt(target);
         // The latest backfill of a transfer may be the one that was to be cancelled.
         beginGeneration(order, team, 'all');
+        group?.changed(caller.credential, teamId, [nameOf(target), LIST_NAME]);
       }
       throw error;
     }

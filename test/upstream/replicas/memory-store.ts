@@ -1,10 +1,13 @@
 import type { Clock } from '../../../src/clock.ts';
+import type { Foreseen } from '../../../src/upstream/quota/demand.ts';
 import {
   type Asked,
-  type Foreseen,
+  type Hour,
   type Lock,
   LOCK_MS,
   type Names,
+  type News,
+  type Report,
   type SharedStore,
   type Standing,
   type ToldResource,
@@ -13,7 +16,10 @@ import {
 const MINUTE_MS = 60_000;
 const HOUR_MINUTES = 60;
 const OUTCOME_MS = 5_000;
-const MARK_MS = 30 * MINUTE_MS;
+const STANDING_MS = 30 * MINUTE_MS;
+const MARK_MS = 5 * MINUTE_MS;
+const FORESEEN_MS = 15_000;
+const STRETCH_MS = 900;
 const REPLICA_GONE_MS = 5_000;
 
 /** What replicas share, held in memory on an injected clock: the same promises as Redis, none of its troubles. */
@@ -34,9 +40,19 @@ interface Entry {
 }
 
 interface KeptStanding {
-  readonly version: string;
   readonly at: number;
   readonly sealed: Buffer;
+}
+
+interface Version {
+  readonly version: string;
+  readonly previous: string;
+}
+
+interface KeptHour {
+  readonly generation: string;
+  revision: number;
+  readonly calls: Map<number, number>;
 }
 
 interface KeptValue {
@@ -49,7 +65,7 @@ type Foretold = Readonly<Record<string, readonly [at: number, foreseen: Foreseen
 /** @param nextMark gives random texts, no two alike */
 export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () => string): MemoryWorld {
   const entries = new Map<string, Entry>();
-  const listeners: ((names: readonly string[] | undefined) => void)[] = [];
+  const listeners: ((news: News | undefined) => void)[] = [];
   let steppedMs = 0;
 
   /** The store's clock counts from another moment than the replicas' clocks. */
@@ -65,6 +81,11 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     entries.set(key, { value, until: now() + lifeMs });
   }
 
+  /** Lets it expire no sooner than it would. */
+  function setAtLeast(key: string, value: unknown, lifeMs: number): void {
+    set(key, value, Math.max(lifeMs, (entries.get(key)?.until ?? 0) - now()));
+  }
+
   function epoch(): string {
     const known = get<{ at: number; epoch: string }>('clock');
     const present = known === undefined || now() < known.at ? nextMark() : known.epoch;
@@ -72,32 +93,103 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     return present;
   }
 
-  function marksOf(kind: 'k' | 'v', names: Names): readonly string[] {
+  function marksOf(kind: 'k' | 'm', names: Names): readonly string[] {
     return names.map((name) => {
-      const key = `m:${kind}:${name}`;
-      const mark = get<string>(key) ?? nextMark();
-      set(key, mark, MARK_MS);
+      const mark = get<string>(`${kind}:${name}`) ?? nextMark();
+      const lifeMs = kind === 'k' ? STANDING_MS : MARK_MS;
+      setAtLeast(`${kind}:${name}`, mark, lifeMs);
       return mark;
     });
   }
 
   function standingOf(names: Names): Standing {
     const kept = names.map((name) => get<KeptStanding>(`s:${name}`));
-    const latest = kept.reduce((best, each) => ((each?.at ?? -1) > (best?.at ?? -1) ? each : best), undefined);
+    const latest = kept.reduce(
+      (best, each) => ((each?.at ?? -1) > (best?.at ?? -1) ? each : best),
+      undefined,
+    );
     return {
       marks: marksOf('k', names),
-      version: kept.map((each) => each?.version ?? '').join(','),
+      version: once(names.map((name) => get<Version>(`version:${name}`)?.version ?? '')),
+      previous: once(names.map((name) => get<Version>(`version:${name}`)?.previous ?? '')),
       remembered: latest && { sealed: latest.sealed, under: kept.indexOf(latest) },
     };
   }
 
-  function count(hour: Names, calls: number): void {
-    const minute = Math.floor(now() / MINUTE_MS);
-    for (const name of hour) {
-      const counts = get<Map<number, number>>(`h:${name}`) ?? new Map<number, number>();
-      counts.set(minute, (counts.get(minute) ?? 0) + calls);
-      set(`h:${name}`, counts, (HOUR_MINUTES + 2) * MINUTE_MS);
+  function keep(names: Names, { at, sealed, lifeMs }: KeptValue & { readonly lifeMs: number }): void {
+    set(`v:${names[0]}`, { at, sealed }, lifeMs);
+    for (const name of names) setAtLeast(`m:${name}`, get<string>(`m:${name}`), lifeMs);
+  }
+
+  function hourOf(name: string): KeptHour {
+    const known = get<KeptHour>(`h:${name}`) ?? { generation: nextMark(), revision: 0, calls: new Map() };
+    set(`h:${name}`, known, (HOUR_MINUTES + 2) * MINUTE_MS);
+    const oldest = minuteNow() - HOUR_MINUTES;
+    for (const minute of known.calls.keys()) if (minute < oldest) known.calls.delete(minute);
+    return known;
+  }
+
+  function minuteNow(): number {
+    return Math.floor(now() / MINUTE_MS);
+  }
+
+  function add(hour: KeptHour, minute: number, calls: number): void {
+    if (minute < minuteNow() - HOUR_MINUTES || minute > minuteNow()) return;
+    hour.calls.set(minute, (hour.calls.get(minute) ?? 0) + calls);
+    if (minute < minuteNow()) hour.revision++;
+  }
+
+  function revise(hour: KeptHour, { added, restored, told }: Report): void {
+    for (const [minute, calls] of added) add(hour, minute, calls);
+    for (const [minute, known] of restored) {
+      const counted = hour.calls.get(minute) ?? 0;
+      if (known > counted) add(hour, minute, known - counted);
     }
+    if (told === undefined) return;
+    const total = sum(hour.calls.values());
+    if (total < told.least) add(hour, minuteNow(), told.least - total);
+    let excess = total - told.most;
+    for (const [minute, known] of [...hour.calls].sort(([one], [other]) => one - other)) {
+      const removed = Math.min(Math.max(excess, 0), known);
+      if (removed > 0) add(hour, minute, -removed);
+      excess -= removed;
+    }
+  }
+
+  function foresee(name: string, replica: string, foreseen: Foreseen): Foreseen {
+    const foretold: Foretold = { ...get<Foretold>(`d:${name}`), [replica]: [now(), foreseen] };
+    set(`d:${name}`, foretold, FORESEEN_MS);
+    const lately = Object.values(foretold).filter(([at]) => at <= now() && now() - at <= FORESEEN_MS);
+    const all = (of: keyof Foreseen): number => sum(lately.map(([, each]) => each[of]));
+    return { misses: all('misses'), refreshes: all('refreshes'), resyncs: all('resyncs') };
+  }
+
+  function stretchOf(name: string, proposed: number): number {
+    const known = get<{ at: number; by: number }>(`stretch:${name}`);
+    if (known !== undefined && known.at <= now() && known.at >= now() - STRETCH_MS) return known.by;
+    set(`stretch:${name}`, { at: now(), by: proposed }, FORESEEN_MS);
+    return proposed;
+  }
+
+  function hourTold(replica: string, report: Report): Hour {
+    const { hour: names, foreseen, stretch, known } = report;
+    const hours = names.map(hourOf);
+    for (const hour of hours) revise(hour, report);
+    const generation = hours.map((hour) => hour.generation).join(',');
+    const revision = sum(hours.map((hour) => hour.revision));
+    const isKnown = known?.generation === generation && known.revision === revision;
+    const calls = new Map<number, number>();
+    for (const [minute, count] of hours.flatMap((hour) => [...hour.calls])) {
+      if (!isKnown || minute >= minuteNow() - 1) calls.set(minute, Math.max(calls.get(minute) ?? 0, count));
+    }
+    const shared = names.at(-1) ?? '';
+    return {
+      generation,
+      revision,
+      calls,
+      foreseen: foresee(shared, replica, foreseen),
+      stretch: stretchOf(shared, stretch),
+    };
   }
 
   function holds({ names, holder }: Lock): boolean {
@@ -108,8 +200,8 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     for (const name of names) if (get(`l:${name}`) === holder) entries.delete(`l:${name}`);
   }
 
-  function tell(names: readonly string[]): void {
-    for (const listener of listeners) listener(names);
+  function tell(news: News): void {
+    for (const listener of listeners) listener(news);
   }
 
   function askFor(
@@ -117,7 +209,7 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     isKnown: boolean,
     hour: Names,
   ): ToldResource {
-    const marks = marksOf('v', names);
+    const marks = marksOf('m', names);
     const kept = names.map((name) => get<KeptValue>(`v:${name}`));
     const best = kept.reduce((best, each) => ((each?.at ?? -1) > (best?.at ?? -1) ? each : best), undefined);
     if (best !== undefined && best.at >= since)
@@ -129,7 +221,7 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     if (holder === undefined) return { state: 'none' };
     if (!isKnown) return { state: 'look' };
     for (const name of names) set(`l:${name}`, holder, LOCK_MS);
-    count(hour, 1);
+    for (const name of hour) add(hourOf(name), minuteNow(), 1);
     return { state: 'mine', marks };
   }
 
@@ -138,8 +230,7 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
       ask({ credential, team, hour, resources }) {
         const present = epoch();
         const told = { credential: standingOf(credential.names), team: standingOf(team.names) };
-        const isKnown =
-          credential.version === told.credential.version && team.version === told.team.version;
+        const isKnown = credential.version === told.credential.version && team.version === told.team.version;
         return Promise.resolve({
           now: now(),
           epoch: present,
@@ -149,20 +240,18 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
       },
 
       finish(finished) {
-        const { names, credential, team, marks, outcome } = finished;
+        const { names, ofTeam, under, outcome } = finished;
         const isCurrent =
-          finished.epoch === epoch() &&
-          same(credential.marks, marksOf('k', credential.names)) &&
-          same(team.marks, marksOf('k', team.names)) &&
-          same(marks, marksOf('v', names));
+          under.epoch === epoch() &&
+          same(under.ofCredential.marks, marksOf('k', under.ofCredential.names)) &&
+          same(under.ofTeam.marks, marksOf('k', ofTeam)) &&
+          same(under.marks, marksOf('m', names));
         if (outcome.kind === 'value') {
           const before = get<KeptValue>(`v:${names[0]}`);
-          const { at, sealed, lifeMs } = outcome;
-          if (isCurrent && (before === undefined || before.at <= at))
-            set(`v:${names[0]}`, { at, sealed }, lifeMs);
+          if (isCurrent && (before === undefined || before.at <= outcome.at)) keep(names, outcome);
         } else if (holds(finished)) set(`o:${finished.holder}`, outcome.sealed, OUTCOME_MS);
         letGo(finished);
-        tell(names);
+        tell({ kind: 'answered', team: ofTeam, names });
         return Promise.resolve();
       },
 
@@ -176,61 +265,45 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
       release(locks) {
         for (const lock of locks) {
           letGo(lock);
-          tell(lock.names);
+          tell({ kind: 'answered', team: lock.ofTeam, names: lock.names });
         }
         return Promise.resolve();
       },
 
-      change({ marks, standing }) {
-        for (const { of, names } of marks) {
-          for (const name of names) {
-            set(`m:${of === 'resource' ? 'v' : 'k'}:${name}`, nextMark(), MARK_MS);
-            if (of === 'resource') entries.delete(`v:${name}`);
+      change({ of, version, marks, resources = [], standing }) {
+        for (const [n, name] of of.entries()) {
+          const previous = get<Version>(`version:${name}`)?.version ?? '';
+          setAtLeast(`version:${name}`, { version, previous }, STANDING_MS);
+          if (marks !== undefined) setAtLeast(`k:${name}`, marks[n], STANDING_MS);
+          const sealed = standing?.sealed[n];
+          if (standing !== undefined && sealed !== undefined)
+            set(`s:${name}`, { at: now(), sealed }, Math.max(STANDING_MS, standing.lifeMs));
+        }
+        for (const { names, marks: present, value } of resources) {
+          for (const [n, name] of names.entries()) {
+            entries.delete(`v:${name}`);
+            set(`m:${name}`, present[n], MARK_MS);
           }
+          if (value !== undefined) keep(names, value);
         }
-        const version = nextMark();
-        standing?.names.forEach((name, n) =>
-          set(`s:${name}`, { version, at: now(), sealed: standing.sealed[n] }, standing.lifeMs),
-        );
-        tell([...marks.flatMap(({ names }) => names), ...(standing?.names ?? [])]);
-        return Promise.resolve();
-      },
-
-      count(hour, exchanges) {
-        count(hour, exchanges);
+        tell({ kind: 'changed', names: of });
         return Promise.resolve();
       },
 
       report(reports) {
-        const replicas = { ...get<Record<string, number>>('replicas'), [replica]: now() };
-        const isThere = ([, at]: [string, number]): boolean => at <= now() && now() - at <= REPLICA_GONE_MS;
-        const present = Object.fromEntries(Object.entries(replicas).filter(isThere));
-        set('replicas', present, REPLICA_GONE_MS);
-        const oldest = Math.floor(now() / MINUTE_MS) - HOUR_MINUTES;
-        const hours = reports.map(({ hour, foreseen, from, remembered }) => {
-          const calls = new Map<number, number>();
-          for (const name of hour) {
-            const counts = get<Map<number, number>>(`h:${name}`) ?? new Map<number, number>();
-            for (const [minute, known] of remembered)
-              if (minute >= oldest) counts.set(minute, Math.max(known, counts.get(minute) ?? 0));
-            if (counts.size > 0) set(`h:${name}`, counts, (HOUR_MINUTES + 2) * MINUTE_MS);
-            for (const [minute, known] of counts)
-              if (minute >= Math.max(from, oldest)) calls.set(minute, Math.max(calls.get(minute) ?? 0, known));
-          }
-          const key = `d:${hour.at(-1)}`;
-          const foretold: Foretold = { ...get<Foretold>(key), [replica]: [now(), foreseen] };
-          set(key, foretold, REPLICA_GONE_MS);
-          const lately = Object.values(foretold).filter(([at]) => at <= now() && now() - at <= REPLICA_GONE_MS);
-          const sum = (of: keyof Foreseen): number => lately.reduce((total, [, each]) => total + each[of], 0);
-          return {
-            calls,
-            foreseen: { misses: sum('misses'), refreshes: sum('refreshes'), resyncs: sum('resyncs') },
-          };
-        });
-        return Promise.resolve({ now: now(), replicas: Object.keys(present).length, hours });
+        const present: Readonly<Record<string, number>> = {
+          ...get<Readonly<Record<string, number>>>('replicas'),
+          [replica]: now(),
+        };
+        const lately = Object.entries(present).filter(([, at]) => at > now() - REPLICA_GONE_MS);
+        set('replicas', Object.fromEntries(lately), REPLICA_GONE_MS);
+        const hours = reports.map((report) => hourTold(replica, report));
+        return Promise.resolve({ now: now(), replicas: lately.length, hours });
       },
 
       onNews: (listener) => void listeners.push(listener),
+
+      onConnection: () => undefined,
 
       close: () => Promise.resolve(),
     };
@@ -248,6 +321,17 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
   };
 }
 
+/** The texts, or one where all are the same. */
+function once(texts: readonly string[]): string {
+  return new Set(texts).size === 1 ? (texts[0] ?? '') : texts.join(',');
+}
+
 function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((mark, n) => mark === other[n]);
+}
+
+function sum(counts: Iterable<number>): number {
+  let total = 0;
+  for (const count of counts) total += count;
+  return total;
 }

@@ -4,7 +4,12 @@ import { createRedisStore } from '../../../src/upstream/replicas/redis-store.ts'
 import {
   type Asked,
   type AskedResource,
+  type Changed,
+  type Hour,
+  type Lock,
   LOCK_MS,
+  type News,
+  type Report,
   type SharedStore,
   type Told,
 } from '../../../src/upstream/replicas/shared-store.ts';
@@ -18,6 +23,8 @@ interface World {
   /** Lets everything expire that lasts no longer. */
   expire(ms: number): Promise<void>;
   empty(): Promise<void>;
+  /** Lets so much time pass for the stretch. */
+  passed(ms: number): Promise<void>;
   /** Sets the latest moment that the store knows this far ahead, as if its clock had stepped back. */
   stepBack(ms: number): Promise<void>;
 }
@@ -30,6 +37,7 @@ function inMemory(): Promise<World> {
     storeOf: (replica) => Promise.resolve(world.storeOf(replica)),
     expire: (ms) => Promise.resolve(clock.advance(ms)),
     empty: () => Promise.resolve(world.empty()),
+    passed: (ms) => Promise.resolve(clock.advance(ms)),
     stepBack: (ms) => Promise.resolve(void world.stepClock(-ms)),
   });
 }
@@ -40,11 +48,9 @@ async function inRedis(): Promise<World> {
   onTestFinished(() => redis.disconnect());
   return {
     async storeOf(replica) {
-      let connected = (): void => undefined;
-      const isThere = new Promise<void>((resolve) => (connected = resolve));
-      const store = await createRedisStore({ url, timeoutMs: 5_000, replica, onConnection: connected });
+      const store = await createRedisStore({ url, replica });
       onTestFinished(() => store.close());
-      await isThere;
+      await new Promise<void>((resolve) => store.onConnection((isThere) => void (isThere && resolve())));
       return store;
     },
     async expire(ms) {
@@ -52,6 +58,9 @@ async function inRedis(): Promise<World> {
     },
     async empty() {
       await redis.flushall();
+    },
+    async passed(ms) {
+      for (const key of await redis.keys('backfill-gateway:s:*')) await redis.hincrby(key, 'at', -ms);
     },
     async stepBack(ms) {
       await redis.hincrby('backfill-gateway:clock', 'at', ms);
@@ -79,8 +88,22 @@ function asking(...resources: readonly Partial<AskedResource>[]): Asked {
   };
 }
 
-function marksIn(told: Told): readonly string[] {
-  const [first] = told.resources;
+function lock(holder: string): Lock {
+  return { names: ['row'], holder, ofTeam: TEAM.names };
+}
+
+/** Asks as one who knows the standing of now. */
+async function known(store: SharedStore, resource: Partial<AskedResource>): Promise<Told> {
+  const { credential, team } = await store.ask(asking());
+  return store.ask({
+    ...asking(resource),
+    credential: { names: CREDENTIAL.names, version: credential.version },
+    team: { names: TEAM.names, version: team.version },
+  });
+}
+
+function marksIn({ resources }: Pick<Told, 'resources'>): readonly string[] {
+  const [first] = resources;
   if (first?.state !== 'mine') throw new Error(`the asker has no lock, but ${first?.state}`);
   return first.marks;
 }
@@ -93,20 +116,38 @@ function finished(
   at = told.now,
 ): Parameters<SharedStore['finish']>[0] {
   return {
-    names: ['row'],
-    holder,
-    credential: { names: CREDENTIAL.names, marks: told.credential.marks },
-    team: { names: TEAM.names, marks: told.team.marks },
-    marks: marksIn(told),
-    epoch: told.epoch,
+    ...lock(holder),
+    under: {
+      epoch: told.epoch,
+      ofCredential: { names: CREDENTIAL.names, marks: told.credential.marks },
+      ofTeam: { marks: told.team.marks },
+      marks: marksIn(told),
+    },
     outcome: { kind: 'value', sealed, at, lifeMs },
   };
 }
 
+const NOTHING: Report = {
+  hour: HOUR,
+  added: new Map(),
+  foreseen: { misses: 0, refreshes: 0, resyncs: 0 },
+  stretch: 1,
+  known: undefined,
+  restored: new Map(),
+  told: undefined,
+};
+
+/** @returns the hour after the report */
+async function reported(store: SharedStore, report: Partial<Report> = {}): Promise<Hour> {
+  const { hours } = await store.report([{ ...NOTHING, ...report }]);
+  const [hour] = hours;
+  if (hour === undefined) throw new Error('the store told of no hour');
+  return hour;
+}
+
 async function callsOf(store: SharedStore): Promise<number> {
-  const none = { misses: 0, refreshes: 0, resyncs: 0 };
-  const { hours } = await store.report([{ hour: HOUR, foreseen: none, from: 0, remembered: new Map() }]);
-  return [...(hours[0]?.calls.values() ?? [])].reduce((sum, calls) => sum + calls, 0);
+  const { calls } = await reported(store);
+  return [...calls.values()].reduce((sum, each) => sum + each, 0);
 }
 
 const WORLDS = [
@@ -143,10 +184,14 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
     it('tells all who listen what has changed', async () => {
       const world = await createWorld();
       const [one, other] = [await world.storeOf('one'), await world.storeOf('other')];
-      const news: string[] = [];
-      other.onNews((names = []) => void news.push(...names));
+      const news: News[] = [];
+      // It may hear first that there was news before it listened.
+      other.onNews((each) => each && void news.push(each));
       await one.finish(finished(await one.ask(asking({ holder: 'A' })), 'A'));
-      await expect.poll(() => news).toEqual(['row']);
+      await one.change({ of: CREDENTIAL.names, version: 'next' });
+      await one.release([lock('A')]);
+      const answered = { kind: 'answered', team: ['team'], names: ['row'] };
+      await expect.poll(() => news).toEqual([answered, { kind: 'changed', names: ['credential'] }, answered]);
     });
 
     it('gives the lock of one that does not renew it to another', async () => {
@@ -154,11 +199,11 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
       const store = await world.storeOf('one');
       await store.ask(asking({ holder: 'A' }));
       await world.expire(LOCK_MS - 200);
-      await store.renew([{ names: ['row'], holder: 'A' }]);
+      await store.renew([lock('A')]);
       await world.expire(LOCK_MS - 200);
       expect((await store.ask(asking({ holder: 'B' }))).resources).toMatchObject([{ state: 'held' }]);
       await world.expire(LOCK_MS);
-      await store.renew([{ names: ['row'], holder: 'A' }]);
+      await store.renew([lock('A')]);
       expect((await store.ask(asking({ holder: 'B' }))).resources).toMatchObject([{ state: 'mine' }]);
     });
 
@@ -166,9 +211,9 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
       const world = await createWorld();
       const store = await world.storeOf('one');
       await store.ask(asking({ holder: 'A' }));
-      await store.release([{ names: ['row'], holder: 'B' }]);
+      await store.release([lock('B')]);
       expect((await store.ask(asking({ holder: 'B' }))).resources).toMatchObject([{ state: 'held' }]);
-      await store.release([{ names: ['row'], holder: 'A' }]);
+      await store.release([lock('A')]);
       expect((await store.ask(asking({ holder: 'B' }))).resources).toMatchObject([{ state: 'mine' }]);
     });
 
@@ -181,28 +226,36 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
       expect(resources).toMatchObject([{ state: 'failed', sealed }, { state: 'mine' }]);
     });
 
-    it.each(['credential', 'team', 'resource'] as const)(
-      'keeps nothing, and gives nothing out under the same marks, that was asked for before a change of the %s',
-      async (of) => {
-        const world = await createWorld();
-        const store = await world.storeOf('one');
-        const names = { credential: ['credential'], team: ['team'], resource: ['row'] } as const;
-        const told = await store.ask(asking({ holder: 'A' }));
-        await store.change({ marks: [{ of, names: names[of] }] });
-        await store.finish(finished(told, 'A'));
-        const { resources, credential, team } = await store.ask(asking({ holder: 'B' }));
-        expect(resources).toMatchObject([{ state: 'mine' }]);
-        const marks = [told.credential.marks, told.team.marks, marksIn(told)];
-        expect([credential.marks, team.marks, (resources[0] as { marks: unknown }).marks]).not.toEqual(marks);
-      },
-    );
-
-    it('drops a resource that has changed', async () => {
+    it.each<[what: string, changed: Changed]>([
+      ['credential', { of: CREDENTIAL.names, version: 'next', marks: ['another'] }],
+      ['team', { of: TEAM.names, version: 'next', marks: ['another'] }],
+      ['resource', { of: TEAM.names, version: 'next', resources: [{ names: ['row'], marks: ['another'] }] }],
+    ])('keeps nothing that was asked for before a change of the %s', async (_what, changed) => {
       const world = await createWorld();
       const store = await world.storeOf('one');
-      await store.finish(finished(await store.ask(asking({ holder: 'A' })), 'A'));
-      await store.change({ marks: [{ of: 'resource', names: ['row'] }] });
+      const told = await store.ask(asking({ holder: 'A' }));
+      await store.change(changed);
+      await store.finish(finished(told, 'A'));
+      const { resources, credential, team } = await known(store, { holder: 'B' });
+      expect(resources).toMatchObject([{ state: 'mine' }]);
+      const marks = [...credential.marks, ...team.marks, ...marksIn({ resources })];
+      expect(marks.filter((mark) => mark === 'another')).toHaveLength(1);
+    });
+
+    it('drops a resource that has changed, or keeps what the change has told of it', async () => {
+      const world = await createWorld();
+      const store = await world.storeOf('one');
+      const { now } = await store.ask(asking({ holder: 'A' }));
+      const dropped = { names: ['row'], marks: ['another'] } as const;
+      await store.change({ of: TEAM.names, version: 'next', resources: [dropped] });
+      expect((await store.ask(asking({}))).resources).toEqual([{ state: 'held', holder: 'A' }]);
+      await store.release([lock('A')]);
       expect((await store.ask(asking({}))).resources).toEqual([{ state: 'none' }]);
+      const value = { sealed, at: now, lifeMs: 60_000 };
+      await store.change({ of: TEAM.names, version: 'next', resources: [{ ...dropped, value }] });
+      expect((await store.ask(asking({}))).resources).toEqual([
+        { state: 'value', marks: ['another'], under: 0, at: now, sealed },
+      ]);
     });
 
     it('keeps the later of two answers', async () => {
@@ -217,44 +270,102 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
     it('lets no call begin for one who does not know the standing, and tells it', async () => {
       const world = await createWorld();
       const store = await world.storeOf('one');
-      const standing = { names: CREDENTIAL.names, sealed: [sealed], lifeMs: 60_000 };
-      await store.change({ marks: [], standing });
+      await store.change({
+        of: CREDENTIAL.names,
+        version: 'next',
+        standing: { sealed: [sealed], lifeMs: 60_000 },
+      });
       const { resources, credential } = await store.ask(asking({ holder: 'A' }));
       expect(resources).toEqual([{ state: 'look' }]);
-      expect(credential.remembered).toEqual({ sealed, under: 0 });
+      expect(credential).toMatchObject({ version: 'next', previous: '', remembered: { sealed, under: 0 } });
       expect(await callsOf(store)).toBe(0);
-      const { version } = credential;
-      const again = await store.ask({
-        ...asking({ holder: 'A' }),
-        credential: { names: CREDENTIAL.names, version },
-      });
-      expect(again.resources).toMatchObject([{ state: 'mine' }]);
+      expect((await known(store, { holder: 'A' })).resources).toMatchObject([{ state: 'mine' }]);
     });
 
-    it('counts further exchanges, and takes over what replicas remember where it has forgotten', async () => {
+    it('counts what is added to the hour, in its minute', async () => {
       const world = await createWorld();
       const store = await world.storeOf('one');
       const { now } = await store.ask(asking({ holder: 'A' }));
-      await store.count(HOUR, 2);
-      expect(await callsOf(store)).toBe(3);
-      await world.empty();
       const minute = Math.floor(now / 60_000);
-      const remembered = new Map([
+      const added = new Map([
+        [minute - 61, 8],
+        [minute - 5, 4],
+        [minute, 2],
+      ]);
+      const { calls } = await reported(store, { added });
+      expect(calls).toEqual(
+        new Map([
+          [minute - 5, 4],
+          [minute, 3],
+        ]),
+      );
+    });
+
+    it('tells the last two minutes to who knows the others, and all where one has changed', async () => {
+      const world = await createWorld();
+      const store = await world.storeOf('one');
+      const minute = Math.floor((await store.ask(asking())).now / 60_000);
+      const first = await reported(store, { added: new Map([[minute - 5, 4]]) });
+      expect(await reported(store, { known: first, added: new Map([[minute, 1]]) })).toEqual({
+        ...first,
+        calls: new Map([[minute, 1]]),
+      });
+      await reported(store, { added: new Map([[minute - 7, 1]]) });
+      const { calls } = await reported(store, { known: first });
+      expect([...calls.keys()].sort()).toEqual([minute - 7, minute - 5, minute]);
+    });
+
+    it('has another generation of the hour after it was emptied, and takes the greater counts that replicas restore', async () => {
+      const world = await createWorld();
+      const store = await world.storeOf('one');
+      const { now } = await store.ask(asking({ holder: 'A' }));
+      const before = await reported(store);
+      await world.empty();
+      const after = await reported(store);
+      expect(after.generation).not.toBe(before.generation);
+      const minute = Math.floor(now / 60_000);
+      const restored = new Map([
         [minute, 3],
         [minute - 1, 4],
         [minute - 100, 5],
       ]);
-      const none = { misses: 0, refreshes: 0, resyncs: 0 };
-      await store.report([{ hour: HOUR, foreseen: none, from: minute, remembered }]);
+      await reported(store, { restored });
+      await reported(store, { restored: new Map([[minute, 1]]) });
       expect(await callsOf(store)).toBe(7);
+    });
+
+    it('has no fewer and no more calls in the hour than the REST API says', async () => {
+      const world = await createWorld();
+      const store = await world.storeOf('one');
+      const minute = Math.floor((await store.ask(asking())).now / 60_000);
+      await reported(store, { added: new Map([[minute - 5, 4]]), told: { least: 6, most: 10 } });
+      expect((await reported(store)).calls).toEqual(
+        new Map([
+          [minute - 5, 4],
+          [minute, 2],
+        ]),
+      );
+      await reported(store, { told: { least: 1, most: 1 } });
+      expect(await callsOf(store)).toBe(1);
+    });
+
+    it('gives all replicas one stretch, and another one after a second', async () => {
+      const world = await createWorld();
+      const [one, other] = [await world.storeOf('one'), await world.storeOf('other')];
+      expect((await reported(one, { stretch: 2.5 })).stretch).toBe(2.5);
+      expect((await reported(other, { stretch: 3 })).stretch).toBe(2.5);
+      await world.passed(1_000);
+      expect((await reported(other, { stretch: 3 })).stretch).toBe(3);
+      expect((await reported(one, { stretch: 2.5 })).stretch).toBe(3);
     });
 
     it('sums what all replicas foresee, and tells how many there are', async () => {
       const world = await createWorld();
       const [one, other] = [await world.storeOf('one'), await world.storeOf('other')];
-      const report = { hour: HOUR, from: 0, remembered: new Map<number, number>() };
-      await one.report([{ ...report, foreseen: { misses: 1.5, refreshes: 2, resyncs: 3 } }]);
-      const survey = await other.report([{ ...report, foreseen: { misses: 10, refreshes: 20, resyncs: 30 } }]);
+      await one.report([{ ...NOTHING, foreseen: { misses: 1.5, refreshes: 2, resyncs: 3 } }]);
+      const survey = await other.report([
+        { ...NOTHING, foreseen: { misses: 10, refreshes: 20, resyncs: 30 } },
+      ]);
       expect(survey.replicas).toBe(2);
       expect(survey.hours[0]?.foreseen).toEqual({ misses: 11.5, refreshes: 22, resyncs: 33 });
     });
@@ -279,8 +390,8 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
       const told = await store.ask(asking({ holder: 'A' }));
       await store.finish(finished(told, 'A'));
       const both: Asked = {
-        credential: { names: ['new credential', 'credential'], version: ',' },
-        team: { names: ['new team', 'team'], version: ',' },
+        credential: { names: ['new credential', 'credential'], version: '' },
+        team: { names: ['new team', 'team'], version: '' },
         hour: ['new hour', 'hour'],
         resources: [
           { names: ['new row', 'row'], since: 0, holder: undefined, waitsFor: undefined },

@@ -1,0 +1,154 @@
+import type { Clock } from '../../clock.ts';
+import type { SharedStore } from './shared-store.ts';
+
+/**
+ * The store, behind a breaker: nobody waits longer than `REDIS_TIMEOUT_MS` for one that does not answer. The first step
+ * that fails or takes too long sends the store away, and with it every step that is under way. From then on every step
+ * fails at once, and the store is tried in the background until it answers. So a request spends the time once at most,
+ * however many steps it takes.
+ */
+export interface GuardedStore extends Omit<SharedStore, 'onConnection'> {
+  /** Why the store is away; undefined while it is there. */
+  readonly awayFor: string | undefined;
+}
+
+export interface GuardDeps {
+  readonly clock: Clock;
+  /** `REDIS_TIMEOUT_MS` */
+  readonly timeoutMs: number;
+  /** Called with why the store is away, and with undefined when it is back. */
+  readonly onChange: (awayFor: string | undefined) => void;
+  /** Called after each step with its milliseconds. */
+  readonly onStep?: (step: StepName, milliseconds: number, isDone: boolean) => void;
+  /** From 0 to 1; replicas that lost the store together do not come back together. */
+  readonly random?: () => number;
+}
+
+export type StepName = 'ask' | 'finish' | 'renew' | 'release' | 'change' | 'report';
+
+/** A step that fails since the store is away. */
+export class AwayError extends Error {
+  override readonly name = 'AwayError';
+  constructor() {
+    super('the store that replicas share is away');
+  }
+}
+
+const FIRST_TRY_MS = 500;
+const LAST_TRY_MS = 3_000;
+
+/** @param hasStarted whether the store is there from the beginning */
+export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStarted = false): GuardedStore {
+  const { clock, timeoutMs, onChange, onStep = () => undefined, random = Math.random } = deps;
+  let awayFor: string | undefined = hasStarted ? undefined : 'not connected yet';
+  let tries = 0;
+  let isClosed = false;
+  /** Whether no connection has been there yet, so that no herd comes back. */
+  let isFirst = true;
+  let cancelTry = (): void => undefined;
+  /** Ends the steps that are under way. */
+  const underWay = new Set<() => void>();
+
+  function leave(reason: string): void {
+    if (awayFor !== undefined || isClosed) return;
+    awayFor = reason;
+    tries = 0;
+    for (const end of [...underWay]) end();
+    onChange(reason);
+    tryLater();
+  }
+
+  function comeBack(): void {
+    if (awayFor === undefined || isClosed) return;
+    awayFor = undefined;
+    cancelTry();
+    onChange(undefined);
+  }
+
+  function tryLater(ms = Math.min(LAST_TRY_MS, FIRST_TRY_MS * 2 ** tries) * (0.5 + random() / 2)): void {
+    cancelTry();
+    if (isClosed) return;
+    tries++;
+    cancelTry = clock.after(ms, () => {
+      inTime(store.report([])).then(comeBack, () => tryLater());
+    });
+  }
+
+  /** Rejects when the time is up, with the word `timeout`, or when the store has gone away meanwhile. */
+  function inTime<Value>(step: Promise<Value>): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => settle(() => reject(new AwayError()));
+      const settle = (how: () => void): void => {
+        cancel();
+        underWay.delete(end);
+        how();
+      };
+      // What has arrived is read before the immediate. Where this process itself was late, the store was not.
+      const cancel = clock.after(timeoutMs, () =>
+        setImmediate(() => settle(() => reject(new Error('timeout')))),
+      );
+      underWay.add(end);
+      step.then(
+        (value) => settle(() => resolve(value)),
+        (error: unknown) => settle(() => reject(error instanceof Error ? error : new Error('failed'))),
+      );
+    });
+  }
+
+  async function guarded<Value>(name: StepName, step: () => Promise<Value>): Promise<Value> {
+    if (awayFor !== undefined || isClosed) throw new AwayError();
+    const startedAt = clock.monotonic();
+    try {
+      const value = await inTime(step());
+      onStep(name, clock.monotonic() - startedAt, true);
+      return value;
+    } catch (error) {
+      onStep(name, clock.monotonic() - startedAt, false);
+      leave(reasonOf(error));
+      throw error;
+    }
+  }
+
+  if (!hasStarted) tryLater();
+  store.onConnection((isThere, code) => {
+    if (!isThere) leave(code ?? 'connection lost');
+    else if (awayFor !== undefined) tryLater(isFirst ? 0 : random() * FIRST_TRY_MS);
+    if (isThere) isFirst = false;
+  });
+
+  return {
+    get awayFor() {
+      return awayFor;
+    },
+    ask: (asked) => guarded('ask', () => store.ask(asked)),
+    finish: (finished) => guarded('finish', () => store.finish(finished)),
+    renew: (locks) => guarded('renew', () => store.renew(locks)),
+    release: (locks) => guarded('release', () => store.release(locks)),
+    change: (changed) => guarded('change', () => store.change(changed)),
+    report: (reports) => guarded('report', () => store.report(reports)),
+    onNews: (listener) => store.onNews(listener),
+    async close() {
+      isClosed = true;
+      cancelTry();
+      for (const end of [...underWay]) end();
+      await store.close();
+    },
+  };
+}
+
+const REASONS: readonly (readonly [sign: RegExp, reason: string])[] = [
+  [/^timeout$|^Command timed out/, 'timeout'],
+  [/^OOM/, 'full'],
+  [/^READONLY/, 'read-only'],
+  [/^NOAUTH|^WRONGPASS|^NOPERM/, 'not allowed'],
+  [/^ERR unknown command|^ERR Error (compiling|running) script/, 'no scripts'],
+];
+
+/** Never what the server said itself: that may be anybody's text. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed';
+  const known = REASONS.find(([sign]) => sign.test(error.message));
+  if (known !== undefined) return known[1];
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return code ?? error.name;
+}
