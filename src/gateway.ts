@@ -36,7 +36,7 @@ import { createTurns } from './server/turns.ts';
 import { createWebSockets } from './server/websocket.ts';
 import { createWebSocketOperations } from './server/websocket-operations.ts';
 import { parseCredential } from './upstream/credentials.ts';
-import { createUpstream, type UpstreamState } from './upstream/upstream.ts';
+import { createUpstream, type SharedState, type UpstreamState } from './upstream/upstream.ts';
 import { findTracing } from './tracing/tracing.ts';
 
 export interface GatewayOptions {
@@ -51,6 +51,8 @@ export interface GatewayOptions {
   readonly limits?: ServerLimits;
   /** When a text is compiled. Tests compare the answers with and without. */
   readonly planningAt?: PlanningAt;
+  /** What several replicas share; without it this process is on its own. */
+  readonly shared?: SharedState | undefined;
 }
 
 export interface ServerLimits {
@@ -97,6 +99,7 @@ export function createGateway({
   pages = new Map(),
   limits,
   planningAt = 'second use',
+  shared,
 }: GatewayOptions): Gateway {
   const schema = createGatewaySchema();
   assertDocumentsFit(config, schema);
@@ -118,7 +121,7 @@ export function createGateway({
       maxConcurrency: config.UPSTREAM_MAX_CONCURRENCY,
       pollMs: config.SUBSCRIPTION_POLL_MS,
     },
-    { clock, log, metrics },
+    { clock, log, metrics, shared },
   );
   const shares = createCallerShares(upstream.isAccepted, metrics.recordRefusal, limits?.totals);
   const { underWay, unsentAnswers } = shares;

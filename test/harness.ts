@@ -122,7 +122,7 @@ export async function startStack(
   };
 }
 
-async function post(origin: string, query: string, options: QueryOptions): Promise<Result> {
+export async function post(origin: string, query: string, options: QueryOptions): Promise<Result> {
   const { variables, operationName, token = TOKEN, team = TEAM, headers, signal } = options;
   const response = await fetch(`${origin}/graphql`, {
     method: 'POST',

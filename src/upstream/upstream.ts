@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { ResourceId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Credential } from './credentials.ts';
 import { createFreshness } from './cache/freshness.ts';
 import { type CacheSize, createPartitions, type KnownCredentials } from './cache/partitions.ts';
 import type { BackfillSnapshot } from './cache/snapshots.ts';
@@ -113,7 +114,9 @@ export interface Upstream extends Reads {
    * @param onNews called when other replicas have read something of the team, or it has changed
    * @returns a function that ends it
    */
-  listen(context: ReadContext, teamId: ResourceId, onNews: () => void): () => void;
+  listen(credential: Credential, teamId: ResourceId, onNews: () => void): () => void;
+  /** Takes over what other replicas have read of the team since it was known here. */
+  hearNews(context: ReadContext, teamId: ResourceId, backfillIds: readonly ResourceId[]): Promise<void>;
   /** Milliseconds between two polls of one team, stretched so that the credential's hourly quota lasts. */
   pollIntervalMs(credentialId: string): number;
   /** Whether the REST API has accepted the credential, as far as is known. */
@@ -207,8 +210,8 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
       return outcome instanceof UpstreamError ? undefined : outcome;
     },
     quota: governor,
-    listen: ({ caller }, teamId, onNews) =>
-      group?.listen(caller.credential, teamId, onNews) ?? (() => undefined),
+    listen: (credential, teamId, onNews) => group?.listen(credential, teamId, onNews) ?? (() => undefined),
+    hearNews: (context, teamId, ids) => teamOf(context, teamId).hearNews(context, ids),
     pollIntervalMs: (credentialId) => pollMs * governor.stretch(credentialId).changing,
     isAccepted: partitions.isAccepted,
     state() {

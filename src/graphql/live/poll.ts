@@ -14,7 +14,7 @@ import { createRowPoll, type RowOutcome, type RowPoll } from './row-poll.ts';
 /** What streams need of the upstream. */
 export type PolledUpstream = Pick<
   Upstream,
-  'backfills' | 'incompleteBackfills' | 'lastKnown' | 'newest' | 'pollIntervalMs'
+  'backfills' | 'incompleteBackfills' | 'lastKnown' | 'newest' | 'pollIntervalMs' | 'listen' | 'hearNews'
 >;
 
 export interface PollDeps {
@@ -89,6 +89,12 @@ export class Poll {
 
   get leavesStale(): boolean {
     return [...this.#rows.values()].some(({ leavesStale }) => leavesStale);
+  }
+
+  /** Takes over what other replicas have read of them and of the list. */
+  hearNews(ids: readonly ResourceId[]): Promise<void> {
+    const { upstream, teamId } = this.#deps;
+    return upstream.hearNews(this.#reader, teamId, ids);
   }
 
   async read(id: ResourceId): Promise<void> {

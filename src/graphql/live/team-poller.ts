@@ -32,13 +32,22 @@ const PAGES_PER_TICK = 25;
 
 /** A poller begins with its first watcher, whose rows are new, so the first poll comes after an interval. */
 export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
-  const { upstream, clock, metrics, credential, tickLimiter, onEmpty, onStale } = deps;
+  const { upstream, clock, metrics, credential, teamId, tickLimiter, onEmpty, onStale } = deps;
   /** By the ids that they watch, joined by commas. */
   const groups = new Map<string, Watchers>();
   const list = new WatchedList(deps);
   const pageLimiter = createTickLimiter(PAGES_PER_TICK);
   let isStale = false;
+  let isPolling = false;
+  /** Whether other replicas have read something since the poll that is under way began. */
+  let hasNews = false;
   let cancelNext = schedule();
+  /** Since when answers were new enough for the last poll. */
+  let lastSince = clock.monotonic() - upstream.pollIntervalMs(credential.id);
+  const stopListening = upstream.listen(credential, teamId, () => {
+    hasNews = true;
+    if (!isPolling) pollNow();
+  });
 
   function isWatched(): boolean {
     return groups.size > 0 || list.isWatched;
@@ -54,13 +63,25 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     return clock.after(leftMs, () => void poll(clock.monotonic() - interval / 2));
   }
 
+  /** Tells of what other replicas have read. It costs no call, but for what they have seen changed. */
+  function pollNow(): void {
+    cancelNext();
+    void poll(lastSince);
+  }
+
   async function poll(since: number): Promise<void> {
+    isPolling = true;
+    lastSince = since;
     const looking = new Poll(since, deps, works);
     const ids = new Set<ResourceId>();
     for (const [key, watchers] of [...groups]) {
       const turn = isPage(key) ? pageLimiter() : undefined;
       if (turn !== undefined) await turn;
       for (const id of watchers.unsettled()) ids.add(id);
+    }
+    if (hasNews) {
+      hasNews = false;
+      await looking.hearNews([...ids]);
     }
     // Started in the same turn of the event loop, so that one read of the team's list can answer them all.
     const [tellList] = await Promise.all([
@@ -76,7 +97,10 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       isStale = !isStale;
       onStale(isStale);
     }
-    if (isWatched()) cancelNext = schedule(looking.paidAt);
+    isPolling = false;
+    if (!isWatched()) return;
+    cancelNext = schedule(looking.paidAt);
+    if (hasNews) pollNow();
   }
 
   /** Those who watch this backfill alone are told as soon as it is read. */
@@ -108,6 +132,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       leave();
       if (isWatched()) return;
       cancelNext();
+      stopListening();
       onEmpty();
     };
   }

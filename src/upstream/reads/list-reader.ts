@@ -59,6 +59,14 @@ const REFUSED_REST_MS = 15 * 60_000;
 /** How long the list rests after its own failure, in milliseconds. */
 const FAILED_REST_MS = 30_000;
 
+/** Keeps what was answered, to this replica or to another one. */
+export function keepListAnswer(
+  store: TeamStore,
+  { value: { records, isWhole }, sentAt, answeredAt, fetchedAt }: Answered<IncompleteBackfills>,
+): ListReading {
+  return store.keepList(records, isWhole, sentAt, { at: answeredAt, fetchedAt });
+}
+
 export function createListReader(teamId: ResourceId, store: TeamStore, deps: ListReaderDeps): ListReader {
   const { client, admission, timeoutMs, clock, log, group, peeks } = deps;
   let underWay: ListCall | undefined;
@@ -78,7 +86,7 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
       payers.every((each) => each.hasStale),
     );
     const make = (): Promise<Answered<IncompleteBackfills>> => call(payers, payer, priority, calls, onSent);
-    const { value, sentAt, answeredAt, fetchedAt } = await (group === undefined
+    const answered = await (group === undefined
       ? make()
       : askGroup(group, context, {
           ...peeks.ofList(store, teamId, context),
@@ -88,7 +96,7 @@ export function createListReader(teamId: ResourceId, store: TeamStore, deps: Lis
           call: make,
         }));
     restsUntil = -Infinity;
-    return store.keepList(value.records, value.isWhole, sentAt, { at: answeredAt, fetchedAt });
+    return keepListAnswer(store, answered);
   }
 
   async function askGroup(

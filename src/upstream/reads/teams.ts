@@ -9,7 +9,13 @@ import type { Group } from '../replicas/group.ts';
 import { type Endpoint, keepAnswer } from './endpoint.ts';
 import { createBatch } from './batch.ts';
 import { createListPlanner } from './list-planner.ts';
-import { createListReader, LATE_SHARE, type ListCall, type ListReaderDeps } from './list-reader.ts';
+import {
+  createListReader,
+  keepListAnswer,
+  LATE_SHARE,
+  type ListCall,
+  type ListReaderDeps,
+} from './list-reader.ts';
 import { type Begun, createLoads, type Load } from './loads.ts';
 import { createSlowStart } from './slow-start.ts';
 import { type Ahead, type AheadDeps, createAhead, type TeamReads } from './ahead.ts';
@@ -48,6 +54,8 @@ export interface Team {
   /** The list, where it may be shown and is as recent as the reader wants it. */
   knownList(context: ReadContext): KnownList | undefined;
   readonly listStanding: ListStanding;
+  /** Takes over what other replicas have read of the list and of these backfills since it was known here. */
+  hearNews(context: ReadContext, backfillIds: readonly ResourceId[]): Promise<void>;
   /** Reads the list for its own sake, or joins whoever reads it. */
   loadList(payer: Payer): Load<KnownList>;
   /**
@@ -180,10 +188,7 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     const peekedList = forList && groupReads.peek(peeks.ofList(store, teamId, forList.context));
     const peeked = reads.map((read) => groupReads.peek(peeks.ofRecord(store, read)));
     const newList = await peekedList;
-    if (newList !== undefined) {
-      const { value, sentAt, answeredAt, fetchedAt } = newList;
-      store.keepList(value.records, value.isWhole, sentAt, { at: answeredAt, fetchedAt });
-    }
+    if (newList !== undefined) keepListAnswer(store, newList);
     const found = new Map<PendingRead, Known>();
     for (const [n, read] of reads.entries()) {
       const answered = await peeked[n];
@@ -318,6 +323,23 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     },
     plan,
     ahead,
+    async hearNews(context, ids) {
+      if (group === undefined) return;
+      const newerThan = (moment = -Infinity): ReadContext => ({
+        ...context,
+        mode: { kind: 'poll', since: moment + 1 },
+      });
+      const heard = ids.map(async (id) => {
+        const resource = { kind: 'backfill', teamId, id } as const;
+        const asked = newerThan(store.known(resource)?.confirmedAt);
+        const read = pendingRead(store, asked, resource, clock.monotonic());
+        const answered = await group.reads.peek(peeks.ofRecord(store, read));
+        if (answered !== undefined) keepAnswer(store, resource, answered);
+      });
+      const newList = await group.reads.peek(peeks.ofList(store, teamId, newerThan(store.list()?.readAt)));
+      if (newList !== undefined) keepListAnswer(store, newList);
+      await Promise.all(heard);
+    },
     share,
     loadList(payer) {
       const call = list.read([payer]);

@@ -119,7 +119,8 @@ export function createGroupStandings({ store, seal, clock, member }: GroupStandi
   let ahead = 0;
 
   const ofCredential = (credential: Credential): Names => seal.names(credential, 'credential');
-  const ofTeam = (credential: Credential, teamId: ResourceId): Names => seal.names(credential, 'team', teamId);
+  const ofTeam = (credential: Credential, teamId: ResourceId): Names =>
+    seal.names(credential, 'team', teamId);
 
   function latest(name: string): Seen | undefined {
     return sent.get(name) ?? seen.get(name);

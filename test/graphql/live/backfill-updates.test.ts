@@ -67,6 +67,8 @@ function startUpdates(
       lastKnown: () => undefined,
       newest: () => undefined,
       pollIntervalMs: () => 2_000,
+      listen: () => () => undefined,
+      hearNews: () => Promise.resolve(),
       ...upstream,
     },
     clock,

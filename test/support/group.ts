@@ -1,0 +1,68 @@
+import { expect, onTestFinished } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
+import { type RunningGateway, startGateway } from '../../src/running-gateway.ts';
+import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
+import { createWorld, type World } from '../../src/sandbox/world/world.ts';
+import { createManualClock, type ManualClock, post, type QueryOptions, type Result } from '../harness.ts';
+import { createMemoryWorld, type MemoryWorld } from '../upstream/replicas/memory-store.ts';
+
+/** Several gateways over one sandbox, which share a store in memory, on one clock. */
+export interface GroupStack {
+  readonly replicas: readonly Replica[];
+  readonly sandbox: Sandbox;
+  readonly world: World;
+  readonly clock: ManualClock;
+  readonly shared: MemoryWorld;
+  readonly logLines: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface Replica {
+  readonly origin: string;
+  query(query: string, options?: QueryOptions): Promise<Result>;
+  stop(): Promise<void>;
+}
+
+const SECRET = 'a secret of thirty-two characters';
+
+export async function startGroup(
+  size: number,
+  env: Readonly<Record<string, string>> = {},
+  hourlyQuota = Infinity,
+): Promise<GroupStack> {
+  const clock = createManualClock();
+  const world = createWorld({ now: () => clock.now() });
+  const sandbox = await startSandbox({ world, hourlyQuota });
+  let marks = 0;
+  const shared = createMemoryWorld(clock, () => `mark-${++marks}`);
+  const logLines: Record<string, unknown>[] = [];
+  const config = loadConfig({ PORT: '0', HOST: '127.0.0.1', SUPERMETRICS_API_URL: sandbox.url, ...env });
+  const log = createLog('debug', {
+    write: (line) => void logLines.push(JSON.parse(line) as Record<string, unknown>),
+  });
+  const replicas = await Promise.all(
+    Array.from({ length: size }, async (_, n): Promise<Replica> => {
+      const gateway = await startGateway({
+        config: { ...config, SHUTDOWN_GRACE_MS: 1_000 },
+        log,
+        clock,
+        planningAt: 'first use',
+        shared: { store: shared.storeOf(`replica ${n}`), secrets: [SECRET], timeoutMs: 50, isThere: true },
+      });
+      const origin = `http://127.0.0.1:${gateway.port}`;
+      const stop = once(gateway);
+      onTestFinished(stop);
+      return { origin, query: (query, options = {}) => post(origin, query, options), stop };
+    }),
+  );
+  onTestFinished(async () => {
+    await sandbox.close();
+    expect(sandbox.faults.pending()).toEqual([]);
+  });
+  return { replicas, sandbox, world, clock, shared, logLines };
+}
+
+function once(gateway: RunningGateway): () => Promise<void> {
+  let stopped: Promise<void> | undefined;
+  return () => (stopped ??= gateway.stop());
+}
