@@ -30,6 +30,7 @@ export function loadConfig(env: Environment): Config {
       .filter(([name]) => given[name] !== undefined)
       .map(([name, successor]) => `${name} is no longer a setting: set ${successor} in its place`),
     ...portMistakes(schema, given),
+    ...secretMistakes(given),
   ];
   if (parsed.success && mistakes.length === 0) return parsed.data;
   throw new ConfigError(mistakes.join('\n'));
@@ -40,6 +41,12 @@ function portMistakes({ shape }: typeof SETTINGS, given: Environment): readonly 
   const metricsPort = shape.METRICS_PORT.safeParse(given['METRICS_PORT']).data;
   if (metricsPort === undefined || metricsPort === 0 || metricsPort !== port) return [];
   return [`METRICS_PORT must not be ${port} as PORT is: /metrics has a port of its own or is at PORT`];
+}
+
+/** Without a secret whoever reads Redis could tell whose tokens are in use. */
+function secretMistakes(given: Environment): readonly string[] {
+  if (given['REDIS_URL'] === undefined || given['CACHE_SECRET'] !== undefined) return [];
+  return ['CACHE_SECRET must be set where REDIS_URL is: what replicas share is sealed under it'];
 }
 
 /** What `--help` says of a setting. */

@@ -46,6 +46,14 @@ export interface Metrics {
   gauge(name: string, help: string, read: () => number): void;
   /** The same for a counter: a number that only grows. */
   total(name: string, help: string, read: () => number): void;
+  /** Like `total`, with one label: one number for each of its values. */
+  totalBy(label: string, name: string, help: string, read: () => Readonly<Record<string, number>>): void;
+  /** @returns observes so many milliseconds under values of the labels, all of which exist from now on */
+  histogram<Label extends string>(
+    name: string,
+    help: string,
+    values: Readonly<Record<Label, readonly string[]>>,
+  ): (labels: Readonly<Record<Label, string>>, milliseconds: number) => void;
   /** Like `gauge`, with one label: one value for each of its values. */
   gaugeBy(label: string, name: string, help: string, read: () => Readonly<Record<string, number>>): void;
   /**
@@ -217,6 +225,27 @@ export function createMetrics(clock: Clock = systemClock, codes: readonly string
           this.inc(read());
         },
       });
+    },
+    totalBy(label, name, help, read) {
+      new Counter({
+        name: PREFIX + name,
+        help,
+        labelNames: [label],
+        registers,
+        collect() {
+          this.reset();
+          for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
+        },
+      });
+    },
+    histogram<Label extends string>(
+      name: string,
+      help: string,
+      values: Readonly<Record<Label, readonly string[]>>,
+    ) {
+      const made = histogram<string>(name, help, ...Object.keys(values));
+      for (const labels of combinationsOf(values)) made.zero(labels);
+      return (labels, milliseconds) => made.observe(labels, milliseconds / 1000);
     },
     gaugeBy(label, name, help, read) {
       new Gauge({

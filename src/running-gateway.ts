@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config, Environment } from './config.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { packageVersion } from './package-files.ts';
 import { listen, type Listener, type ListenerLimits } from './server/listener.ts';
+import type { SharedState } from './upstream/upstream.ts';
 import { type Phase, type ProcessFacts, shownSettings } from './state-line.ts';
 
 /** A gateway that listens, from its start to its end. */
@@ -26,13 +28,37 @@ export interface RunningGatewayOptions extends GatewayOptions {
   readonly env?: Environment;
 }
 
+/** Where it cannot be made, nothing stays open. */
+async function madeOf(options: GatewayOptions, shared: SharedState | undefined): Promise<Gateway> {
+  try {
+    return createGateway({ ...options, shared });
+  } catch (error) {
+    await shared?.store.close();
+    throw error;
+  }
+}
+
+/** What replicas share, where there may be several. Only then its client is loaded. */
+async function openStore(config: Config): Promise<SharedState | undefined> {
+  const { REDIS_URL: url, CACHE_SECRET: secrets, REDIS_TIMEOUT_MS: timeoutMs } = config;
+  const [present, ...before] = secrets ?? [];
+  if (url === undefined || present === undefined) return undefined;
+  const { createRedisStore } = await import('./upstream/replicas/redis-store.ts');
+  return {
+    store: createRedisStore({ url, replica: randomUUID() }),
+    secrets: [present, ...before],
+    timeoutMs,
+  };
+}
+
 /** Rejects with the system's error, such as `EADDRINUSE`, when a port cannot be had. */
 export async function startGateway(options: RunningGatewayOptions): Promise<RunningGateway> {
-  const { config, env = {}, log, limits } = options;
+  const { config, env = {}, log, limits, shared } = options;
   // Read now: the package may be replaced while the gateway runs.
   const version = packageVersion();
   let phase: Phase = 'serving';
-  const gateway = createGateway(options);
+  const store = shared === undefined ? await openStore(config) : undefined;
+  const gateway = await madeOf(options, shared ?? store);
   const listenerLimits = { keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS, ...limits?.listener };
   const scrapeListener = await listenForScrapes(gateway, config, listenerLimits).catch(
     async (error: unknown) => {

@@ -54,6 +54,25 @@ function isProxyUrl(text: string): boolean {
   );
 }
 
+/** One server. The message never repeats the URL: it may hold a password. */
+const redisUrl = z.string().transform((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOne =
+    url !== undefined &&
+    (url.protocol === 'redis:' || url.protocol === 'rediss:') &&
+    /^[^,]+$/.test(url.hostname) &&
+    /^\/?\d*$/.test(url.pathname) &&
+    url.search === '' &&
+    url.hash === '' &&
+    [url.username, url.password].every(isPercentEncoded);
+  if (isOne) return url;
+  context.addIssue({
+    code: 'custom',
+    message: 'must be the redis or rediss URL of one server, such as redis://redis.example.com:6379',
+  });
+  return z.NEVER;
+});
+
 function isPercentEncoded(text: string): boolean {
   try {
     decodeURIComponent(text);
@@ -147,11 +166,15 @@ export const SETTINGS = z.object({
   CACHE_MAX_BYTES: whole(1024 ** 2, TEBIBYTE, 128 * 1024 ** 2).describe('most memory of kept values'),
   CACHE_SECRET: cacheSecret
     .optional()
-    .describe('keys the names of callers in the log; one, or "new,old", each of at least 32 bytes'),
+    .describe(
+      'seals what replicas share, and keys callers in the log; one, or "new,old", of 32 bytes or more',
+    ),
   UPSTREAM_HOURLY_QUOTA: whole(1, 1_000_000_000, 5_000).describe(
     'calls an hour of a credential, assumed until the REST API tells its limit',
   ),
-  REPLICAS: whole(1, 1_000, 1).describe('processes among which the calls of an hour are divided'),
+  REPLICAS: whole(1, 1_000, 1).describe(
+    'processes that divide the calls of an hour where they share no Redis',
+  ),
   UPSTREAM_TIMEOUT_MS: whole(1, 600_000, 10_000).describe('deadline of one read, retries included'),
   UPSTREAM_MAX_CONCURRENCY: whole(1, 10_000, 256).describe('most upstream calls at once'),
   MAX_UPSTREAM_CALLS_PER_OPERATION: whole(1, 100_000, 200).describe('most upstream calls of an operation'),
@@ -168,12 +191,10 @@ export const SETTINGS = z.object({
   LOG_CALLERS: flag(false).describe('name the caller, by a keyed hash, and the team in request lines'),
   DRAIN_DELAY_MS: whole(0, 600_000, 0).describe('time after SIGTERM in which all is still served'),
   SHUTDOWN_GRACE_MS: whole(0, 600_000, 10_000).describe('time that requests then get to finish'),
-  // Ignored, it would leave each replica spending the whole hour of a credential while the operator thinks they share.
-  REDIS_URL: z
-    .never('must not be set: replicas that share a Redis are not built yet, so run one process')
-    .optional()
-    .describe('refused, since replicas that share a Redis are not built yet'),
-  REDIS_TIMEOUT_MS: whole(1, 60_000, 50).describe('of no effect yet'),
+  REDIS_URL: redisUrl.optional().describe('Redis or Valkey through which replicas share reads and hours'),
+  REDIS_TIMEOUT_MS: whole(1, 60_000, 50).describe(
+    'how long a request waits for a Redis that does not answer',
+  ),
 });
 
 /** The same where `NODE_ENV=production`, which changes two defaults. */

@@ -25,7 +25,8 @@ import { createBackfillsClient } from './rest/client.ts';
 import type { ProxySettings } from './transport/connections.ts';
 import { createHttpClient, type HttpClient } from './transport/http.ts';
 import type { CircuitsState, Scope } from './transport/circuits.ts';
-import { createGroup, type Group } from './replicas/group.ts';
+import { createGroup, type Group, type GroupState } from './replicas/group.ts';
+import { exposeGroup } from './replicas/group-exposition.ts';
 import { createSeal } from './replicas/seal.ts';
 import type { SharedStore } from './replicas/shared-store.ts';
 import { createResilientHttp, type UpstreamLoad } from './transport/resilience.ts';
@@ -94,6 +95,8 @@ export interface UpstreamState {
   readonly gates: Pick<RetryAfterGate, 'closed' | 'longestSeconds'>;
   readonly refusalsRemembered: number;
   readonly quota: QuotaSurvey;
+  /** The other replicas, where there may be any. */
+  readonly group?: GroupState;
   /** Teams of credentials, by how their lists stand. */
   readonly lists: Readonly<Record<ListStanding, number>>;
   readonly credentials: KnownCredentials;
@@ -224,6 +227,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
         gates: { closed: gate.closed, longestSeconds: gate.longestSeconds },
         refusalsRemembered: refusals.remembered(),
         quota: governor.survey(),
+        ...(group && { group: group.state() }),
         lists,
         credentials: partitions.credentials(),
         values: partitions.size(),
@@ -251,8 +255,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
           ofTeam: (credential, teamId) => ({ refusal: refusals.of(credential.id, teamId) }),
         },
         usedAt: partitions.usedAt,
-        onLook: () => undefined,
-        onStep: () => undefined,
+        ...exposeGroup(metrics, () => group?.state()),
         onChange(awayFor) {
           if (awayFor === undefined) log.warn('replicas share their reads and their hour');
           else log.warn({ reason: awayFor }, 'replicas share nothing: each reads for itself');

@@ -44,10 +44,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   let cancelNext = schedule();
   /** Since when answers were new enough for the last poll. */
   let lastSince = clock.monotonic() - upstream.pollIntervalMs(credential.id);
-  const stopListening = upstream.listen(credential, teamId, () => {
-    hasNews = true;
-    if (!isPolling) pollNow();
-  });
+  const stopListening = upstream.listen(credential, teamId, heard);
 
   function isWatched(): boolean {
     return groups.size > 0 || list.isWatched;
@@ -64,9 +61,17 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
   }
 
   /** Tells of what other replicas have read. It costs no call, but for what they have seen changed. */
-  function pollNow(): void {
+  function heard(): void {
+    hasNews = true;
+    if (isPolling) return;
     cancelNext();
     void poll(lastSince);
+  }
+
+  function takeNews(): boolean {
+    const had = hasNews;
+    hasNews = false;
+    return had;
   }
 
   async function poll(since: number): Promise<void> {
@@ -79,10 +84,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
       if (turn !== undefined) await turn;
       for (const id of watchers.unsettled()) ids.add(id);
     }
-    if (hasNews) {
-      hasNews = false;
-      await looking.hearNews([...ids]);
-    }
+    if (takeNews()) await looking.hearNews([...ids]);
     // Started in the same turn of the event loop, so that one read of the team's list can answer them all.
     const [tellList] = await Promise.all([
       list.isWatched ? list.read(looking) : undefined,
@@ -100,7 +102,7 @@ export function createTeamPoller(deps: TeamPollerDeps): TeamPoller {
     isPolling = false;
     if (!isWatched()) return;
     cancelNext = schedule(looking.paidAt);
-    if (hasNews) pollNow();
+    if (takeNews()) heard();
   }
 
   /** Those who watch this backfill alone are told as soon as it is read. */

@@ -92,7 +92,8 @@ export interface GroupReadsDeps {
  * `refused`: what was kept did not open, or made no sense. `large`: an answer was too large to share. `away`: the store
  * could not be asked.
  */
-export type LookResult = 'hit' | 'waited' | 'miss' | 'refused' | 'large' | 'away';
+export const LOOK_RESULTS = ['hit', 'waited', 'miss', 'refused', 'large', 'away'] as const;
+export type LookResult = (typeof LOOK_RESULTS)[number];
 
 /** Sealed values with more bytes are not shared: Redis would be busy with one of them for a millisecond. */
 const MAX_BYTES = 512 * 1024;

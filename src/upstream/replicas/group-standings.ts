@@ -137,11 +137,11 @@ export function createGroupStandings({ store, seal, clock, member }: GroupStandi
   }
 
   /** What is remembered, where it opens and makes sense. */
-  function remembered<Sealed>(credential: Credential, names: Names, standing: Standing): Sealed | undefined {
+  function remembered(credential: Credential, names: Names, standing: Standing): unknown {
     if (standing.remembered === undefined) return undefined;
     const { sealed, under } = standing.remembered;
     const text = seal.open(credential, sealed, [names[under] ?? '', 'standing']);
-    return text === undefined ? undefined : (JSON.parse(text) as Sealed);
+    return text === undefined ? undefined : JSON.parse(text);
   }
 
   function learnCredential(credential: Credential, standing: Standing): void {
@@ -150,7 +150,7 @@ export function createGroupStandings({ store, seal, clock, member }: GroupStandi
     const [mark = ''] = marks;
     const known = seen.get(names[0]);
     if (known?.version === version && known.mark === mark) return;
-    const told = remembered<SealedCredential>(credential, names, standing);
+    const told = remembered(credential, names, standing) as SealedCredential | undefined;
     seen.set(names[0], { version, previous, mark, history: [], droppedBy: told?.droppedBy });
     if (told !== undefined) {
       const { gate, refusal, limit } = told;
@@ -167,7 +167,7 @@ export function createGroupStandings({ store, seal, clock, member }: GroupStandi
     const [mark = ''] = marks;
     const known = seen.get(names[0]);
     if (known?.version === version && known.mark === mark && known.previous === previous) return;
-    const told = remembered<SealedTeam>(credential, names, standing);
+    const told = remembered(credential, names, standing) as SealedTeam | undefined;
     const history = told?.history ?? [];
     seen.set(names[0], { version, previous, mark, history, droppedBy: undefined });
     if (told !== undefined) member.adoptTeam(credential, teamId, { refusal: barIn(told.refusal) });

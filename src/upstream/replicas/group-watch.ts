@@ -55,7 +55,9 @@ export function createGroupWatch(deps: GroupWatchDeps): GroupWatch {
   const watched = new LRUCache<string, Watched>({
     maxSize: MAX_WATCHED,
     sizeCalculation: () => 1,
-    dispose: (each, key) => void (followed.has(key) || unname(each)),
+    dispose(each, key) {
+      if (!followed.has(key)) unname(each);
+    },
   });
   /** The same by the names of credentials and teams. */
   const byName = new Map<string, Set<Watched>>();

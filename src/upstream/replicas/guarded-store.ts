@@ -24,7 +24,8 @@ export interface GuardDeps {
   readonly random?: () => number;
 }
 
-export type StepName = 'ask' | 'finish' | 'renew' | 'release' | 'change' | 'report';
+export const STEPS = ['ask', 'finish', 'renew', 'release', 'change', 'report'] as const;
+export type StepName = (typeof STEPS)[number];
 
 /** A step that fails since the store is away. */
 export class AwayError extends Error {

@@ -105,7 +105,7 @@ local function letGo(lock)
   end
 end
 local function answered(teamNames, names)
-  redis.call('PUBLISH', '${NEWS}', 'a ' .. table.concat(teamNames, ',') .. ' ' .. table.concat(names, ','))
+  redis.call('PUBLISH', '${NEWS}', 'a ' .. a.replica .. ' ' .. table.concat(teamNames, ',') .. ' ' .. table.concat(names, ','))
 end
 `;
 
@@ -208,7 +208,7 @@ for _, resource in ipairs(a.resources) do
   end
   if resource.at then keep(resource.names, resource.at, ARGV[resource.arg], resource.lifeMs) end
 end
-redis.call('PUBLISH', '${NEWS}', 'c ' .. table.concat(a.of, ','))
+redis.call('PUBLISH', '${NEWS}', 'c ' .. a.replica .. ' ' .. table.concat(a.of, ','))
 `;
 
 /**

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { NEWS, SCRIPTS } from './redis-scripts.ts';
 import type {
   Asked,
@@ -38,9 +38,7 @@ type Reply = number | null | Buffer | readonly Reply[];
  * The store in Redis or Valkey. The client's own queue and its repeated commands are off: a command that cannot be sent
  * now fails now, and one whose answer is lost is never sent again.
  */
-export async function createRedisStore(options: RedisStoreOptions): Promise<SharedStore> {
-  // Whoever has one replica alone never loads it.
-  const { Redis } = await import('ioredis');
+export function createRedisStore(options: RedisStoreOptions): SharedStore {
   const { url, connectMs = MOST_RECONNECT_MS, replica, random = Math.random } = options;
   const settings = {
     lazyConnect: true,
@@ -63,7 +61,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Shar
   for (const connection of [redis, subscriber]) watch(connection);
   for (const [name, lua] of Object.entries(SCRIPTS)) redis.defineCommand(name, { numberOfKeys: 0, lua });
   subscriber.on('message', (_channel: string, text: string) => {
-    const news = newsIn(text);
+    const news = newsIn(text, replica);
     if (news !== undefined) tell(news);
   });
   subscriber.on('ready', () => {
@@ -163,9 +161,10 @@ function jsonOfReport({ added, restored, ...report }: Report): object {
   return { ...report, added: [...added], restored: [...restored] };
 }
 
-/** Undefined where it is none of ours. */
-function newsIn(text: string): News | undefined {
-  const [kind, first = '', second = ''] = text.split(' ');
+/** Undefined where it is this replica's own, or nothing that one of us tells. */
+function newsIn(text: string, replica: string): News | undefined {
+  const [kind, teller, first = '', second = ''] = text.split(' ');
+  if (teller === replica) return undefined;
   if (kind === 'c') return { kind: 'changed', names: first.split(',') };
   if (kind === 'a') return { kind: 'answered', team: first.split(','), names: second.split(',') };
   return undefined;

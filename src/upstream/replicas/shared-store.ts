@@ -30,7 +30,7 @@ export interface SharedStore {
   change(changed: Changed): Promise<void>;
   /** Tells this replica's part in some credentials' hours, and what all of them come to. */
   report(reports: readonly Report[]): Promise<Survey>;
-  /** @param listener called with undefined when some news may have been lost */
+  /** @param listener called with the news of others, and with undefined when some may have been lost */
   onNews(listener: (news: News | undefined) => void): void;
   /** @param listener called when the connection is there, and when it is lost, with the code of the error behind it */
   onConnection(listener: (isThere: boolean, code?: string) => void): void;

@@ -65,12 +65,14 @@ type Foretold = Readonly<Record<string, readonly [at: number, foreseen: Foreseen
 /** @param nextMark gives random texts, no two alike */
 export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () => string): MemoryWorld {
   const entries = new Map<string, Entry>();
-  const listeners: ((news: News | undefined) => void)[] = [];
+  const listeners = new Set<{ readonly replica: string; hear(news: News): void }>();
   let steppedMs = 0;
 
   /** The store's clock counts from another moment than the replicas' clocks. */
   const now = (): number => Math.floor(clock.monotonic()) + 1_000_000_000 + steppedMs;
 
+  // Each key has values of one type.
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
   function get<Value>(key: string): Value | undefined {
     const entry = entries.get(key);
     if (entry === undefined || entry.until <= now()) return undefined;
@@ -122,7 +124,11 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
   }
 
   function hourOf(name: string): KeptHour {
-    const known = get<KeptHour>(`h:${name}`) ?? { generation: nextMark(), revision: 0, calls: new Map() };
+    const known = get<KeptHour>(`h:${name}`) ?? {
+      generation: nextMark(),
+      revision: 0,
+      calls: new Map<number, number>(),
+    };
     set(`h:${name}`, known, (HOUR_MINUTES + 2) * MINUTE_MS);
     const oldest = minuteNow() - HOUR_MINUTES;
     for (const minute of known.calls.keys()) if (minute < oldest) known.calls.delete(minute);
@@ -200,10 +206,6 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     for (const name of names) if (get(`l:${name}`) === holder) entries.delete(`l:${name}`);
   }
 
-  function tell(news: News): void {
-    for (const listener of listeners) listener(news);
-  }
-
   function askFor(
     { names, since, holder, waitsFor }: Asked['resources'][number],
     isKnown: boolean,
@@ -226,6 +228,10 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
   }
 
   function storeOf(replica: string): SharedStore {
+    function tell(news: News): void {
+      for (const listener of listeners) if (listener.replica !== replica) listener.hear(news);
+    }
+
     return {
       ask({ credential, team, hour, resources }) {
         const present = epoch();
@@ -301,7 +307,9 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
         return Promise.resolve({ now: now(), replicas: lately.length, hours });
       },
 
-      onNews: (listener) => void listeners.push(listener),
+      onNews(hear) {
+        listeners.add({ replica, hear });
+      },
 
       onConnection: () => undefined,
 
