@@ -28,6 +28,8 @@ export interface MemoryWorld {
   storeOf(replica: string): SharedStore;
   /** Forgets everything, as a Redis that was emptied. */
   empty(): void;
+  /** Forgets one thing, as a Redis that is full. @param n chooses it */
+  evict(n: number): void;
   /** Moves the clock of the store, which then differs from that of the replicas. */
   stepClock(ms: number): void;
   /** Every key with every value, as who can read the store sees them. */
@@ -320,6 +322,11 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
   return {
     storeOf,
     empty: () => entries.clear(),
+    evict(n) {
+      const keys = [...entries.keys()];
+      const key = keys[n % Math.max(1, keys.length)];
+      if (key !== undefined) entries.delete(key);
+    },
     stepClock: (ms) => (steppedMs += ms),
     dump: () =>
       [...entries].map(([key, { value }]) => [
