@@ -68,6 +68,8 @@ export interface GroupStandingsDeps {
   readonly seal: Seal;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly member: Member;
+  /** Called where what is remembered does not open. */
+  readonly onRefused: () => void;
 }
 
 interface SealedBar {
@@ -109,7 +111,8 @@ interface Seen {
 const MAX_SEEN = 20_000;
 const MAX_HISTORY = 50;
 
-export function createGroupStandings({ store, seal, clock, member }: GroupStandingsDeps): GroupStandings {
+export function createGroupStandings(deps: GroupStandingsDeps): GroupStandings {
+  const { store, seal, clock, member, onRefused } = deps;
   const seen = new LRUCache<string, Seen>({ maxSize: MAX_SEEN, sizeCalculation: () => 1 });
   /** What will be seen when the present changes are done, by name. Changes of one turn follow each other. */
   const sent = new Map<string, Seen>();
@@ -141,7 +144,9 @@ export function createGroupStandings({ store, seal, clock, member }: GroupStandi
     if (standing.remembered === undefined) return undefined;
     const { sealed, under } = standing.remembered;
     const text = seal.open(credential, sealed, [names[under] ?? '', 'standing']);
-    return text === undefined ? undefined : JSON.parse(text);
+    if (text !== undefined) return JSON.parse(text);
+    onRefused();
+    return undefined;
   }
 
   function learnCredential(credential: Credential, standing: Standing): void {

@@ -82,7 +82,13 @@ export function createGroup(
     { clock, timeoutMs, onStep, onChange: whereabouts, ...(random && { random }) },
     isThere,
   );
-  const standings = createGroupStandings({ store, seal, clock, member });
+  const standings = createGroupStandings({
+    store,
+    seal,
+    clock,
+    member,
+    onRefused: () => onLook('refused'),
+  });
   const hour = createGroupHour({ store, seal, clock, hours });
   const reads = createGroupReads({
     store,

@@ -32,6 +32,12 @@ export interface MemoryWorld {
   evict(n: number): void;
   /** Moves the clock of the store, which then differs from that of the replicas. */
   stepClock(ms: number): void;
+  /** What is sealed, by its key. */
+  sealed(): ReadonlyMap<string, Buffer>;
+  /** Puts other bytes into the place of what is sealed there. */
+  forge(key: string, sealed: Buffer): void;
+  /** Says of a value that it was given so much later. */
+  forgeMoment(key: string, laterMs: number): void;
   /** Every key with every value, as who can read the store sees them. */
   dump(): readonly (readonly [key: string, value: string])[];
 }
@@ -327,6 +333,25 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
       const key = keys[n % Math.max(1, keys.length)];
       if (key !== undefined) entries.delete(key);
     },
+    sealed() {
+      const all = new Map<string, Buffer>();
+      for (const [key, { value }] of entries) {
+        if (Buffer.isBuffer(value)) all.set(key, value);
+        else if (isSealed(value)) all.set(key, value.sealed);
+      }
+      return all;
+    },
+    forge(key, sealed) {
+      const entry = entries.get(key);
+      if (entry === undefined) throw new Error(`nothing is kept at ${key}`);
+      entry.value = Buffer.isBuffer(entry.value) ? sealed : { ...(entry.value as object), sealed };
+    },
+    forgeMoment(key, laterMs) {
+      const entry = entries.get(key);
+      if (entry === undefined) throw new Error(`nothing is kept at ${key}`);
+      const value = entry.value as KeptValue;
+      entry.value = { ...value, at: value.at + laterMs };
+    },
     stepClock: (ms) => (steppedMs += ms),
     dump: () =>
       [...entries].map(([key, { value }]) => [
@@ -343,6 +368,10 @@ function once(texts: readonly string[]): string {
 
 function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((mark, n) => mark === other[n]);
+}
+
+function isSealed(value: unknown): value is { readonly sealed: Buffer } {
+  return typeof value === 'object' && value !== null && 'sealed' in value;
 }
 
 function sum(counts: Iterable<number>): number {

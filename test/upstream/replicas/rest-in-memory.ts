@@ -1,4 +1,4 @@
-import { UpstreamError } from '../../../src/upstream/errors.ts';
+import type { UpstreamError } from '../../../src/upstream/errors.ts';
 import type { HttpClient, HttpResponse } from '../../../src/upstream/transport/http.ts';
 import type { ManualClock } from '../../support/manual-clock.ts';
 import { RECORD } from '../../support/records.ts';
