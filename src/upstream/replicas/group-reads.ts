@@ -212,14 +212,11 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     }
   }
 
-  /**
-   * What a value is sealed with: it opens under the same name and marks alone. A value under the older secret's name was
-   * sealed by a replica that knows the older secret's marks alone.
-   */
+  /** What a value is sealed with: it opens under the same name and marks alone. */
   function boundTo(names: Names, told: Told, marks: readonly string[], under = 0): readonly string[] {
     const { epoch, credential, team } = told;
-    const all = [credential.marks, team.marks, marks].flatMap((each) => each.slice(under));
-    return [names[under] ?? '', epoch, ...all];
+    const byName = [credential.marks, team.marks, marks].map((each) => each[under] ?? '');
+    return [names[under] ?? '', epoch, ...byName];
   }
 
   /** Our moment of one of the store's, or a little before it: nothing is taken for younger than it is. */

@@ -35,6 +35,8 @@ export class AwayError extends Error {
   }
 }
 
+/** A timer that comes later than this share of its time shows that the process was busy. */
+const LATE_SHARE = 0.5;
 const FIRST_TRY_MS = 500;
 const LAST_TRY_MS = 3_000;
 
@@ -75,7 +77,10 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
     });
   }
 
-  /** Rejects when the time is up, with the word `timeout`, or when the store has gone away meanwhile. */
+  /**
+   * Rejects when the time is up, with the word `timeout`, or when the store has gone away meanwhile. Where it is this process
+   * that was late, the store gets its time once more: it may not have been asked yet.
+   */
   function inTime<Value>(step: Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
       const end = (): void => settle(() => reject(new AwayError()));
@@ -84,10 +89,19 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
         underWay.delete(end);
         how();
       };
-      // What has arrived is read before the immediate. Where this process itself was late, the store was not.
-      const cancel = clock.after(timeoutMs, () =>
-        setImmediate(() => settle(() => reject(new Error('timeout')))),
-      );
+      const wait = (then: () => void): (() => void) => {
+        const dueAt = clock.monotonic() + timeoutMs;
+        return clock.after(timeoutMs, () => {
+          const wasLate = clock.monotonic() - dueAt > LATE_SHARE * timeoutMs;
+          // What has arrived is read before the immediate.
+          if (!wasLate) setImmediate(timeUp);
+          else then();
+        });
+      };
+      const timeUp = (): void => settle(() => reject(new Error('timeout')));
+      let cancel = wait(() => {
+        cancel = wait(timeUp);
+      });
       underWay.add(end);
       step.then(
         (value) => settle(() => resolve(value)),

@@ -32,12 +32,17 @@ const STRETCH_MS = 900;
  * | `k:NAME` | hash | of a credential or team: `m` mark, `v` version, `p` the one before, `s` sealed standing, `at` its moment |
  * | `m:NAME` | string | the mark of a resource |
  * | `v:NAME` | hash | of a resource: `b` the sealed value, `a` when it was given |
+ * | `x:NAME` | hash | the marks by both names, as they were last |
  * | `l:NAME` | string | who makes the call |
  * | `o:HOLDER` | string | how it failed, sealed |
  * | `h:NAME` | hash | calls by minute, `g` generation, `r` revision |
  * | `d:NAME` | hash | calls that each replica foresees |
  * | `s:NAME` | hash | `by` what lifetimes are stretched, `at` its moment |
  * | `replicas` | sorted set | when each reported last |
+ *
+ * While a secret is replaced, everything has two names, and marks by both. A replica that knows one secret changes one mark.
+ * Whoever knows both finds that the two no longer belong together, and renews the other one. So a value is bound to the marks
+ * by its own name alone, and every replica that has the secret of the name can open it.
  */
 const PRELUDE = `
 local a = cjson.decode(ARGV[1])
@@ -54,6 +59,20 @@ local function same(one, other)
   for i = 1, #one do if one[i] ~= other[i] then return false end end
   return true
 end
+local function linked(names, marks, renew)
+  if #names == 1 then return marks end
+  local link = key('x', names[1])
+  local known = redis.call('HMGET', link, '1', '2')
+  local isOther = { known[1] ~= marks[1], known[2] ~= marks[2] }
+  if known[1] and isOther[1] ~= isOther[2] then
+    local kept = isOther[1] and 2 or 1
+    marks[kept] = a.random .. 'x' .. names[kept]
+    renew(names[kept], marks[kept])
+  end
+  redis.call('HSET', link, '1', marks[1], '2', marks[2])
+  redis.call('PEXPIRE', link, ${STANDING_MS})
+  return marks
+end
 local function marksOf(names)
   local marks = {}
   for i, name in ipairs(names) do
@@ -64,7 +83,7 @@ local function marksOf(names)
     end
     redis.call('PEXPIRE', key('k', name), ${STANDING_MS})
   end
-  return marks
+  return linked(names, marks, function(name, mark) redis.call('HSET', key('k', name), 'm', mark) end)
 end
 local function resourceMarksOf(names)
   local marks = {}
@@ -77,7 +96,7 @@ local function resourceMarksOf(names)
       redis.call('PEXPIRE', key('m', name), ${MARK_MS})
     end
   end
-  return marks
+  return linked(names, marks, function(name, mark) redis.call('SET', key('m', name), mark, 'PX', ${MARK_MS}) end)
 end
 local function keep(names, at, sealed, lifeMs)
   redis.call('HSET', key('v', names[1]), 'a', at, 'b', sealed)

@@ -48,6 +48,8 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
     // What is asked for in one turn of the event loop is one write.
     enableAutoPipelining: true,
     maxRetriesPerRequest: 0,
+    // Whoever may do no more than the README grants is refused it.
+    disableClientInfo: true,
     connectTimeout: connectMs,
     retryStrategy: (times: number) =>
       (0.5 + random() / 2) * Math.min(MOST_RECONNECT_MS, LEAST_RECONNECT_MS * 2 ** Math.min(times, 10)),

@@ -104,12 +104,22 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
   }
 
   function marksOf(kind: 'k' | 'm', names: Names): readonly string[] {
-    return names.map((name) => {
+    const lifeMs = kind === 'k' ? STANDING_MS : MARK_MS;
+    const marks = names.map((name) => {
       const mark = get<string>(`${kind}:${name}`) ?? nextMark();
-      const lifeMs = kind === 'k' ? STANDING_MS : MARK_MS;
       setAtLeast(`${kind}:${name}`, mark, lifeMs);
       return mark;
     });
+    if (names.length === 1) return marks;
+    const known = get<readonly string[]>(`x:${names[0]}`);
+    const [isOther, isOtherToo] = marks.map((mark, n) => known?.[n] !== mark);
+    if (known !== undefined && isOther !== isOtherToo) {
+      const kept = isOther === true ? 1 : 0;
+      marks[kept] = nextMark();
+      setAtLeast(`${kind}:${names[kept] ?? ''}`, marks[kept], lifeMs);
+    }
+    set(`x:${names[0]}`, marks, STANDING_MS);
+    return marks;
   }
 
   function standingOf(names: Names): Standing {

@@ -21,6 +21,10 @@ const AUTHORITY_MS = 60_000;
 const CALL_MS = 400;
 const STEP_MS = 100;
 const SLACK_MS = 10;
+/** How soon a replica hears of a refusal, where news may be lost: by the look of each half of the lifetime. */
+const HEARD_MS = TTL_MS + STEP_MS;
+/** How soon a replica shares again after a trouble. */
+const BACK_MS = 5_000;
 const TOKENS = ['token-1', 'token-2', 'token-3'];
 const TEAMS = ['1', '2'];
 const IDS = ['11', '12', '13', '14'];
@@ -60,6 +64,8 @@ interface Replica {
   network: Network;
   /** What was shown last, by credential, team and backfill. */
   shown: Map<string, number>;
+  /** Since when it has reached the store, and been reached, without trouble. */
+  wellSince: number;
 }
 
 /** A small generator of numbers, so that a seed decides everything. */
@@ -80,6 +86,10 @@ class Play {
   readonly reads: Promise<void>[] = [];
   /** The first thing that was wrong. */
   fault: string | undefined;
+  /** When a replica was last refused a credential, or a team of it. */
+  readonly refusals = new Map<string, { readonly at: number; readonly by: Replica }>();
+  /** Since when the store has lost nothing. */
+  #wholeSince = 0;
   #marks = 0;
   #started = 0;
 
@@ -125,7 +135,7 @@ class Play {
         },
       },
     );
-    return { upstream, network, shown: new Map() };
+    return { upstream, network, shown: new Map(), wellSince: this.clock.monotonic() };
   }
 
   /** Lets time go on in small steps, with all that follows at each. */
@@ -166,9 +176,11 @@ class Play {
         this.#trouble(replica, 'gone', amount);
         break;
       case 'empty':
+        this.#wholeSince = this.clock.monotonic();
         this.shared.empty();
         break;
       case 'evict':
+        this.#wholeSince = this.clock.monotonic();
         this.shared.evict(amount);
         break;
       case 'step':
@@ -184,9 +196,14 @@ class Play {
     await this.pass(thenMs);
   }
 
-  #trouble({ network }: Replica, state: Network['state'], amount: number): void {
-    network.state = state;
-    this.clock.after(amount * 5, () => (network.state = 'well'));
+  #trouble(replica: Replica, state: Network['state'], amount: number): void {
+    replica.network.state = state;
+    replica.wellSince = Infinity;
+    this.clock.after(amount * 5, () => {
+      replica.network.state = 'well';
+      // It takes some time until a replica shares again.
+      replica.wellSince = this.clock.monotonic() + BACK_MS;
+    });
   }
 
   async #read(replica: Replica, token: string, team: string, ids: readonly string[]): Promise<void> {
@@ -201,8 +218,14 @@ class Play {
       ids.map(async (id) => {
         try {
           const snapshot = await upstream.backfills.backfill(context, idOf(team), idOf(id));
-          if (replica.upstream === upstream) this.#check(shown, token, team, id, askedAt, snapshot);
+          if (replica.upstream !== upstream) return;
+          this.#check(shown, token, team, id, askedAt, snapshot);
+          this.#checkRefusals(replica, token, team, askedAt);
         } catch (error) {
+          if (error instanceof UpstreamError && error.kind === 'unauthenticated')
+            for (const each of TEAMS) this.#refused(replica, token, each);
+          if (error instanceof UpstreamError && error.kind === 'forbidden')
+            this.#refused(replica, token, team);
           if (!(error instanceof UpstreamError)) this.fault ??= `a read threw ${String(error)}`;
           else if (error.kind === 'timeout' || error.kind === 'unavailable')
             this.fault ??= `a read failed with ${error.kind} for ${error.message}`;
@@ -241,6 +264,28 @@ class Play {
     if (!isOver && had < oldest) this.fault ??= `age: ${who} was shown ${runs}, over since ${now - had} ms`;
     if (!this.rest.wasAllowed(token, team, askedAt - AUTHORITY_MS - CALL_MS, now))
       this.fault ??= `authority: ${who} was shown ${runs} without access for a minute`;
+  }
+
+  #refused(by: Replica, token: string, team: string): void {
+    const at = this.clock.monotonic();
+    // Only what the REST API says now, and not what was remembered.
+    if (this.refusals.has(`${token}/${team}`) || this.rest.wasAllowed(token, team, at - CALL_MS, at)) return;
+    this.refusals.set(`${token}/${team}`, { at, by });
+  }
+
+  /** What one replica was refused is shown by none, soon after. */
+  #checkRefusals(replica: Replica, token: string, team: string, askedAt: number): void {
+    const refusal = this.refusals.get(`${token}/${team}`);
+    if (refusal === undefined) return;
+    const { at, by } = refusal;
+    if (this.rest.wasAllowed(token, team, at, this.clock.monotonic())) {
+      this.refusals.delete(`${token}/${team}`);
+      return;
+    }
+    const before = at - CALL_MS - STEP_MS;
+    const wasHeard = [replica.wellSince, by.wellSince, this.#wholeSince].every((since) => since < before);
+    if (wasHeard && askedAt > at + HEARD_MS)
+      this.fault ??= `refusal: ${token} was shown something of team ${team} ${askedAt - at} ms after a replica was refused`;
   }
 
   async end(): Promise<void> {

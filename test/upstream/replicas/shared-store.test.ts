@@ -421,5 +421,31 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
       ]);
       expect(await callsOf(store)).toBe(2);
     });
+
+    it.each([
+      ['new', ['new row']],
+      ['old', ['row']],
+    ] as const)(
+      'renews the mark by the other name where a replica with the %s secret has changed its own',
+      async (_secret, names) => {
+        const world = await createWorld();
+        const store = await world.storeOf('one');
+        const both: Asked = {
+          credential: { names: ['new credential', 'credential'], version: '' },
+          team: { names: ['new team', 'team'], version: '' },
+          hour: ['new hour', 'hour'],
+          resources: [{ names: ['new row', 'row'], since: 0, holder: 'A', waitsFor: undefined }],
+        };
+        const before = marksIn(await store.ask(both));
+        await store.release([{ names: ['new row', 'row'], holder: 'A', ofTeam: ['new team', 'team'] }]);
+        await store.change({
+          of: ['another team'],
+          version: 'next',
+          resources: [{ names: [...names], marks: ['another'] }],
+        });
+        const after = marksIn(await store.ask(both));
+        expect(after.filter((mark, n) => mark !== before[n])).toHaveLength(2);
+      },
+    );
   });
 });
