@@ -43,7 +43,7 @@ export function serve(stateWasAsked: boolean): Promise<void> {
       const checked = loadConfig(env);
       const { assertDocumentsFit } = await import('./gateway.ts');
       assertDocumentsFit(checked);
-      return checkedText(checked, env);
+      return `${checkedText(checked, env)}${await storeText(checked)}`;
     },
     {
       wasAsked: stateWasAsked,
@@ -67,4 +67,13 @@ function checkedText(config: Config, env: Environment): string {
     return `# ${warning.msg} ${warning.variable}: ${why}\n`;
   });
   return `${warnings.join('')}${effectiveConfigText(config, env)}# configuration is fine\n`;
+}
+
+/** What replicas share through need not be there, so it is no mistake where it is not. */
+async function storeText({ REDIS_URL: url }: Config): Promise<string> {
+  if (url === undefined) return '';
+  const { troubleOf } = await import('./upstream/replicas/store-check.ts');
+  const trouble = await troubleOf(url);
+  if (trouble === undefined) return '# Redis answers\n';
+  return `# Redis is away, and until it answers replicas share nothing: ${trouble}\n`;
 }

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
+import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { type RunningGateway, startGateway } from '../../src/running-gateway.ts';
@@ -12,6 +14,7 @@ import {
   skipsWithoutPrometheus,
   startPrometheus,
 } from '../support/prometheus.ts';
+import { createMemoryWorld } from '../upstream/replicas/memory-store.ts';
 import { startTraffic } from './traffic.ts';
 
 const JOB = 'backfill-gateway';
@@ -145,6 +148,13 @@ function start(url: string): Promise<RunningGateway> {
     }),
     log: createLog('silent'),
     limits: { totals: { underWay: 16 } },
+    // Each has one of its own, so that each is in the same trouble.
+    shared: {
+      store: createMemoryWorld(systemClock, randomUUID).storeOf('replica'),
+      secrets: ['a secret of thirty-two characters'],
+      timeoutMs: 50,
+      isThere: true,
+    },
   });
 }
 

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { describeSettings, loadConfig } from '../../src/config.ts';
 import { effectiveConfigText } from '../../src/effective-config.ts';
+import { freePort } from '../support/free-port.ts';
+import { redisIsSkipped, startRedisUntilEnd } from '../support/redis.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -84,6 +86,46 @@ describe('backfill-gateway', () => {
         '# setting ignored METRICS_PORT: it is the address of a service, as Kubernetes sets it, and no port\n' +
         `${effectiveConfigText(loadConfig({}), {})}# configuration is fine\n`,
       stderr: '',
+    });
+  });
+
+  it('--check says that Redis is away and why, and ends with 0 all the same', async () => {
+    const url = `redis://us3r:k3y@127.0.0.1:${await freePort()}`;
+    const env = { REDIS_URL: url, CACHE_SECRET: 'k3y'.repeat(11) };
+    expect(await run(['--check'], env)).toEqual({
+      code: 0,
+      stdout:
+        `${effectiveConfigText(loadConfig(env), env)}# configuration is fine\n` +
+        '# Redis is away, and until it answers replicas share nothing: ECONNREFUSED\n',
+      stderr: '',
+    });
+  });
+
+  describe.skipIf(redisIsSkipped())('with Redis', () => {
+    const lastLine = async (url: URL): Promise<string | undefined> => {
+      const { code, stdout, stderr } = await run(['--check'], {
+        REDIS_URL: url.href,
+        CACHE_SECRET: 'k3y'.repeat(11),
+      });
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).not.toContain('k3y');
+      return stdout.trimEnd().split('\n').at(-1);
+    };
+
+    it('--check says that Redis answers, or that it does not let the gateway in', async () => {
+      const { url } = await startRedisUntilEnd('--requirepass', 'k3y');
+      const away = '# Redis is away, and until it answers replicas share nothing: not allowed';
+      expect(await lastLine(url)).toBe(away);
+      url.password = 'k3y';
+      expect(await lastLine(url)).toBe('# Redis answers');
+    });
+
+    it('--check waits two seconds for a Redis that does not answer', async () => {
+      const { url, process } = await startRedisUntilEnd();
+      process.kill('SIGSTOP');
+      expect(await lastLine(url)).toBe(
+        '# Redis is away, and until it answers replicas share nothing: timeout',
+      );
     });
   });
 

@@ -93,6 +93,22 @@ describe('loadConfig', () => {
         'CACHE_SECRET must be one secret, or the new and the old one separated by a comma, each of at least 32 bytes',
       ],
     ),
+    ...[
+      'redis.example.com:6379',
+      'https://user:pass@redis.example.com',
+      'redis://user:pass@',
+      'redis://user:pass@a.example.com,b.example.com',
+      'redis://user:pass@redis.example.com/cache',
+      'redis://user:pass@redis.example.com?db=1',
+      'redis://%zz:pass@redis.example.com',
+    ].map((url): [Readonly<Record<string, string>>, string] => [
+      { REDIS_URL: url, CACHE_SECRET: SECRET },
+      'REDIS_URL must be the redis or rediss URL of one server, such as redis://redis.example.com:6379',
+    ]),
+    [
+      { REDIS_URL: 'redis://user:pass@redis.example.com' },
+      'CACHE_SECRET must be set where REDIS_URL is: what replicas share is sealed under it',
+    ],
     [{ REPLICAS: '0' }, 'REPLICAS must be a whole number from 1 to 1000'],
     [{ REDIS_TIMEOUT_MS: '0' }, 'REDIS_TIMEOUT_MS must be a whole number from 1 to 60000'],
     [{ LOG_CALLERS: 'on' }, 'LOG_CALLERS must be true or false'],
@@ -146,6 +162,14 @@ describe('loadConfig', () => {
     expect(loadConfig({ CACHE_SECRET: secret }).CACHE_SECRET).toEqual(secret.split(','));
   });
 
+  it.each([
+    'redis://redis.example.com',
+    'rediss://user:p%40ss@redis.example.com:6380/2',
+    'redis://:pass@[::1]:6379/',
+  ])('takes %s as REDIS_URL, with a CACHE_SECRET', (url) => {
+    expect(loadConfig({ REDIS_URL: url, CACHE_SECRET: SECRET }).REDIS_URL).toEqual(new URL(url));
+  });
+
   it('names mistakes of single settings, removed ones and ones that contradict each other, all at once', () => {
     expect(mistakes({ CACHE_TTL_MS: 'x', CACHE_MAX_ENTRIES: '1', METRICS_PORT: '4000' })).toEqual([
       'CACHE_TTL_MS must be a whole number from 0 to 3600000',
@@ -180,7 +204,7 @@ describe('loadConfig', () => {
       [...example.matchAll(/^#([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     );
     const names = describeSettings().map(({ name }) => name);
-    expect([...lines.keys()].sort()).toEqual(names.filter((name) => name !== 'REDIS_URL').sort());
+    expect([...lines.keys()].sort()).toEqual([...names].sort());
     expect(loadConfig(Object.fromEntries(lines))).toEqual(loadConfig({}));
   });
 });

@@ -56,6 +56,17 @@ describe('the effective configuration', () => {
     }
   });
 
+  it.each([
+    ['redis://redis.test', 'redis://redis.test'],
+    ['rediss://us3r:s3cret@redis.test:6380/2', 'rediss://***@redis.test:6380/2'],
+    ['redis://:s3cr%65t@[::1]:6379/', 'redis://***@[::1]:6379'],
+  ])('hides user and password of the Redis %s', (address, seen) => {
+    const env = { REDIS_URL: address, CACHE_SECRET: 's3cret'.repeat(6) };
+    expect(of(env)['REDIS_URL']).toBe(seen);
+    expect(linesOf(env)).toContain(`REDIS_URL=${seen} # environment`);
+    expect(effectiveConfigText(loadConfig(env), env)).not.toMatch(/us3r|s3cr/);
+  });
+
   it('hides CACHE_SECRET, and says of how many secrets it is', () => {
     const secret = 's3cret'.repeat(6);
     expect(of({ CACHE_SECRET: secret })['CACHE_SECRET']).toBe('***');

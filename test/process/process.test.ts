@@ -7,6 +7,7 @@ import { createLatch } from '../harness.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { createWorld } from '../../src/sandbox/world/world.ts';
 import { WebSocket } from 'ws';
+import { freePort } from '../support/free-port.ts';
 import { callerOf, followOver, openSocket, overSse, overWebSocket } from '../support/streams.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -291,13 +292,33 @@ describe('the process', () => {
     expect(gateway.stdout()).not.toContain('k3y');
   });
 
-  it('refuses to run with a Redis, since replicas are not built yet, and ends with 78', async () => {
+  it('refuses to run with a Redis and without a secret, and ends with 78', async () => {
     const gateway = run({ PORT: '0', REDIS_URL: 'redis://k3y@redis.test:6379' });
     expect(await gateway.exited).toBe(78);
     expect(gateway.stdout()).toBe('');
     expect(gateway.stderr()).toBe(
-      'REDIS_URL must not be set: replicas that share a Redis are not built yet, so run one process\n',
+      'CACHE_SECRET must be set where REDIS_URL is: what replicas share is sealed under it\n',
     );
+  });
+
+  it('starts and answers although Redis is away, and says once why it shares nothing', async () => {
+    const { sandbox, ask } = await sandboxWithOne();
+    const gateway = run({
+      PORT: '0',
+      SUPERMETRICS_API_URL: sandbox.url,
+      REDIS_URL: `redis://us3r:k3y@127.0.0.1:${await freePort()}`,
+      CACHE_SECRET: 'k3y'.repeat(11),
+    });
+    const answer = await ask(await listening(gateway));
+    expect(await answer.json()).toEqual({ data: { backfill: { status: 'RUNNING' } } });
+    await expect
+      .poll(() => gateway.stdout())
+      .toMatch(/"reason":"ECONNREFUSED","msg":"replicas share nothing: each reads for itself"/);
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+    expect(gateway.stdout().match(/replicas share nothing/g)).toHaveLength(1);
+    expect(gateway.stdout()).not.toMatch(/us3r|k3y/);
+    expect(gateway.stderr()).toBe('');
   });
 
   it('names every mistake in its configuration at once and ends with 78', async () => {

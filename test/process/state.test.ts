@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildGateway, type BuiltGateway, type GatewayProcess, runBuilt } from '../support/built-gateway.ts';
 import { freePort } from '../support/free-port.ts';
+import { redisIsSkipped, startRedisUntilEnd } from '../support/redis.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {
@@ -96,6 +97,32 @@ describe('SIGUSR2', () => {
     expect(await stateOf(gateway)).toMatchObject({ phase: 'draining' });
     expect((await fetch(`${gateway.origin}/health`)).status).toBe(200);
   }, 60_000);
+
+  it('says why Redis is away, and shows neither its user nor its password', async () => {
+    const url = `redis://us3r:s3cret@127.0.0.1:${await freePort()}`;
+    const gateway = await start({ LOG_LEVEL: 'silent', REDIS_URL: url, CACHE_SECRET: 's3cret'.repeat(6) });
+    await expect
+      .poll(() => stateOf(gateway))
+      .toMatchObject({
+        group: { awayFor: 'ECONNREFUSED', replicas: 1 },
+        config: { REDIS_URL: url.replace('us3r:s3cret', '***'), CACHE_SECRET: '***' },
+      });
+    expect(JSON.stringify(statesOf(gateway))).not.toMatch(/us3r|s3cret/);
+  }, 60_000);
+
+  it.skipIf(redisIsSkipped())(
+    'says of a Redis that takes connections and answers nothing that it takes too long',
+    async () => {
+      const redis = await startRedisUntilEnd();
+      redis.process.kill('SIGSTOP');
+      const gateway = await start({ REDIS_URL: redis.url.href, CACHE_SECRET: 's3cret'.repeat(6) });
+      await expect
+        .poll(() => stateOf(gateway), { timeout: 15_000, interval: 500 })
+        .toMatchObject({ group: { awayFor: 'timeout' } });
+      expect(gateway.lines()).toContainEqual(expect.objectContaining({ level: 'warn', reason: 'timeout' }));
+    },
+    60_000,
+  );
 
   it('that comes twice at once is answered once or twice, each time by a whole line', async () => {
     const gateway = await start({ LOG_LEVEL: 'silent' });

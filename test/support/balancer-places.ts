@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { Balancer, BalancerProgram } from './balancers.ts';
+import type { Balancer, BalancerProgram, Gateways } from './balancers.ts';
 import { freePort } from './free-port.ts';
 
 /** On a developer's machine a missing program skips what needs it; in CI it fails, or nobody would ever know. */
@@ -12,10 +12,10 @@ export function isSkipped({ name, missing }: BalancerProgram): boolean {
   return true;
 }
 
-/** Starts a balancer before two gateways until the test ends. */
+/** Starts a balancer before gateways until the test ends. */
 export async function startUntilEnd(
   program: BalancerProgram,
-  gateways: readonly [number, number],
+  gateways: Gateways,
 ): Promise<Balancer & { readonly folder: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'balancer-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

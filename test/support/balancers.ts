@@ -7,12 +7,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { writeCertificate } from './certificate-files.ts';
 import { fill, recipe } from './recipes.ts';
 
+/** By their ports. */
+export type Gateways = readonly [number, number, ...number[]];
+
 export interface BalancerPlace {
   /** For its configuration, its certificate and what it writes. */
   readonly folder: string;
   readonly port: number;
-  /** The ports of its gateways. */
-  readonly gateways: readonly [number, number];
+  /** The ports of its gateways. The recipe of nginx takes two. */
+  readonly gateways: Gateways;
 }
 
 /** A balancer as Debian packs it, with the recipe as its configuration. */
@@ -61,25 +64,38 @@ export const nginx: BalancerProgram = {
   },
 };
 
-export const haproxy: BalancerProgram = {
-  name: 'HAProxy',
-  missing: missing(HAPROXY, 'haproxy', 'HAPROXY_PATH'),
-  async start({ folder, port, gateways: [first, second] }) {
-    const { cert, key } = writeCertificate(folder);
-    writeFileSync(join(folder, 'gateway.pem'), Buffer.concat([cert, key]));
-    const path = join(folder, 'haproxy.cfg');
-    const text = fill(recipe('haproxy.cfg'), {
-      'bind :443 ': `bind 127.0.0.1:${port} `,
-      '127.0.0.1:4000': `127.0.0.1:${first}`,
-      '127.0.0.1:4001': `127.0.0.1:${second}`,
-      '/etc/ssl/gateway': folder,
-      ...(isRoot ? {} : { 'user haproxy': '', 'group haproxy': '', 'chroot /var/lib/haproxy': '' }),
-    });
-    writeFileSync(path, text);
-    const { stop, output } = await started(HAPROXY, ['-db', '-f', path], port, 'SIGKILL');
-    return { port, ca: cert, stop, log: output };
-  },
-};
+/** @param switchedOn beginnings of lines that are comments in the recipe */
+function haproxyWith(...switchedOn: readonly string[]): BalancerProgram {
+  return {
+    name: 'HAProxy',
+    missing: missing(HAPROXY, 'haproxy', 'HAPROXY_PATH'),
+    async start({ folder, port, gateways: [first, second, ...further] }) {
+      const { cert, key } = writeCertificate(folder);
+      writeFileSync(join(folder, 'gateway.pem'), Buffer.concat([cert, key]));
+      const path = join(folder, 'haproxy.cfg');
+      const text = fill(recipe('haproxy.cfg'), {
+        'bind :443 ': `bind 127.0.0.1:${port} `,
+        '127.0.0.1:4000': `127.0.0.1:${first}`,
+        '127.0.0.1:4001': `127.0.0.1:${second}`,
+        '/etc/ssl/gateway': folder,
+        ...Object.fromEntries(switchedOn.map((line) => [`#${line}`, line])),
+        ...(isRoot ? {} : { 'user haproxy': '', 'group haproxy': '', 'chroot /var/lib/haproxy': '' }),
+      });
+      // The servers are the end of the recipe.
+      const servers = further.map((gateway, n) => `    server gateway-${3 + n} 127.0.0.1:${gateway}\n`);
+      writeFileSync(path, text + servers.join(''));
+      const { stop, output } = await started(HAPROXY, ['-db', '-f', path], port, 'SIGKILL');
+      return { port, ca: cert, stop, log: output };
+    },
+  };
+}
+
+export const haproxy = haproxyWith();
+const BY_CREDENTIAL = 'http-request set-var(txn.reader)';
+/** It keeps each credential at one gateway. */
+export const haproxyByCredential = haproxyWith(BY_CREDENTIAL);
+/** The same, but for what is too much for that gateway. */
+export const haproxyBounded = haproxyWith(BY_CREDENTIAL, 'hash-balance-factor');
 
 function missing(path: string, name: string, variable: string): string | undefined {
   return existsSync(path)

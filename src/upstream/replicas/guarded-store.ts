@@ -16,7 +16,9 @@ export interface GuardDeps {
   readonly clock: Clock;
   /** `REDIS_TIMEOUT_MS` */
   readonly timeoutMs: number;
-  /** Called with why the store is away, and with undefined when it is back. */
+  /**
+   * Called with why the store is away, when it has gone or has never been there, and with undefined when it is there.
+   */
   readonly onChange: (awayFor: string | undefined) => void;
   /** Called after each step with its milliseconds. */
   readonly onStep?: (step: StepName, milliseconds: number, isDone: boolean) => void;
@@ -37,13 +39,17 @@ export class AwayError extends Error {
 
 /** A timer that comes later than this share of its time shows that the process was busy. */
 const LATE_SHARE = 0.5;
+/** Until something says more. */
+export const NOT_CONNECTED = 'not connected yet';
 const FIRST_TRY_MS = 500;
 const LAST_TRY_MS = 3_000;
+/** After so many a store that is still connecting does not answer. */
+const CONNECTING_TRIES = 3;
 
 /** @param hasStarted whether the store is there from the beginning */
 export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStarted = false): GuardedStore {
   const { clock, timeoutMs, onChange, onStep = () => undefined, random = Math.random } = deps;
-  let awayFor: string | undefined = hasStarted ? undefined : 'not connected yet';
+  let awayFor: string | undefined = hasStarted ? undefined : NOT_CONNECTED;
   let tries = 0;
   let isClosed = false;
   /** Whether no connection has been there yet, so that no herd comes back. */
@@ -68,12 +74,25 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
     onChange(undefined);
   }
 
+  /** Why it is away may change. The first failure of one that has never been there is news. */
+  function stayAway(reason: string): void {
+    if (awayFor === undefined || isClosed) return;
+    const isNews = awayFor === NOT_CONNECTED;
+    if (reason !== NOT_CONNECTED) awayFor = reason;
+    else if (isNews && tries >= CONNECTING_TRIES) awayFor = 'timeout';
+    else return;
+    if (isNews) onChange(awayFor);
+  }
+
   function tryLater(ms = Math.min(LAST_TRY_MS, FIRST_TRY_MS * 2 ** tries) * (0.5 + random() / 2)): void {
     cancelTry();
     if (isClosed) return;
     tries++;
     cancelTry = clock.after(ms, () => {
-      inTime(store.report([])).then(comeBack, () => tryLater());
+      inTime(store.report([])).then(comeBack, (error: unknown) => {
+        stayAway(reasonOf(error));
+        tryLater();
+      });
     });
   }
 
@@ -153,14 +172,15 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
 
 const REASONS: readonly (readonly [sign: RegExp, reason: string])[] = [
   [/^timeout$|^Command timed out/, 'timeout'],
+  [/^Stream isn't writeable/, NOT_CONNECTED],
   [/^OOM/, 'full'],
   [/^READONLY/, 'read-only'],
   [/^NOAUTH|^WRONGPASS|^NOPERM/, 'not allowed'],
   [/^ERR unknown command|^ERR Error (compiling|running) script/, 'no scripts'],
 ];
 
-/** Never what the server said itself: that may be anybody's text. */
-function reasonOf(error: unknown): string {
+/** Why a step failed; never what the server said itself, since that may be anybody's text. */
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'failed';
   const known = REASONS.find(([sign]) => sign.test(error.message));
   if (known !== undefined) return known[1];

@@ -59,7 +59,8 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
   const listeners: ((news: News | undefined) => void)[] = [];
   const watchers: ((isThere: boolean, code?: string) => void)[] = [];
   let ready = 0;
-  let code: string | undefined;
+  /** Why there is no connection, as far as is known. */
+  let trouble: (Error & { readonly code?: string }) | undefined;
   for (const connection of [redis, subscriber]) watch(connection);
   for (const [name, lua] of Object.entries(SCRIPTS)) redis.defineCommand(name, { numberOfKeys: 0, lua });
   subscriber.on('message', (_channel: string, text: string) => {
@@ -77,9 +78,11 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
     let isReady = false;
     connection.on('ready', () => {
       isReady = true;
-      if (++ready === CONNECTIONS) changed(true);
+      if (++ready < CONNECTIONS) return;
+      trouble = undefined;
+      changed(true);
     });
-    connection.on('error', (error: Error & { code?: string }) => (code = error.code));
+    connection.on('error', (error: Error & { readonly code?: string }) => (trouble = error));
     connection.on('close', () => {
       if (!isReady) return;
       isReady = false;
@@ -89,7 +92,7 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
   }
 
   function changed(isThere: boolean): void {
-    for (const watcher of watchers) watcher(isThere, code);
+    for (const watcher of watchers) watcher(isThere, trouble?.code);
   }
 
   function tell(news: News | undefined): void {
@@ -102,7 +105,12 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
       `${name}Buffer`
     ];
     if (script === undefined) throw new Error(`Redis has no script ${name}`);
-    return script.call(redis, json, ...sealed);
+    try {
+      return await script.call(redis, json, ...sealed);
+    } catch (error) {
+      // The client says only that it has no connection, and not why.
+      throw ready < CONNECTIONS ? (trouble ?? error) : error;
+    }
   }
 
   return {
