@@ -138,7 +138,7 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
     for (const key of keys) {
       expect(key).toMatch(/^backfill-gateway:/);
       expect(await redis.pttl(key)).toBeGreaterThan(0);
-      const dump = (await redis.dumpBuffer(key))?.toString('latin1') ?? '';
+      const dump = (await redis.dumpBuffer(key)).toString('latin1');
       for (const secret of [TOKEN, '987654321', '123456789', SECRET])
         expect(key + dump).not.toContain(secret);
     }
