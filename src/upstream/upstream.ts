@@ -205,7 +205,7 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
     backfills: createBackfills({ teamOf, isSaving, clock, metrics, timeoutMs }),
     incompleteBackfills: createIncompleteBackfills({ teamOf, isSaving, clock, metrics }),
     estimate: { ...createEstimate({ teamOf, clock }), writes: estimateWrites },
-    writes: createWrites({ teamOf, client, admission, clock, timeoutMs, group }),
+    writes: createWrites({ teamOf, client, admission, clock, timeoutMs, group, peeks }),
     lastKnown: (context, teamId, id) =>
       teamOf(context, teamId).store.staleValue({ kind: 'backfill', teamId, id })?.outcome,
     newest(context, teamId, id) {

@@ -27,9 +27,12 @@ export class Authority {
     return this.#isRefused;
   }
 
-  /** @returns whether the accepted read was sent after the last 403 came, and so counts */
-  accept(sentAt: number): boolean {
-    if (!this.covers(sentAt)) return false;
+  /**
+   * @param holdsAt when it still held; when it was sent, if nothing else is known
+   * @returns whether the accepted read held after the last 403 came, and so counts
+   */
+  accept(sentAt: number, holdsAt = sentAt): boolean {
+    if (!this.covers(holdsAt)) return false;
     this.#isRefused = false;
     this.#acceptedAt = Math.max(this.#acceptedAt, sentAt);
     return true;

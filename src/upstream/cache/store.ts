@@ -105,6 +105,11 @@ export interface Came {
   readonly at: number;
   /** The same as people read it. */
   readonly fetchedAt: string;
+  /**
+   * A moment before which neither a refusal nor a write has made it another; when its call began, if it is not given. What
+   * replicas share is bound to marks, which say so until they were looked at.
+   */
+  readonly holdsAt?: number | undefined;
 }
 
 export interface StaleValue extends Known {
@@ -161,8 +166,8 @@ export function createTeamStore<Team extends object>(
     return kept.freshUntil <= until ? kept : { ...kept, freshUntil: until };
   }
 
-  function accept(sentAt: number): void {
-    if (authority.accept(sentAt)) partitions.accept(partition);
+  function accept(sentAt: number, holdsAt = sentAt): void {
+    if (authority.accept(sentAt, holdsAt)) partitions.accept(partition);
   }
 
   function mayKeep(sentAt: number, { confirmedAt, freshUntil }: Moments): boolean {
@@ -203,7 +208,8 @@ export function createTeamStore<Team extends object>(
       return kept;
     const at = changes.at('backfill', id);
     const isKnownSince = before !== undefined && kept !== undefined && kept.verifiedAt >= at;
-    if (sentAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
+    const holdsAt = came.holdsAt ?? sentAt;
+    if (holdsAt < at && isKnownSince && !isFurtherOn(given, before)) return kept;
     const isOvertaken =
       before !== undefined && kept !== undefined && kept.verifiedAt > sentAt && isFurtherOn(before, given);
     const entry: KeptBackfill = {
@@ -211,7 +217,7 @@ export function createTeamStore<Team extends object>(
       outcome: isOvertaken ? before : given,
       ...moments,
     };
-    return keep('backfill', id, entry, sentAt, sentAt < at && !isKnownSince);
+    return keep('backfill', id, entry, holdsAt, holdsAt < at && !isKnownSince);
   }
 
   /** Keeps an entry, where that may be. Returns it. */
@@ -255,7 +261,10 @@ export function createTeamStore<Team extends object>(
     const at = changes.at('latest', transferId);
     const isKnownSince = pointer !== undefined && kept !== undefined && pointer.verifiedAt >= at;
     const entry: KeptLatest = { kind: 'latest', backfill: backfillId, namedAt, ...moments };
-    return joined(keep('latest', transferId, entry, sentAt, askedAt < at && !isKnownSince), target);
+    return joined(
+      keep('latest', transferId, entry, Math.max(sentAt, askedAt), askedAt < at && !isKnownSince),
+      target,
+    );
   }
 
   function momentsFrom(at: number, lifetimeMs: number, isByList = false): Moments {
@@ -334,28 +343,28 @@ export function createTeamStore<Team extends object>(
     },
 
     keepRecord(resource, record, sentAt, came = justNow()) {
-      accept(sentAt);
-      const { at } = came;
+      const { at, holdsAt = sentAt } = came;
+      accept(sentAt, holdsAt);
       const { changingMs, finalMs } = lifetimes();
       const isFinal = factsOf(record.status)?.final ?? false;
       const entry = keepBackfill(record, sentAt, momentsFrom(at, isFinal ? finalMs : changingMs), came);
       if (resource.kind === 'backfill') return withAuthority(entry);
-      return withAuthority(keepLatest(resource.id, entry, sentAt, momentsFrom(at, changingMs), at));
+      return withAuthority(keepLatest(resource.id, entry, sentAt, momentsFrom(at, changingMs), at, holdsAt));
     },
 
-    keepNotFound({ kind, id }, error, sentAt, { at } = justNow()) {
+    keepNotFound({ kind, id }, error, sentAt, { at, holdsAt = sentAt } = justNow()) {
       // Whoever gets another answer than a 401 is no newcomer, whatever he may read.
       partitions.accept(partition);
       authority.noteNotFound(at);
       const moments = momentsFrom(at, lifetimes().changingMs);
       const entry: KeptBackfill = { kind: 'backfill', outcome: error, ...moments };
-      if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments, at));
+      if (kind === 'latest') return withAuthority(keepLatest(id, entry, sentAt, moments, at, holdsAt));
       const kept = authority.isRefused ? undefined : entries.backfill(id);
       // It was found meanwhile, and the REST API deletes no backfill, so the 404 is from before it was there.
       if (kept !== undefined && kept.verifiedAt > sentAt && 'record' in kept.outcome)
         return withAuthority(kept);
-      if (!mayKeep(sentAt, entry)) entries.delete(kind, id);
-      return keep(kind, id, entry, sentAt, sentAt < changes.at(kind, id));
+      if (!mayKeep(holdsAt, entry)) entries.delete(kind, id);
+      return keep(kind, id, entry, holdsAt, holdsAt < changes.at(kind, id));
     },
 
     keepList(records, isWhole, sentAt, came = justNow()) {

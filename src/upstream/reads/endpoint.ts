@@ -26,9 +26,9 @@ export interface Endpoint {
 export function keepAnswer(
   store: TeamStore,
   resource: Resource,
-  { value, sentAt, answeredAt, fetchedAt }: Answered<RecordAnswer>,
+  { value, sentAt, answeredAt, fetchedAt, holdsAt }: Answered<RecordAnswer>,
 ): Known {
-  const came = { at: answeredAt, fetchedAt };
+  const came = { at: answeredAt, fetchedAt, holdsAt };
   return value instanceof UpstreamError
     ? store.keepNotFound(resource, value, sentAt, came)
     : store.keepRecord(resource, value, sentAt, came);

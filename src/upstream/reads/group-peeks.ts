@@ -45,9 +45,10 @@ export function createGroupPeeks({
     store: TeamStore,
     resource: PendingRead['resource'] | undefined,
     sentAt: number,
+    holdsAt = sentAt,
   ): boolean {
     const hasAuthority = store.hasAuthority() || sentAt > clock.monotonic() - AUTHORITY_MS;
-    return hasAuthority && store.isSinceChange(resource, sentAt);
+    return hasAuthority && store.isSinceChange(resource, holdsAt);
   }
 
   return {
@@ -64,10 +65,13 @@ export function createGroupPeeks({
         teamId: resource.teamId,
         resource: nameOf(resource),
         since: sinceWhen(context, clock.monotonic(), resource.kind === 'backfill' ? finalMs : changingMs),
-        suits({ value, sentAt, answeredAt }: Answered<RecordAnswer>) {
+        suits({ value, sentAt, answeredAt, holdsAt }: Answered<RecordAnswer>) {
           const freshUntil = answeredAt + lifeMs(value);
           const moments = { confirmedAt: answeredAt, verifiedAt: answeredAt, freshUntil };
-          return isFreshEnough(moments, context, clock.monotonic()) && isOfPresent(store, resource, sentAt);
+          return (
+            isFreshEnough(moments, context, clock.monotonic()) &&
+            isOfPresent(store, resource, sentAt, holdsAt)
+          );
         },
         form: { ...RECORD_FORM, lifeMs: (answer) => Math.max(LEAST_LIFE_MS, lifeMs(answer)) },
       };

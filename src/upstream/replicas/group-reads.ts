@@ -49,6 +49,8 @@ export interface Answered<Value> {
   readonly answeredAt: number;
   /** The same as people read it, which is one text on all replicas. */
   readonly fetchedAt: string;
+  /** When its marks still held; undefined for an answer of this replica's own. */
+  readonly holdsAt?: number;
 }
 
 /** @see GroupReads.read */
@@ -71,6 +73,8 @@ export interface GroupReads {
   peek<Value>(peek: Peek<Value>): Promise<Answered<Value> | undefined>;
   /** Rejects with the {@link UpstreamError} of its own call, and of none else. */
   read<Value>(read: GroupRead<Value>): Promise<Outcome<Value>>;
+  /** Gives the others what a write was answered, which replaces what was kept. */
+  offer<Value>(peek: Peek<Value>, answered: Answered<Value>): Promise<void>;
   /** Looks at the standing of a credential and a team, and at nothing else. */
   lookAtStanding(credential: Credential, teamId: ResourceId): Promise<void>;
   /** Gives up the locks of calls that are under way. */
@@ -81,7 +85,7 @@ export interface GroupReadsDeps {
   readonly store: Pick<SharedStore, 'ask' | 'finish' | 'renew' | 'release' | 'onNews'>;
   readonly seal: Seal;
   readonly clock: Clock;
-  readonly standings: Pick<GroupStandings, 'versionOf' | 'learn'>;
+  readonly standings: Pick<GroupStandings, 'versionOf' | 'learn' | 'hasUntold'>;
   readonly onLook: (result: LookResult) => void;
   /** After the store has counted calls, which begin now. */
   readonly onCounted: (credentialId: string, calls: number) => void;
@@ -233,6 +237,8 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     const { told, resource } = seen;
     if (resource.state !== 'value') return undefined;
     const { sealed, marks, under, at } = resource;
+    // What this replica could not tell of has made no mark another.
+    if (standings.hasUntold(read.credential, read.teamId)) return undefined;
     const text = seal.open(read.credential, sealed, boundTo(names, told, marks, under));
     if (text === undefined) return undefined;
     try {
@@ -241,7 +247,7 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
       if (answer.at !== at || at > told.now) return undefined;
       const [sentAt, answeredAt] = [momentOf(answer.sentAt, seen), momentOf(at, seen)];
       const { fetchedAt } = answer;
-      return { value: read.form.parse(answer.text), sentAt, answeredAt, fetchedAt };
+      return { value: read.form.parse(answer.text), sentAt, answeredAt, fetchedAt, holdsAt: seen.askedAt };
     } catch {
       return undefined;
     }
@@ -268,7 +274,7 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     }
   }
 
-  function share<Value>(read: GroupRead<Value>, made: HeldCall, answered: Answered<Value>): void {
+  function share<Value>(read: Peek<Value>, made: HeldCall, answered: Answered<Value>): void {
     const { lock, seen, marks } = made;
     const { value, sentAt, answeredAt, fetchedAt } = answered;
     const { credential, form } = read;
@@ -367,6 +373,18 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
       } finally {
         if (trial !== undefined) release(trial);
       }
+    },
+
+    async offer<Value>(peek: Peek<Value>, answered: Answered<Value>): Promise<void> {
+      const { credential, teamId, resource } = peek;
+      const names = seal.names(credential, 'resource', teamId, resource);
+      // Nothing that is kept will do. The marks are those that the write has made.
+      const wanted: Wanted = { holder: undefined, waitsFor: undefined, isInVain: true };
+      const seen = await look(peek, names, wanted).catch(() => undefined);
+      if (seen?.resource.state !== 'none') return;
+      const { marks } = seen.resource;
+      const lock = { names, holder: randomUUID(), ofTeam: seal.names(credential, 'team', teamId) };
+      share(peek, { lock, seen, marks }, answered);
     },
 
     lookAtStanding: (credential, teamId) => ask(credential, teamId, []),

@@ -59,6 +59,8 @@ export interface GroupStandings {
   /** @param isDropped whether a 401 has dropped everything that was kept for the credential */
   tell(credential: Credential, standing: CredentialStanding, isDropped?: boolean): void;
   tellTeam(credential: Credential, teamId: ResourceId, standing: TeamStanding, event?: TeamEvent): void;
+  /** Whether a refusal or a write could not be told yet. */
+  hasUntold(credential: Credential, teamId: ResourceId): boolean;
   /** Tells what could not be told while the store was away. */
   catchUp(): void;
 }
@@ -260,10 +262,17 @@ export function createGroupStandings(deps: GroupStandingsDeps): GroupStandings {
       change(credential, names, { version, marks, resources }, standing, lifeOf(refusal));
     },
 
+    hasUntold(credential, teamId) {
+      if (untold.size === 0) return false;
+      return untold.has(ofCredential(credential)[0]) || untold.has(ofTeam(credential, teamId)[0]);
+    },
+
     catchUp() {
       for (const [name, changed] of [...untold.entries()]) {
-        untold.delete(name);
-        store.change(changed).catch(() => untold.set(name, changed));
+        store.change(changed).then(
+          () => untold.delete(name),
+          () => undefined,
+        );
       }
     },
   };

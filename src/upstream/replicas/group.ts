@@ -96,6 +96,7 @@ export function createGroup(
     clock,
     standings: {
       versionOf: standings.versionOf,
+      hasUntold: standings.hasUntold,
       learn(credential, teamId, told) {
         watch.looked(credential, teamId);
         standings.learn(credential, teamId, told);

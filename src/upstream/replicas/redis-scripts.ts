@@ -168,7 +168,7 @@ for n, r in ipairs(a.resources) do
   elseif holder then
     told[n] = { 'held', holder }
   elseif not r.holder then
-    told[n] = { 'none' }
+    told[n] = { 'none', marks }
   elseif not isKnown then
     told[n] = { 'look' }
   else

@@ -214,13 +214,13 @@ function resourceIn(reply: Reply): ToldResource {
         sealed: bytesIn(sealed),
       };
     case 'mine':
+    case 'none':
       return { state, marks: listIn(second).map(textIn) };
     case 'held':
       return { state, holder: textIn(second) };
     case 'failed':
       return { state, sealed: bytesIn(second) };
     case 'look':
-    case 'none':
       return { state };
     default:
       throw new NonsenseError(`the state ${state}`);

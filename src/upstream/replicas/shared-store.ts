@@ -107,7 +107,7 @@ export type ToldResource =
   | { readonly state: 'held'; readonly holder: string }
   | { readonly state: 'failed'; readonly sealed: Buffer }
   | { readonly state: 'look' }
-  | { readonly state: 'none' };
+  | { readonly state: 'none'; readonly marks: readonly string[] };
 
 export interface KeptValue {
   readonly sealed: Buffer;

@@ -4,11 +4,13 @@ import type { Calls } from '../../tracing/calls.ts';
 import type { BackfillSnapshot, Known, Resource } from '../cache/snapshots.ts';
 import { UpstreamError, type WriteKind } from '../errors.ts';
 import type { Admission } from '../quota/admission.ts';
-import { LIST_NAME } from '../reads/group-peeks.ts';
+import { type GroupPeeks, LIST_NAME } from '../reads/group-peeks.ts';
 import { nameOf, pendingRead, type ReadContext } from '../reads/read.ts';
 import type { Team, TeamOf } from '../reads/teams.ts';
 import type { Group } from '../replicas/group.ts';
 import type { BackfillsClient, DateRange, WriteCallOptions, Written } from '../rest/client.ts';
+import type { BackfillRecord } from '../rest/records.ts';
+import { formatUtc } from '../rest/timestamps.ts';
 
 /** Writes of backfills. Both methods reject with an {@link UpstreamError} and nothing else. */
 export interface Writes {
@@ -40,7 +42,8 @@ export interface WritesDeps {
   /** `UPSTREAM_TIMEOUT_MS`: the deadline of the read that follows a cancel of unknown outcome. */
   readonly timeoutMs: number;
   /** The other replicas, where there are any. */
-  readonly group?: Pick<Group, 'changed'> | undefined;
+  readonly group?: Pick<Group, 'changed' | 'reads'> | undefined;
+  readonly peeks: GroupPeeks;
 }
 
 /** One write on its way. */
@@ -69,7 +72,15 @@ const TELLS_OF_CHANGE: ReadonlySet<UpstreamError['kind']> = new Set([
  * Identical writes that are under way for one credential and team are one: a button that was pressed twice creates one
  * backfill.
  */
-export function createWrites({ teamOf, client, admission, clock, timeoutMs, group }: WritesDeps): Writes {
+export function createWrites({
+  teamOf,
+  client,
+  admission,
+  clock,
+  timeoutMs,
+  group,
+  peeks,
+}: WritesDeps): Writes {
   const underWay = new Map<
     string,
     { readonly result: Promise<WriteResult>; readonly calls: Calls | undefined }
@@ -117,6 +128,7 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs, grou
       const latest = { kind: 'latest', teamId, id: record.transfer_id } as const;
       beginGeneration(order, team, [written, latest]);
       group?.changed(caller.credential, teamId, [nameOf(written), nameOf(latest), LIST_NAME]);
+      offer(context, team, written, record, sentAt ?? clock.monotonic());
       if (outcome instanceof UpstreamError) throw new Error('a written backfill is one');
       return { snapshot: outcome, upstreamRequestId };
     } catch (error) {
@@ -131,6 +143,21 @@ export function createWrites({ teamOf, client, admission, clock, timeoutMs, grou
       }
       throw error;
     }
+  }
+
+  /** Has the other replicas show what the write was answered. */
+  function offer(
+    context: ReadContext,
+    { store }: Team,
+    resource: Resource,
+    value: BackfillRecord,
+    sentAt: number,
+  ): void {
+    if (group === undefined) return;
+    const answeredAt = clock.monotonic();
+    const read = pendingRead(store, context, resource, answeredAt);
+    const answered = { value, sentAt, answeredAt, fetchedAt: formatUtc(clock.now()) };
+    void group.reads.offer(peeks.ofRecord(store, read), answered);
   }
 
   /** Whoever reads these from now on gets no answer that was asked for before. */

@@ -154,7 +154,6 @@ describe('two replicas', () => {
     await settled();
     callsOf(stack);
     expect((await byId(other, id)).data).toMatchObject({ backfill: { status: 'CANCELLED' } });
-    callsOf(stack);
     expect((await byId(other, still)).data).toMatchObject({ backfill: { status: 'RUNNING' } });
     expect(callsOf(stack)).toBe(0);
   });

@@ -238,7 +238,7 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     if (sealed !== undefined) return { state: 'failed', sealed };
     const holding = names.map((name) => get<string>(`l:${name}`)).find((each) => each !== undefined);
     if (holding !== undefined) return { state: 'held', holder: holding };
-    if (holder === undefined) return { state: 'none' };
+    if (holder === undefined) return { state: 'none', marks };
     if (!isKnown) return { state: 'look' };
     for (const name of names) set(`l:${name}`, holder, LOCK_MS);
     for (const name of hour) add(hourOf(name), minuteNow(), 1);

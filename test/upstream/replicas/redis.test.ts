@@ -128,13 +128,15 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
   });
 
   it('leave nothing there that has no end, and neither a token nor an id', async () => {
-    const scene = await startScene(2);
+    const scene = await startScene(2, { env: { CACHE_TTL_MS: '60000' } });
     const id = scene.world.addBackfill({ id: '987654321', transferId: '123456789', status: 'RUNNING' });
     await scene.byId(0, id);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
     const redis = scene.client();
+    const kinds = async (): Promise<ReadonlySet<string>> =>
+      new Set((await redis.keys('*')).map((key) => key.split(':')[1] ?? ''));
+    // The hour is reported once a second.
+    await expect.poll(kinds, { timeout: 5_000 }).toEqual(new Set(KINDS));
     const keys = await redis.keys('*');
-    expect(keys.length).toBeGreaterThan(5);
     for (const key of keys) {
       expect(key).toMatch(/^backfill-gateway:/);
       expect(await redis.pttl(key)).toBeGreaterThan(0);
@@ -182,7 +184,7 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
       },
       ({ proxy }) => (proxy.nonsense = undefined),
     ],
-    ['takes 600 ms', ({ proxy }) => (proxy.delayMs = 300), ({ proxy }) => (proxy.delayMs = 0)],
+    ['takes 1.2 s', ({ proxy }) => (proxy.delayMs = 600), ({ proxy }) => (proxy.delayMs = 0)],
     [
       'answers nonsense',
       ({ proxy }) => (proxy.nonsense = '+what\r\n'),
@@ -208,12 +210,12 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
   ])(
     'answer everything while it %s, and share again soon after',
     async (_trouble, begin, end) => {
-      const scene = await startScene(2, { env: { REDIS_TIMEOUT_MS: '200' } });
+      const scene = await startScene(2, { env: { REDIS_TIMEOUT_MS: '500' } });
       expect(await areSharing(scene)).toBe(true);
       await begin(scene);
       const askedAt = performance.now();
       expect(await areSharing(scene)).toBe(false);
-      expect(performance.now() - askedAt).toBeLessThan(1_000);
+      expect(performance.now() - askedAt).toBeLessThan(3_000);
       await scene.said(ALONE, 2);
       expect(await areSharing(scene)).toBe(false);
       await end(scene);
@@ -256,6 +258,9 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
     expect(await areSharing(scene)).toBe(true);
   });
 });
+
+/** Of the keys that there are after a read and a report. */
+const KINDS = ['clock', 'replicas', 'k', 'm', 'v', 'h', 'd', 's'];
 
 /** As the README has it. */
 const ACL_LINE =
