@@ -108,12 +108,11 @@ const MAX_LOOKS = 5;
 /** How often locks are renewed, in milliseconds: three times in their life. */
 const RENEW_MS = 300;
 
-/** What is sealed of an answer. Moments are those of the store's clock. */
-interface SealedAnswer {
+/** What is sealed before the text of an answer, in a line of its own. Moments are those of the store's clock. */
+interface Heading {
   readonly sentAt: number;
   readonly at: number;
   readonly fetchedAt: string;
-  readonly text: string;
 }
 
 /** What the store told of one resource, and when it was asked. */
@@ -242,12 +241,19 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     const text = seal.open(read.credential, sealed, boundTo(names, told, marks, under));
     if (text === undefined) return undefined;
     try {
-      const answer = JSON.parse(text) as SealedAnswer;
+      const textAt = text.indexOf('\n') + 1;
+      const heading = JSON.parse(text.slice(0, textAt)) as Heading;
       // Who can write to the store can change the moment beside what is sealed.
-      if (answer.at !== at || at > told.now) return undefined;
-      const [sentAt, answeredAt] = [momentOf(answer.sentAt, seen), momentOf(at, seen)];
-      const { fetchedAt } = answer;
-      return { value: read.form.parse(answer.text), sentAt, answeredAt, fetchedAt, holdsAt: seen.askedAt };
+      if (heading.at !== at || at > told.now) return undefined;
+      const [sentAt, answeredAt] = [momentOf(heading.sentAt, seen), momentOf(at, seen)];
+      const { fetchedAt } = heading;
+      return {
+        value: read.form.parse(text.slice(textAt)),
+        sentAt,
+        answeredAt,
+        fetchedAt,
+        holdsAt: seen.askedAt,
+      };
     } catch {
       return undefined;
     }
@@ -279,8 +285,9 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     const { value, sentAt, answeredAt, fetchedAt } = answered;
     const { credential, form } = read;
     const at = storedOf(answeredAt, seen);
-    const answer: SealedAnswer = { sentAt: storedOf(sentAt, seen), at, fetchedAt, text: form.write(value) };
-    const sealed = seal.seal(credential, JSON.stringify(answer), boundTo(lock.names, seen.told, marks));
+    const heading: Heading = { sentAt: storedOf(sentAt, seen), at, fetchedAt };
+    const text = `${JSON.stringify(heading)}\n${form.write(value)}`;
+    const sealed = seal.seal(credential, text, boundTo(lock.names, seen.told, marks));
     const lifeMs = Math.ceil(form.lifeMs(value));
     if (sealed.length <= MAX_BYTES && lifeMs > 0) {
       finish(credential, made, { kind: 'value', sealed, at, lifeMs });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../../src/config.ts';
@@ -263,7 +264,5 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
 const KINDS = ['clock', 'replicas', 'k', 'm', 'v', 'h', 'd', 's'];
 
 /** As the README has it. */
-const ACL_LINE =
-  'ACL SETUSER backfill-gateway on >PASSWORD resetkeys resetchannels ~backfill-gateway:* &backfill-gateway:* ' +
-  '-@all +eval +evalsha +time +hget +hset +hsetnx +hmget +hgetall +hdel +hincrby +get +set +del +pexpire +pttl ' +
-  '+zadd +zcard +zremrangebyscore +publish +subscribe +unsubscribe +info';
+const README = readFileSync(new URL('../../../src/upstream/replicas/README.md', import.meta.url), 'utf8');
+const ACL_LINE = /^ACL SETUSER .*$/m.exec(README)?.[0] ?? '';
