@@ -2,8 +2,7 @@
 /** Internal type. DO NOT USE DIRECTLY. */
 type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
-export type Incremental<T> =
-  T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
 /** Where a backfill is in its life cycle. */
 export type BackfillStatus =
@@ -39,99 +38,40 @@ export type BackfillDetailsQueryVariables = Exact<{
   teamId?: string | null | undefined;
 }>;
 
-export type BackfillDetailsQuery = {
-  readonly backfill: {
-    readonly rangeStartDate: string;
-    readonly rangeEndDate: string;
-    readonly id: string;
-    readonly teamId: string;
-    readonly status: BackfillStatus;
-    readonly progress: number;
-    readonly estimatedEndTime: string | null;
-    readonly isStale: boolean;
-    readonly errorReport: ReadonlyArray<{ readonly transferRunDate: string; readonly error: string }>;
-  } | null;
-};
+
+export type BackfillDetailsQuery = { readonly backfill: { readonly rangeStartDate: string, readonly rangeEndDate: string, readonly id: string, readonly teamId: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean, readonly errorReport: ReadonlyArray<{ readonly transferRunDate: string, readonly error: string }> } | null };
 
 export type CancelMutationVariables = Exact<{
   id: string;
   teamId?: string | null | undefined;
 }>;
 
-export type CancelMutation = {
-  readonly cancelBackfill: {
-    readonly id: string;
-    readonly teamId: string;
-    readonly status: BackfillStatus;
-    readonly progress: number;
-    readonly estimatedEndTime: string | null;
-    readonly isStale: boolean;
-  } | null;
-};
+
+export type CancelMutation = { readonly cancelBackfill: { readonly id: string, readonly teamId: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean } | null };
 
 export type DashboardQueryVariables = Exact<{
   transferIds: ReadonlyArray<string> | string;
   teamId?: string | null | undefined;
 }>;
 
-export type DashboardQuery = {
-  readonly transfers: ReadonlyArray<{
-    readonly id: string;
-    readonly teamId: string;
-    readonly latestBackfill: {
-      readonly id: string;
-      readonly teamId: string;
-      readonly status: BackfillStatus;
-      readonly progress: number;
-      readonly estimatedEndTime: string | null;
-      readonly isStale: boolean;
-    } | null;
-  }>;
-};
 
-export type BackfillProgressFragment = {
-  readonly id: string;
-  readonly teamId: string;
-  readonly status: BackfillStatus;
-  readonly progress: number;
-  readonly estimatedEndTime: string | null;
-  readonly isStale: boolean;
-};
+export type DashboardQuery = { readonly transfers: ReadonlyArray<{ readonly id: string, readonly teamId: string, readonly latestBackfill: { readonly id: string, readonly teamId: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean } | null }> };
+
+export type BackfillProgressFragment = { readonly id: string, readonly teamId: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean };
 
 export type LiveSubscriptionVariables = Exact<{
   teamId?: string | null | undefined;
 }>;
 
-export type LiveSubscription = {
-  readonly incompleteBackfillsUpdated: ReadonlyArray<{
-    readonly id: string;
-    readonly teamId: string;
-    readonly status: BackfillStatus;
-    readonly progress: number;
-    readonly estimatedEndTime: string | null;
-    readonly isStale: boolean;
-  }>;
-};
+
+export type LiveSubscription = { readonly incompleteBackfillsUpdated: ReadonlyArray<{ readonly id: string, readonly teamId: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean }> };
 
 export type StartMutationVariables = Exact<{
   input: CreateBackfillInput;
 }>;
 
-export type StartMutation = {
-  readonly createBackfill: {
-    readonly id: string;
-    readonly teamId: string;
-    readonly status: BackfillStatus;
-    readonly progress: number;
-    readonly estimatedEndTime: string | null;
-    readonly isStale: boolean;
-    readonly transfer: {
-      readonly id: string;
-      readonly teamId: string;
-      readonly latestBackfill: { readonly id: string; readonly teamId: string } | null;
-    };
-  } | null;
-};
+
+export type StartMutation = { readonly createBackfill: { readonly id: string, readonly teamId: string, readonly status: BackfillStatus, readonly progress: number, readonly estimatedEndTime: string | null, readonly isStale: boolean, readonly transfer: { readonly id: string, readonly teamId: string, readonly latestBackfill: { readonly id: string, readonly teamId: string } | null } } | null };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -151,8 +91,7 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
-export const BackfillProgressFragmentDoc = new TypedDocumentString(
-  `
+export const BackfillProgressFragmentDoc = new TypedDocumentString(`
     fragment BackfillProgress on Backfill {
   id
   teamId
@@ -161,9 +100,7 @@ export const BackfillProgressFragmentDoc = new TypedDocumentString(
   estimatedEndTime
   isStale
 }
-    `,
-  { fragmentName: 'BackfillProgress' },
-) as unknown as TypedDocumentString<BackfillProgressFragment, unknown>;
+    `, {"fragmentName":"BackfillProgress"}) as unknown as TypedDocumentString<BackfillProgressFragment, unknown>;
 export const BackfillDetailsDocument = new TypedDocumentString(`
     query BackfillDetails($id: ID!, $teamId: ID) {
   backfill(id: $id, teamId: $teamId) {

@@ -14,23 +14,18 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
  */
 type Documents = {
-  'query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}': typeof types.BackfillDetailsDocument;
-  'mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}': typeof types.CancelDocument;
-  'query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}': typeof types.DashboardDocument;
-  'subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}': typeof types.LiveDocument;
-  'mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}': typeof types.StartDocument;
+    "query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}": typeof types.BackfillDetailsDocument,
+    "mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}": typeof types.CancelDocument,
+    "query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}": typeof types.DashboardDocument,
+    "subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}": typeof types.LiveDocument,
+    "mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}": typeof types.StartDocument,
 };
 const documents: Documents = {
-  'query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}':
-    types.BackfillDetailsDocument,
-  'mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}':
-    types.CancelDocument,
-  'query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}':
-    types.DashboardDocument,
-  'subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}':
-    types.LiveDocument,
-  'mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}':
-    types.StartDocument,
+    "query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}": types.BackfillDetailsDocument,
+    "mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}": types.CancelDocument,
+    "query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}": types.DashboardDocument,
+    "subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}": types.LiveDocument,
+    "mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}": types.StartDocument,
 };
 
 /**
@@ -50,37 +45,26 @@ export function graphql(source: string): unknown;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(
-  source: 'query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}',
-): (typeof documents)['query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}'];
+export function graphql(source: "query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}"): (typeof documents)["query BackfillDetails($id: ID!, $teamId: ID) {\n  backfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n    rangeStartDate\n    rangeEndDate\n    errorReport {\n      transferRunDate\n      error\n    }\n  }\n}"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(
-  source: 'mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}',
-): (typeof documents)['mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}'];
+export function graphql(source: "mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}"): (typeof documents)["mutation Cancel($id: ID!, $teamId: ID) {\n  cancelBackfill(id: $id, teamId: $teamId) {\n    ...BackfillProgress\n  }\n}"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(
-  source: 'query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}',
-): (typeof documents)['query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}'];
+export function graphql(source: "query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}"): (typeof documents)["query Dashboard($transferIds: [ID!]!, $teamId: ID) {\n  transfers(ids: $transferIds, teamId: $teamId) {\n    id\n    teamId\n    latestBackfill {\n      ...BackfillProgress\n    }\n  }\n}\n\nfragment BackfillProgress on Backfill {\n  id\n  teamId\n  status\n  progress\n  estimatedEndTime\n  isStale\n}"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(
-  source: 'subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}',
-): (typeof documents)['subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}'];
+export function graphql(source: "subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}"): (typeof documents)["subscription Live($teamId: ID) {\n  incompleteBackfillsUpdated(teamId: $teamId) {\n    ...BackfillProgress\n  }\n}"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(
-  source: 'mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}',
-): (typeof documents)['mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}'];
+export function graphql(source: "mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}"): (typeof documents)["mutation Start($input: CreateBackfillInput!) {\n  createBackfill(input: $input) {\n    ...BackfillProgress\n    transfer {\n      id\n      teamId\n      latestBackfill {\n        id\n        teamId\n      }\n    }\n  }\n}"];
 
 export function graphql(source: string) {
   return (documents as any)[source] ?? {};
 }
 
-export type DocumentType<TDocumentNode extends DocumentNode<any, any>> =
-  TDocumentNode extends DocumentNode<infer TType, any> ? TType : never;
+export type DocumentType<TDocumentNode extends DocumentNode<any, any>> = TDocumentNode extends DocumentNode<  infer TType,  any>  ? TType  : never;
