@@ -1,4 +1,5 @@
 import { expect, onTestFinished } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { type RunningGateway, startGateway } from '../../src/running-gateway.ts';
@@ -23,12 +24,18 @@ export interface Replica {
   stop(): Promise<void>;
 }
 
+export interface GroupOptions {
+  readonly hourlyQuota?: number;
+  /** How far the clocks of the replicas are ahead, in milliseconds. */
+  readonly skewsMs?: readonly number[];
+}
+
 const SECRET = 'a secret of thirty-two characters';
 
 export async function startGroup(
   size: number,
   env: Readonly<Record<string, string>> = {},
-  hourlyQuota = Infinity,
+  { hourlyQuota = Infinity, skewsMs = [] }: GroupOptions = {},
 ): Promise<GroupStack> {
   const clock = createManualClock();
   const world = createWorld({ now: () => clock.now() });
@@ -45,7 +52,7 @@ export async function startGroup(
       const gateway = await startGateway({
         config: { ...config, SHUTDOWN_GRACE_MS: 1_000 },
         log,
-        clock,
+        clock: skewed(clock, skewsMs[n] ?? 0),
         planningAt: 'first use',
         shared: { store: shared.storeOf(`replica ${n}`), secrets: [SECRET], timeoutMs: 50, isThere: true },
       });
@@ -60,6 +67,14 @@ export async function startGroup(
     expect(sandbox.faults.pending()).toEqual([]);
   });
   return { replicas, sandbox, world, clock, shared, logLines };
+}
+
+function skewed(clock: Clock, skewMs: number): Clock {
+  return {
+    now: () => clock.now() + skewMs,
+    monotonic: () => clock.monotonic() + Math.max(0, skewMs),
+    after: clock.after,
+  };
 }
 
 function once(gateway: RunningGateway): () => Promise<void> {

@@ -53,6 +53,23 @@ describe('two replicas', () => {
     expect((await byId(other, id)).data).toMatchObject({ backfill: { transferRunsCompleted: 7 } });
   });
 
+  it.each([60_000, -60_000])(
+    'show it no longer than that where their clocks are %i ms apart',
+    async (skewMs) => {
+      const stack = await startGroup(2, {}, { skewsMs: [skewMs, 0] });
+      const [one, other] = two(stack);
+      const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
+      const first = await byId(one, id);
+      stack.world.set(id, { transfer_runs_completed: 7 });
+      stack.clock.advance(1_900);
+      expect((await byId(other, id)).data).toEqual(first.data);
+      stack.clock.advance(200);
+      expect((await byId(other, id)).data).toMatchObject({ backfill: { transferRunsCompleted: 7 } });
+      expect((await byId(one, id)).data).toMatchObject({ backfill: { transferRunsCompleted: 7 } });
+      expect(callsOf(stack)).toBe(2);
+    },
+  );
+
   it('make one call for what both are asked for at once', async () => {
     const stack = await startGroup(2);
     const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
