@@ -44,7 +44,8 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    autoResubscribe: true,
+    // Done by hand, so that its failure is seen.
+    autoResubscribe: false,
     // What is asked for in one turn of the event loop is one write.
     enableAutoPipelining: true,
     maxRetriesPerRequest: 0,
@@ -61,26 +62,32 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
   let ready = 0;
   /** Why there is no connection, as far as is known. */
   let trouble: (Error & { readonly code?: string }) | undefined;
-  for (const connection of [redis, subscriber]) watch(connection);
+  watch(redis, () => Promise.resolve());
+  watch(subscriber, async () => {
+    await subscriber.subscribe(NEWS);
+    tell(undefined);
+  });
   for (const [name, lua] of Object.entries(SCRIPTS)) redis.defineCommand(name, { numberOfKeys: 0, lua });
   subscriber.on('message', (_channel: string, text: string) => {
     const news = newsIn(text, replica);
     if (news !== undefined) tell(news);
   });
-  subscriber.on('ready', () => {
-    subscriber.subscribe(NEWS).then(
-      () => tell(undefined),
-      () => undefined,
-    );
-  });
 
-  function watch(connection: Redis): void {
+  /** @param prepare what a connection is of no use without */
+  function watch(connection: Redis, prepare: () => Promise<void>): void {
     let isReady = false;
-    connection.on('ready', () => {
+    const isThere = (): void => {
       isReady = true;
       if (++ready < CONNECTIONS) return;
       trouble = undefined;
       changed(true);
+    };
+    connection.on('ready', () => {
+      prepare().then(isThere, (error: unknown) => {
+        trouble = error instanceof Error ? error : new Error('failed');
+        // It is tried again, as one that was lost.
+        connection.disconnect(true);
+      });
     });
     connection.on('error', (error: Error & { readonly code?: string }) => (trouble = error));
     connection.on('close', () => {
@@ -105,6 +112,8 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
       `${name}Buffer`
     ];
     if (script === undefined) throw new Error(`Redis has no script ${name}`);
+    // Without the news too much would be heard of too late.
+    if (ready < CONNECTIONS && trouble !== undefined) throw trouble;
     try {
       return await script.call(redis, json, ...sealed);
     } catch (error) {

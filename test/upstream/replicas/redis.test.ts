@@ -156,6 +156,19 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
     expect(await areSharing(scene)).toBe(true);
   });
 
+  it('say that they may not where their user may hear no news, and each reads for itself', async () => {
+    const user = ACL_LINE.replace('PASSWORD', 'a-password').replace(' &backfill-gateway:*', '').split(' ');
+    const scene = await startScene(2, {
+      sharesAtStart: false,
+      prepare: (redis) => redis.call('ACL', 'SETUSER', ...user.slice(2)),
+      urlOf: (url) => url.replace('redis://', 'redis://backfill-gateway:a-password@'),
+    });
+    await scene.said(ALONE, 2);
+    const whys = scene.logLines.filter(({ msg }) => msg === ALONE).map(({ reason }) => reason);
+    expect(whys).toEqual(['not allowed', 'not allowed']);
+    expect(await areSharing(scene)).toBe(false);
+  });
+
   it('share while their secret is replaced one by one, and count one hour', async () => {
     const old = await startScene(1);
     const NEW = 'another secret of 32 characters!';
