@@ -127,6 +127,8 @@ interface Account extends Stretched {
   exchanges: number;
   /** The stretch that follows from what is known here, where the group's counts. */
   proposed: number;
+  /** Whether the calls are those of all replicas. */
+  isWhole: boolean;
   told: HourPart['told'];
   /** When somebody last read with it, in monotonic milliseconds. */
   usedAt: number;
@@ -326,6 +328,7 @@ export function createGovernor(
     adopt(credentialId, { calls, exchanges, others, stretch }) {
       const account = accountOf(credentialId);
       const now = clock.monotonic();
+      account.isWhole = true;
       account.calls.replace(now, calls);
       account.calls.add(now, account.exchanges - exchanges);
       account.others = others;
@@ -355,7 +358,9 @@ export function createGovernor(
         account.limit = partOf(account.wholeLimit);
         account.others = NOTHING_FORESEEN;
         account.hasNews = true;
-        if (isShared) {
+        // One that came and went at once has told nothing of the hour.
+        if (account.isWhole) {
+          account.isWhole = false;
           account.calls.replace(
             now,
             account.calls.counts(now).map((count) => count / replicas),
@@ -389,6 +394,7 @@ function newAccount(now: number, settings: GovernorSettings, limit: number): Acc
     others: NOTHING_FORESEEN,
     exchanges: 0,
     proposed: 1,
+    isWhole: false,
     told: undefined,
     usedAt: now,
     limitIsTold: false,

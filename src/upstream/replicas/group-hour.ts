@@ -59,8 +59,8 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
   let replicas = 1;
   let round = 0;
   let isAway = true;
-  /** Milliseconds by which the store's clock is ahead of ours, or a little less. */
-  let ahead = 0;
+  /** Milliseconds by which the store's clock is ahead of ours, or a little less. Until it has said so, it is taken for right. */
+  let ahead = clock.now() - clock.monotonic();
   let cancelNext = schedule();
 
   function schedule(ms = REPORT_MS): () => void {

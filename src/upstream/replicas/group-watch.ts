@@ -8,8 +8,8 @@ import type { SharedStore } from './shared-store.ts';
 
 /**
  * Hears of what other replicas have read, refused or changed, and looks again. News say no more than whose standing is
- * another one. They may be lost: so what somebody reads here is looked at each half of `CACHE_TTL_MS` anyway, where no read
- * has looked at it meanwhile.
+ * another one. They may be lost: so what somebody reads here is looked at once in `CACHE_TTL_MS` anyway, where no read has looked
+ * at it meanwhile.
  */
 export interface GroupWatch {
   /** Takes note that the standing of a credential and a team was looked at. */
@@ -42,6 +42,8 @@ interface Watched {
 }
 
 const MAX_WATCHED = 20_000;
+/** What was looked at longer ago than this share of `CACHE_TTL_MS` is looked at within the rest. */
+const LOOK_SHARE = 0.7;
 const LEAST_LOOK_MS = 500;
 const IDLE_MS = 60_000;
 /** Answers of one page come in short succession: whoever follows it looks once for them. In milliseconds. */
@@ -49,7 +51,7 @@ const GATHER_MS = 50;
 
 export function createGroupWatch(deps: GroupWatchDeps): GroupWatch {
   const { store, seal, clock, reads, ttlMs, usedAt } = deps;
-  const lookMs = Math.max(LEAST_LOOK_MS, ttlMs / 2);
+  const lookMs = Math.max(LEAST_LOOK_MS, ttlMs * LOOK_SHARE);
   /** Those that are followed, which are never given up. */
   const followed = new Map<string, Watched>();
   const watched = new LRUCache<string, Watched>({
@@ -77,7 +79,7 @@ export function createGroupWatch(deps: GroupWatchDeps): GroupWatch {
   });
 
   function schedule(): () => void {
-    return clock.after(lookMs / 2, () => {
+    return clock.after(lookMs * (1 / LOOK_SHARE - 1), () => {
       cancelNext = schedule();
       const since = clock.monotonic() - lookMs;
       for (const each of inUse()) if (each.lookedAt <= since) look(each);
