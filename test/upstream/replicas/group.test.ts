@@ -183,7 +183,7 @@ describe('two replicas', () => {
     await byId(other, id);
     callsOf(stack);
     stack.shared.empty();
-    stack.clock.advance(1_500);
+    stack.clock.advance(1_900);
     await settled();
     expect((await byId(other, id)).data).toMatchObject({ backfill: { id } });
     expect(callsOf(stack)).toBe(1);
