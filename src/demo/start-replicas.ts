@@ -81,6 +81,8 @@ export async function startReplicas(options: ReplicasOptions): Promise<RunningRe
     const env = {
       CACHE_SECRET: randomBytes(32).toString('base64url'),
       REPLICAS: String(count),
+      // All of them are one process, on a machine that may be busy.
+      REDIS_TIMEOUT_MS: '250',
       ...settings,
       REDIS_URL: redisUrl,
       HOST: '127.0.0.1',

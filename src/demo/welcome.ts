@@ -26,7 +26,7 @@ export function welcome(
   const what =
     replicas === undefined
       ? 'The gateway runs over a sandbox that plays the REST API. Ctrl+C ends both.'
-      : `${replicas} gateways share a Redis over a sandbox that plays the REST API. Ctrl+C ends all.`;
+      : `${replicas} gateways share a Redis. A sandbox plays the REST API. Ctrl+C ends all of them.`;
   return `
 ${what}
 Tokens that make trouble, and what else there is: src/demo/README.md
