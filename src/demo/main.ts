@@ -33,7 +33,7 @@ API, until Ctrl+C. It needs no account, no token and no network.`,
     traces: { type: 'boolean', does: 'prints the trace of each operation as a tree' },
   },
   variables: () => [
-    { name: 'PORT', meaning: 'port of the gateway or the balancer', fallback: '4000, or any free one' },
+    { name: 'PORT', meaning: 'port of the gateway or balancer', fallback: '4000, or any free one' },
     { name: 'SANDBOX_PORT', meaning: 'port of the sandbox', fallback: 'any free one' },
     {
       name: 'SANDBOX_HOURLY_QUOTA',
