@@ -217,7 +217,7 @@ export default tseslint.config(
     ],
   ),
   {
-    files: ['src/demo/*.ts', 'src/demo/federated/*.ts'],
+    files: ['src/demo/*.ts', 'src/demo/federated/*.ts', 'src/demo/replicas/*.ts'],
     rules: {
       'no-restricted-imports': ['error', { patterns: [{ group: noProcess[0], message: noProcess[1] }] }],
     },

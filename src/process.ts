@@ -99,7 +99,8 @@ export async function runAsProcess<Given extends Options>(
     if (beginning?.wasAsked === true) report(factsOfProcess());
     running = await starting;
   } catch (error) {
-    if (error instanceof ConfigError) fail(error.message, EXIT_CONFIG);
+    if (error instanceof UsageError) fail(error.message, EXIT_USAGE);
+    else if (error instanceof ConfigError) fail(error.message, EXIT_CONFIG);
     else if (isSystemError(error)) fail(describe(error), 1);
     else throw error;
     await flush(output);

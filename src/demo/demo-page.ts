@@ -47,6 +47,8 @@ export interface DemoPageOptions {
   readonly sandboxUrl: string;
   readonly pollMs?: number;
   readonly lingerMs?: number;
+  /** The number of gateways behind a balancer, if there are several. */
+  readonly replicas?: number | undefined;
 }
 
 /** The demo's page: `/`, and beneath `/demo/` what it loads. It takes nothing from any other host. */
@@ -54,6 +56,7 @@ export async function demoPage({
   sandboxUrl,
   pollMs = 3_000,
   lingerMs = 8_000,
+  replicas,
 }: DemoPageOptions): Promise<Endpoints> {
   const troubleUrl = new URL('/trouble', sandboxUrl);
   const settings: PageSettings = {
@@ -64,6 +67,7 @@ export async function demoPage({
     startTransferId: single.neverRun,
     pollMs,
     lingerMs,
+    ...(replicas !== undefined && { replicas }),
   };
   const importMap = JSON.stringify({ imports: { 'graphql-ws/client': './demo/graphql-ws/client.js' } });
   const html = (await readFile(join(FOLDER, 'index.html'), 'utf8'))

@@ -3,11 +3,12 @@ import { ConfigError, loadConfig, settingWarnings } from '../config.ts';
 import { demoPage } from './demo-page.ts';
 import { demoGraphiql } from './operations.ts';
 import { ROUTER_PORT, startFederatedWith } from './start-federated.ts';
+import { replicasIn, startReplicas } from './start-replicas.ts';
 import { DEFAULT_HOURLY_QUOTA, givenIn, isPortTaken, startSandboxBy } from './start-sandbox.ts';
 import { welcome } from './welcome.ts';
 import { type RunningGateway, type RunningGatewayOptions, startGateway } from '../running-gateway.ts';
 import { createLog } from '../log.ts';
-import { runAsProcess } from '../process.ts';
+import { type Running, runAsProcess } from '../process.ts';
 
 const DEFAULTS = {
   HOST: '127.0.0.1',
@@ -24,10 +25,15 @@ const COMMAND = {
 API, until Ctrl+C. It needs no account, no token and no network.`,
   options: {
     federated: { type: 'boolean', does: 'adds an owner of transfers, and a router before both' },
+    replicas: {
+      type: 'string',
+      value: 'N',
+      does: 'runs N gateways that share a Redis, and a balancer before them',
+    },
     traces: { type: 'boolean', does: 'prints the trace of each operation as a tree' },
   },
   variables: () => [
-    { name: 'PORT', meaning: 'port of the gateway', fallback: '4000, or any free one' },
+    { name: 'PORT', meaning: 'port of the gateway or balancer', fallback: '4000, or any free one' },
     { name: 'SANDBOX_PORT', meaning: 'port of the sandbox', fallback: 'any free one' },
     {
       name: 'SANDBOX_HOURLY_QUOTA',
@@ -47,13 +53,15 @@ API, until Ctrl+C. It needs no account, no token and no network.`,
   examples: [
     'npm run demo',
     'npm run demo -- --federated',
+    'npm run demo -- --replicas 3',
     'npm run demo -- --traces',
     'PORT=5000 SANDBOX_HOURLY_QUOTA=100 npm run demo',
   ],
 } as const satisfies Command<Options>;
 
-await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederated, traces } }) => {
+await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederated, ...options } }) => {
   const given = givenIn(env);
+  const replicas = replicasIn(options.replicas, given);
   const sandbox = await startSandboxBy(given, ['SANDBOX_PORT'], 0);
   try {
     const settings = {
@@ -67,18 +75,26 @@ await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederate
     const config = loadConfig(settings);
     const log = createLog(config.LOG_LEVEL, output);
     for (const { msg, ...fields } of settingWarnings(env)) log.warn(fields, msg);
-    if (traces === true) {
+    if (options.traces === true) {
       const { printTraces } = await import('./traces.ts').catch(asMissingPackages);
       printTraces({ sandboxUrl: sandbox.url, write: (text) => output.write(text) });
     }
-    const options = {
-      config,
-      env: settings,
-      log,
-      pages: await demoPage({ sandboxUrl: sandbox.url }),
+    const shown = {
+      pages: await demoPage({ sandboxUrl: sandbox.url, replicas }),
       graphiqlDefaults: demoGraphiql(sandbox.world),
     };
-    const gateway = await (given['PORT'] === undefined ? startAnywhere(options) : startGateway(options));
+    const isAnywhere = given['PORT'] === undefined;
+    const gateway: Running & { readonly port: number; readonly redisUrl?: string } =
+      replicas === undefined
+        ? await (isAnywhere ? startAnywhere : startGateway)({ config, env: settings, log, ...shown })
+        : await startReplicas({
+            count: replicas,
+            settings,
+            host: config.HOST,
+            ports: isAnywhere ? [config.PORT, 0] : [config.PORT],
+            output,
+            ...shown,
+          });
     const host = browserHost(config.HOST);
     const origin = `http://${host}:${gateway.port}`;
     const endpoint = `${origin}/graphql`;
@@ -89,8 +105,9 @@ await runAsProcess(COMMAND, async ({ env, output, given: { federated: isFederate
       throw error;
     });
     output.write(
-      welcome(endpoint, [
+      welcome(endpoint, replicas, [
         { name: 'Sandbox', url: sandbox.url },
+        ...(gateway.redisUrl === undefined ? [] : [{ name: 'Redis', url: gateway.redisUrl }]),
         { name: 'GraphiQL', url: endpoint },
         ...(federated === undefined
           ? [{ name: 'Open', url: `${origin}/` }]

@@ -1,24 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEMO_BACKFILL_IDS, DEMO_TEAM_ID, DEMO_TRANSFER_IDS } from '../../src/sandbox/world/demo-world.ts';
 import { launchChromium, skipsWithoutChromium } from '../support/chromium.ts';
+import { findings } from './axe.ts';
 import { openPage, PATIENCE } from './open-page.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const { scheduled, failed, running } = DEMO_BACKFILL_IDS;
 const [livelyTransfer = ''] = DEMO_TRANSFER_IDS.lively;
-
-/** What axe finds fault with, as lines. */
-async function findings(page: Page): Promise<readonly string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(`
-    axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
-      violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + ' ' + target + ' ' + failureSummary)))
-  `);
-}
 
 function focused(page: Page): Promise<string> {
   return page.evaluate(

@@ -4,11 +4,12 @@ import { ListView } from './list-view.ts';
 import { LiveList } from './live-list.ts';
 import { CANCEL, LIVE, type Operation, START, TRANSFERS, WHAT_BECAME } from './operations.ts';
 import { byId, setAttribute, setHidden, setText } from './parts.ts';
+import { startReplicasPanel } from './replicas-panel.ts';
 import { type RowState, stateOf, transferStates } from './row-state.ts';
 import type { Row } from './row-view.ts';
 import type { PageSettings } from './settings.ts';
 import { adviceFor, createStartForm, type Started, type StartInput } from './start-form.ts';
-import { createTransport } from './transport.ts';
+import { createTransport, type Sink } from './transport.ts';
 import { startTroublePanel } from './trouble-panel.ts';
 import { weatherOf } from './weather.ts';
 import { WeatherView } from './weather-view.ts';
@@ -42,6 +43,8 @@ const known: {
   askingSince: undefined,
   gateOpensAt: 0,
 };
+
+const UNSEEN: Sink = { next: () => undefined, lost: () => undefined, failed: () => undefined };
 
 /** Number of readings of the transfers so far: of those that overlap the latest counts. */
 let readings = 0;
@@ -273,6 +276,11 @@ function announce(text: string): void {
 
 startTroublePanel(settings.troubleUrl);
 followList();
+if (settings.replicas !== undefined) {
+  startReplicasPanel(settings.replicas, announce);
+  // The balancer gives each of these to another replica, so that every one has something to read.
+  for (let n = 1; n < settings.replicas; n++) transport.follow(LIVE, UNSEEN);
+}
 void readTransfersForEver();
 show();
 setInterval(show, 1_000);
