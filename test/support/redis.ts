@@ -31,7 +31,17 @@ export interface RedisServer {
 /** Starts Debian's Redis. @param settings further arguments, such as `--maxmemory 10mb` */
 export async function startRedis(port: number, ...settings: readonly string[]): Promise<RedisServer> {
   if (missing !== undefined) throw new Error(missing);
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...settings];
+  const args = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    ...settings,
+  ];
   const child = spawn(REDIS, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-5_000)));
@@ -40,7 +50,7 @@ export async function startRedis(port: number, ...settings: readonly string[]): 
     child.kill('SIGKILL');
     await closed;
   };
-  for (const deadline = Date.now() + START_MS; child.exitCode === null && Date.now() < deadline; ) {
+  for (const deadline = Date.now() + START_MS; child.exitCode === null && Date.now() < deadline;) {
     const socket = connect(port, '127.0.0.1');
     const isOpen = await once(socket, 'connect').then(
       () => true,
