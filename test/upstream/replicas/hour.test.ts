@@ -103,12 +103,8 @@ function areTheSame(seconds: readonly (readonly string[])[]): boolean {
 
 /** Lets the time pass, a little at a time, until something has ended. */
 async function passUntil({ clock }: GroupStack, ended: Promise<unknown> | undefined): Promise<void> {
-  let hasEnded = false;
-  void ended?.finally(() => (hasEnded = true));
-  while (!hasEnded) {
-    clock.advance(5);
-    await settled();
-  }
+  const over = Promise.resolve(ended).then(() => true);
+  while ((await Promise.race([over, settled()])) !== true) clock.advance(5);
 }
 
 /** Lets what is under way between the replicas arrive. */
