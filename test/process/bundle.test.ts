@@ -35,7 +35,7 @@ function sourcesOf(name: string): readonly string[] {
 
 /** Those that hold anything of the client of Redis. */
 function withRedisClient(): readonly string[] {
-  return bundled().filter((name) => packagesOf(sourcesOf(name)).some((each) => /redis/.test(each)));
+  return bundled().filter((name) => packagesOf(sourcesOf(name)).some((each) => each.includes('redis')));
 }
 
 function packagesOf(files: readonly string[]): readonly string[] {
