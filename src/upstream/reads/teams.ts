@@ -192,11 +192,16 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
     const newList = await peekedList;
     if (newList !== undefined) keepListAnswer(store, newList);
     const found = new Map<PendingRead, Known>();
+    const answers = await Promise.all(peeked);
+    const taken = answers.map((answered, n) => {
+      const read = reads[n];
+      if (answered === undefined || read === undefined) return undefined;
+      const known = keepAnswer(store, read.resource, answered);
+      return peeks.ofRecord(store, read).suits(answered) ? known : undefined;
+    });
+    store.followList();
     for (const [n, read] of reads.entries()) {
-      const answered = await peeked[n];
-      const known = answered && keepAnswer(store, read.resource, answered);
-      const isEnough = answered !== undefined && peeks.ofRecord(store, read).suits(answered);
-      const kept = isEnough ? known : keptOrListed(read);
+      const kept = taken[n] ?? keptOrListed(read);
       if (kept !== undefined) {
         read.call ??= 'shared';
         found.set(read, kept);
