@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../support/free-port.ts';
 import { type RedisServer, startRedis } from '../../support/redis.ts';
 import { gateway, type RunningServer } from '../contestants.ts';
+import { sum } from '../statistics.ts';
+import { cpuSeconds } from '../machine.ts';
 import { WORLD } from '../readers/watch.ts';
 import type { WorldPlan } from '../living-world.ts';
 import { adopt, startWorker, type Worker } from '../processes.ts';
@@ -11,9 +13,16 @@ import type { ReadersOrder, ReadersReply } from './readers.ts';
 /** Replicas of the built gateway, with a Redis of their own where they share one. */
 export interface ReplicaGroup {
   readonly urls: readonly string[];
+  /** CPU seconds that they have used all together, and those of Redis. */
+  cpuSeconds(): CpuSeconds;
   /** Undefined for a gateway that runs alone. */
   readonly redis: RedisProcess | undefined;
   stop(): Promise<void>;
+}
+
+export interface CpuSeconds {
+  readonly replicas: number;
+  readonly redis: number;
 }
 
 /** A Redis that can be killed and started again at the same address. */
@@ -59,11 +68,23 @@ export async function startReplicas({
     }
     const urls = started.map(({ url }) => url);
     if (redis !== undefined) await untilShared(urls);
-    return { urls, redis, stop };
+    return {
+      urls,
+      redis,
+      stop,
+      cpuSeconds: () => ({
+        replicas: sum(started.map(({ pid }) => usedBy(pid))),
+        redis: usedBy(redis?.present.process.pid),
+      }),
+    };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function usedBy(pid: number | undefined): number {
+  return (pid === undefined ? undefined : cpuSeconds(pid)) ?? 0;
 }
 
 async function startRedisProcess(): Promise<RedisProcess> {
@@ -106,6 +127,8 @@ export type Crowd = Pick<ReadersOrder, 'readers' | 'credentials' | 'rows' | 'eve
 export interface Reading extends ReadersReply {
   /** During the reading, those of the readers' last answers included. */
   readonly calls: UpstreamCalls;
+  /** A Redis that was started again has none of before. */
+  readonly cpu: CpuSeconds;
 }
 
 export interface ReadingOptions {
@@ -126,7 +149,7 @@ let lastFirstTransferId = 0;
 /** Lets a crowd read a living world that no replica knows anything of. */
 export async function letRead(
   upstream: Worker<UpstreamOrder, UpstreamCalls>,
-  { urls }: Pick<ReplicaGroup, 'urls'>,
+  { urls, cpuSeconds: used }: Pick<ReplicaGroup, 'urls' | 'cpuSeconds'>,
   { crowd, balance, seconds, hourlyQuota, onBegin }: ReadingOptions,
 ): Promise<Reading> {
   // Ids of 14 digits at most, another range for each run within days.
@@ -143,8 +166,10 @@ export async function letRead(
   try {
     const before = await upstream.ask({ kind: 'live', latencyMs: UPSTREAM_MS, world, hourlyQuota });
     const reading = readers.ask({ ...crowd, urls, balance, world, forMs: seconds * 1000 });
+    const usedBefore = used();
     onBegin?.(world.startsAt);
     const reply = await reading;
+    const usedAfter = used();
     const after = await upstream.ask({ kind: 'count' });
     return {
       ...reply,
@@ -152,6 +177,10 @@ export async function letRead(
         total: after.total - before.total,
         lists: after.lists - before.lists,
         refused: after.refused - before.refused,
+      },
+      cpu: {
+        replicas: usedAfter.replicas - usedBefore.replicas,
+        redis: usedAfter.redis - usedBefore.redis,
       },
     };
   } finally {

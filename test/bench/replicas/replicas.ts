@@ -3,7 +3,7 @@ import { type Claim, claim, claimsTable, type Findings, milliseconds } from '../
 import { table, whole } from '../format.ts';
 import { redisIsMissing } from '../../support/redis.ts';
 import { type Spread, spreadOf } from '../statistics.ts';
-import { type Crowd, letRead, startReplicas } from './group.ts';
+import { type CpuSeconds, type Crowd, letRead, startReplicas } from './group.ts';
 import type { Answer, Balance, ReadersReply, Verdict } from './readers.ts';
 
 /** Both ask so little that no replica is ever busy. */
@@ -32,6 +32,7 @@ const MOST_CALLS = 1.1;
 
 interface Found extends Placement {
   readonly calls: number;
+  readonly cpu: CpuSeconds;
   readonly answers: Spread;
   readonly late: Spread;
   readonly requests: number;
@@ -56,7 +57,12 @@ export async function replicas(
       try {
         const reading = await letRead(upstream, group, { crowd, balance, seconds, hourlyQuota: undefined });
         for (const reason of reading.reasons) progress(`${placement.name}: ${reason}`);
-        found.push({ ...placement, calls: reading.calls.total, ...figuresOf(reading, crowd) });
+        found.push({
+          ...placement,
+          calls: reading.calls.total,
+          cpu: reading.cpu,
+          ...figuresOf(reading, crowd),
+        });
       } finally {
         await group.stop();
       }
@@ -106,9 +112,10 @@ function reportOf(crowdName: string, crowd: Crowd, seconds: number, found: reado
         'p50',
         'p99',
         'failed, wrong, older',
+        'CPU s: replicas, Redis',
         'sent late p99',
       ],
-      found.map(({ name, requests, calls, answers, verdicts: { failed, wrong, older }, late }) => [
+      found.map(({ name, requests, calls, answers, verdicts: { failed, wrong, older }, cpu, late }) => [
         name,
         whole(requests),
         whole(calls),
@@ -116,6 +123,7 @@ function reportOf(crowdName: string, crowd: Crowd, seconds: number, found: reado
         milliseconds(answers.p50),
         milliseconds(answers.p99),
         [failed, wrong, older].map(whole).join(', '),
+        `${cpu.replicas.toFixed(1)}, ${cpu.redis.toFixed(1)}`,
         milliseconds(late.p99),
       ]),
     ),
