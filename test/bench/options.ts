@@ -68,7 +68,7 @@ wrong, or a claim of economy, sizing or replicas fails.
             it has no options
   sizing    memory, cores and calls to plan with, and the formulas behind them (4 minutes);
             of the options it heeds rounds and record
-  replicas  upstream calls of several replicas that share a Redis beside one (8 minutes);
+  replicas  upstream calls of several replicas that share a Redis beside one (9 minutes);
             of the options it heeds seconds and record; wants redis-server`,
   operands: { name: PARTS.join('|'), does: 'which parts; all without a name' },
   options: {

@@ -1,4 +1,4 @@
-import type { Bench } from '../bench.ts';
+import { type Bench, warm } from '../bench.ts';
 import { type Claim, claim, claimsTable, type Findings, milliseconds } from '../faults/claims.ts';
 import { table, whole } from '../format.ts';
 import { redisIsMissing } from '../../support/redis.ts';
@@ -9,7 +9,7 @@ import type { Answer, Balance, ReadersReply, Verdict } from './readers.ts';
 /** Both ask so little that no replica is ever busy. */
 const CROWDS: Readonly<Record<string, Crowd>> = {
   'one service credential': { readers: 400, credentials: 1, rows: 10, everyMs: 2_000 },
-  '1,000 credentials': { readers: 1_000, credentials: 1_000, rows: 2, everyMs: 10_000 },
+  '1,000 credentials': { readers: 1_000, credentials: 1_000, rows: 2, everyMs: 20_000 },
 };
 
 interface Placement {
@@ -29,6 +29,8 @@ const PLACEMENTS: readonly Placement[] = [
 
 /** Calls of several replicas, as a multiple of those of one. */
 const MOST_CALLS = 1.1;
+/** For each replica and each of two workloads. */
+const WARM_SECONDS = 0.5;
 
 interface Found extends Placement {
   readonly calls: number;
@@ -41,7 +43,7 @@ interface Found extends Placement {
 
 /** What several replicas read for the same readers, beside one: as little, if they share what they read. */
 export async function replicas(
-  { core, upstream, upstreamPort, progress }: Bench,
+  { core, upstream, upstreamPort, load, progress }: Bench,
   { seconds }: { readonly seconds: number },
 ): Promise<Findings> {
   const missing = redisIsMissing();
@@ -55,6 +57,7 @@ export async function replicas(
       const { replicas: count, balance } = placement;
       const group = await startReplicas({ replicas: count, upstreamPort, core });
       try {
+        for (const url of group.urls) await warm({ load }, url, WARM_SECONDS);
         const reading = await letRead(upstream, group, { crowd, balance, seconds, hourlyQuota: undefined });
         for (const reason of reading.reasons) progress(`${placement.name}: ${reason}`);
         found.push({
@@ -96,7 +99,7 @@ const NOTE =
   'All replicas share one core, and Redis, the readers and the upstream share the others. Each request has its moment, and its ' +
   'time counts from then. The upstream takes 20 ms and counts its calls. The first read of each dashboard is among the calls, ' +
   'and not among the times. "Older" is a state older than what the same reader knew when it asked: that may be where it ' +
-  'changes replicas.';
+  'changes replicas. Each replica was warm.';
 
 function reportOf(crowdName: string, crowd: Crowd, seconds: number, found: readonly Found[]): string {
   const alone = found[0];
