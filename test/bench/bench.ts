@@ -74,17 +74,27 @@ async function startWarm(bench: Bench, contestant: Contestant, options: TurnOpti
   const { upstreamPort, core } = bench;
   await bench.upstream.ask({ kind: 'rest', latencyMs: 0 });
   const server = await contestant.start({ ...options, upstreamPort, core });
+  try {
+    await warm(bench, server.url);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+/** Lets a server that has just begun compile its code. The upstream has to be at rest. */
+export async function warm(
+  { load }: Pick<Bench, 'load'>,
+  url: string,
+  seconds = WARM_SECONDS,
+): Promise<void> {
   for (const workload of workloadsNamed('W1', 'W3')) {
-    const order = { url: server.url, workload, connections: 32, seconds: WARM_SECONDS, era: 0 };
-    const reply = await bench.load.ask({ what: 'slice', ...order });
-    if ('fault' in reply) {
-      await server.stop();
-      throw new Error(reply.fault);
-    }
+    const reply = await load.ask({ what: 'slice', url, workload, connections: 32, seconds, era: 0 });
+    if ('fault' in reply) throw new Error(reply.fault);
   }
   // What that left to be collected or closed is not the turn's.
   await sleep(500);
-  return server;
 }
 
 /** What a time cost: CPU seconds of the server, and calls of the upstream. */

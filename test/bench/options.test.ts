@@ -42,6 +42,7 @@ describe('the options of the bench', () => {
     [['--node', '22'], '--node must be one of 24; got 22'],
     [['economy', '--node', '24'], '--node does not go with economy'],
     [['sizing', '--node', '24'], '--node does not go with sizing'],
+    [['replicas', '--node', '24'], '--node does not go with replicas'],
     [['--also', 'x=http://example.com/'], /measures http:\/\/127\.0\.0\.1 only/],
     [['--also', 'x'], '--also takes NAME=URL[#PID]; got x'],
   ])('refuse %j with what would be right', (args, message) => {

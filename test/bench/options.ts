@@ -14,10 +14,13 @@ export const PARTS = [
   'frontier',
   'economy',
   'sizing',
+  'replicas',
 ] as const;
 export type Part = (typeof PARTS)[number];
 /** What another Node is compared in unless parts are named. */
 const PARTS_OF_NODES: readonly Part[] = ['start', 'speed', 'memory'];
+/** What another Node cannot be compared in. */
+const WITHOUT_NODES: readonly Part[] = ['economy', 'frontier', 'sizing', 'replicas'];
 
 export interface Options {
   readonly parts: readonly Part[];
@@ -52,7 +55,7 @@ export const COMMAND = {
   does: `Measures the built gateway, with everything on, beside its peers: a node:http server
 that joins ready texts, GraphQL Yoga, and Mercurius with compiled queries. Wants a
 quiet machine. Prints Markdown; ends with code 1 where an answer of the gateway is
-wrong, or a claim of economy or sizing fails.
+wrong, or a claim of economy, sizing or replicas fails.
 
   speed     requests a second at saturation, W1 to W4, W1u and W3u (12 minutes)
   start     from the start of the process to the first right answer (1 minute)
@@ -64,7 +67,9 @@ wrong, or a claim of economy or sizing fails.
   economy   upstream calls and the age of answers on a clock of its own (3 minutes);
             it has no options
   sizing    memory, cores and calls to plan with, and the formulas behind them (4 minutes);
-            of the options it heeds rounds and record`,
+            of the options it heeds rounds and record
+  replicas  upstream calls of several replicas that share a Redis beside one (9 minutes);
+            of the options it heeds seconds and record; wants redis-server`,
   operands: { name: PARTS.join('|'), does: 'which parts; all without a name' },
   options: {
     rounds: { type: 'string', value: 'N', does: 'how often everything is measured (6)' },
@@ -83,7 +88,7 @@ wrong, or a claim of economy or sizing fails.
     seconds: {
       type: 'string',
       value: 'N',
-      does: 'how long a turn of fleet (20), burst (16), truth, frontier and memory (30)',
+      does: 'how long a turn of fleet (20), burst (16), truth, frontier and memory (30), replicas (40)',
     },
     ttl: {
       type: 'string',
@@ -155,7 +160,7 @@ export function readOptions(
 function partsFrom(names: readonly string[], node: OtherNode | undefined): readonly Part[] {
   const chosen = names.map(partNamed);
   if (node === undefined) return chosen.length === 0 ? PARTS : chosen;
-  const without = chosen.find((part) => part === 'economy' || part === 'frontier' || part === 'sizing');
+  const without = chosen.find((part) => WITHOUT_NODES.includes(part));
   if (without !== undefined) throw new UsageError(`--node does not go with ${without}`);
   return chosen.length === 0 ? PARTS_OF_NODES : chosen;
 }

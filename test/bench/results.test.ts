@@ -17,6 +17,7 @@ it('the README quotes every part that the bench records, word for word', () => {
     'frontier',
     'economy',
     'sizing',
+    'replicas',
   ]);
   expect(quoteResults(README, readResult)).toBe(README);
 });

@@ -13,6 +13,7 @@ import { nodesTable } from './nodes-table.ts';
 import { COMMAND, type Options, type Part, readOptions } from './options.ts';
 import { installNode } from './other-node.ts';
 import { FAULT_FIGURES } from './readers/watch.ts';
+import { replicas } from './replicas/replicas.ts';
 import { record } from './results.ts';
 import { type Column, type Sample, toTables } from './samples.ts';
 import { sizing } from './sizing/sizing.ts';
@@ -47,7 +48,7 @@ const OPEN_LOOP =
   'themselves were; above some milliseconds the machine was too busy for the figures to count. ' +
   '"Failed", "wrong", "older" and "never" are counts over all rounds, and have to be 0.';
 
-type ClaimedPart = 'economy' | 'sizing';
+type ClaimedPart = 'economy' | 'sizing' | 'replicas';
 type SampledPart = Exclude<Part, ClaimedPart>;
 
 const MEASURED: Readonly<Record<SampledPart, MeasuredPart>> = {
@@ -111,14 +112,14 @@ function progress(text: string): void {
 /** @returns whether everything is as it is claimed to be */
 async function main(options: Options): Promise<boolean> {
   const loadBefore = loadavg()[0] ?? NaN;
-  const sampled = options.parts.filter((part) => part !== 'economy' && part !== 'sizing');
+  const sampled = options.parts.filter(isSampled);
   const wantsSizing = options.parts.includes('sizing');
+  const wantsReplicas = options.parts.includes('replicas');
   let holds = true;
-  if (sampled.length > 0 || wantsSizing) {
+  if (sampled.length > 0 || wantsSizing || wantsReplicas) {
     const cores = separateCores();
-    const conditions =
-      `${describeMachine(cores)}. Load average over a minute before it began: ${loadBefore.toFixed(1)}. ` +
-      `${options.rounds} rounds.`;
+    const machine = `${describeMachine(cores)}. Load average over a minute before it began: ${loadBefore.toFixed(1)}.`;
+    const conditions = `${machine} ${options.rounds} rounds.`;
     progress(conditions);
     const bench = await createBench({
       contestants: contestantsOf(options),
@@ -129,9 +130,17 @@ async function main(options: Options): Promise<boolean> {
     });
     holds = await measureParts(bench, options, sampled, conditions);
     if (wantsSizing) holds = publishFindings('sizing', await sizing(bench), options, conditions) && holds;
+    if (wantsReplicas) {
+      const findings = await replicas(bench, { seconds: options.seconds ?? 40 });
+      holds = publishFindings('replicas', findings, options, machine) && holds;
+    }
   }
   if (!options.parts.includes('economy')) return holds;
   return publishFindings('economy', await economy(progress), options) && holds;
+}
+
+function isSampled(part: Part): part is SampledPart {
+  return Object.hasOwn(MEASURED, part);
 }
 
 /** @returns whether all that is claimed holds */

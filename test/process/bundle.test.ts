@@ -9,6 +9,7 @@ import { startSandbox } from '../../src/sandbox/server.ts';
 import { createWorld } from '../../src/sandbox/world/world.ts';
 import { buildGateway, type BuiltGateway, runBuilt } from '../support/built-gateway.ts';
 import { freePort } from '../support/free-port.ts';
+import { redisIsSkipped, startRedisUntilEnd } from '../support/redis.ts';
 
 let built: BuiltGateway;
 beforeAll(async () => {
@@ -23,10 +24,18 @@ function bundled(): readonly string[] {
 
 /** The files that they were made of. */
 function sources(): readonly string[] {
-  return bundled().flatMap((name) => {
-    const text = readFileSync(join(built.folder, 'dist', `${name}.map`), 'utf8');
-    return (JSON.parse(text) as { readonly sources: readonly string[] }).sources;
-  });
+  return bundled().flatMap(sourcesOf);
+}
+
+/** @param name of one of them */
+function sourcesOf(name: string): readonly string[] {
+  const text = readFileSync(join(built.folder, 'dist', `${name}.map`), 'utf8');
+  return (JSON.parse(text) as { readonly sources: readonly string[] }).sources;
+}
+
+/** Those that hold anything of the client of Redis. */
+function withRedisClient(): readonly string[] {
+  return bundled().filter((name) => packagesOf(sourcesOf(name)).some((each) => each.includes('redis')));
 }
 
 function packagesOf(files: readonly string[]): readonly string[] {
@@ -85,6 +94,39 @@ describe('the built gateway', () => {
     const bytes = bundled().map((name) => readFileSync(join(built.folder, 'dist', name)).length);
     expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(3_000_000);
   });
+
+  it('has the client of Redis in one file, which nothing but a dynamic import reaches', () => {
+    const [file = '', ...others] = withRedisClient();
+    expect(others).toEqual([]);
+    expect(packagesOf(sourcesOf(file))).toContain('ioredis');
+    expect(file).toMatch(/^serve-redis-store-/);
+    const code = bundled().map((name) => readFileSync(join(built.folder, 'dist', name), 'utf8'));
+    const named = code.flatMap((text) => text.match(new RegExp(`.{7}"\\./${file}"`, 'g')) ?? []);
+    expect(named).toEqual([`import("./${file}"`]);
+  });
+
+  it('does not load the client of Redis where there is no REDIS_URL', async () => {
+    const alone = withoutPackages();
+    for (const file of withRedisClient()) rmSync(join(alone.folder, 'dist', file));
+    const gateway = await runBuilt(alone, { port: await freePort(), env: { NODE_ENV: 'production' } });
+    expect((await fetch(`${gateway.origin}/ready`)).status).toBe(200);
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+  }, 60_000);
+
+  it.skipIf(redisIsSkipped())(
+    'has all that it needs to share a Redis',
+    async () => {
+      const { url } = await startRedisUntilEnd();
+      const env = { REDIS_URL: url.href, CACHE_SECRET: 'a secret of thirty-two characters' };
+      const gateway = await runBuilt(withoutPackages(), { port: await freePort(), env });
+      const messages = () => gateway.lines().map(({ msg }) => msg);
+      await expect.poll(messages).toContain('replicas share their reads and their hour');
+      gateway.child.kill('SIGTERM');
+      expect(await gateway.exited).toBe(0);
+    },
+    60_000,
+  );
 
   it('is packed without the compiled files that the bundle has, and with the license of each package in it', () => {
     expect(

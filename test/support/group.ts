@@ -7,6 +7,7 @@ import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { createWorld, type World } from '../../src/sandbox/world/world.ts';
 import { createManualClock, type ManualClock, post, type QueryOptions, type Result } from '../harness.ts';
 import { createMemoryWorld, type MemoryWorld } from '../upstream/replicas/memory-store.ts';
+import { createStoreTrouble, type StoreTrouble } from './store-trouble.ts';
 
 /** Several gateways over one sandbox, which share a store in memory, on one clock. */
 export interface GroupStack {
@@ -15,6 +16,8 @@ export interface GroupStack {
   readonly world: World;
   readonly clock: ManualClock;
   readonly shared: MemoryWorld;
+  /** Takes the store away from all replicas at once. */
+  readonly trouble: StoreTrouble;
   readonly logLines: readonly Readonly<Record<string, unknown>>[];
 }
 
@@ -42,6 +45,7 @@ export async function startGroup(
   const sandbox = await startSandbox({ world, hourlyQuota });
   let marks = 0;
   const shared = createMemoryWorld(clock, () => `mark-${++marks}`);
+  const trouble = createStoreTrouble();
   const logLines: Record<string, unknown>[] = [];
   const config = loadConfig({ PORT: '0', HOST: '127.0.0.1', SUPERMETRICS_API_URL: sandbox.url, ...env });
   const log = createLog('debug', {
@@ -54,7 +58,12 @@ export async function startGroup(
         log,
         clock: skewed(clock, skewsMs[n] ?? 0),
         planningAt: 'first use',
-        shared: { store: shared.storeOf(`replica ${n}`), secrets: [SECRET], timeoutMs: 50, isThere: true },
+        shared: {
+          store: trouble.through(shared.storeOf(`replica ${n}`)),
+          secrets: [SECRET],
+          timeoutMs: 50,
+          isThere: true,
+        },
       });
       const origin = `http://127.0.0.1:${gateway.port}`;
       const stop = once(gateway);
@@ -66,7 +75,7 @@ export async function startGroup(
     await sandbox.close();
     expect(sandbox.faults.pending()).toEqual([]);
   });
-  return { replicas, sandbox, world, clock, shared, logLines };
+  return { replicas, sandbox, world, clock, shared, trouble, logLines };
 }
 
 function skewed(clock: Clock, skewMs: number): Clock {

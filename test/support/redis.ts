@@ -14,6 +14,11 @@ const missing = existsSync(REDIS)
   ? undefined
   : `there is no ${REDIS}: apt-get install redis-server, or name it in REDIS_PATH`;
 
+/** Why Redis cannot be started here; undefined where it can. */
+export function redisIsMissing(): string | undefined {
+  return missing;
+}
+
 /** On a developer's machine a missing program skips what needs it; in CI it fails, or nobody would ever know. */
 export function redisIsSkipped(): boolean {
   if (missing === undefined || process.env['CI']) return false;

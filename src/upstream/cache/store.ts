@@ -78,6 +78,8 @@ export interface TeamStore {
   staleList(): KnownList | undefined;
   /** Keeps the list and each backfill in it. */
   keepList(records: readonly BackfillRecord[], isWhole: boolean, sentAt: number, came?: Came): ListReading;
+  /** Has the fresh list say what it says of transfers that have become known since, as those that another replica asked for. */
+  followList(): void;
   /**
    * Keeps what a write was answered. A backfill that it created is the latest of its transfer.
    * @param sentAt when its call began
@@ -277,7 +279,11 @@ export function createTeamStore<Team extends object>(
   }
 
   /** Points transfers whose latest backfill is known to the newest of their backfills in the list. */
-  function followNewest(list: TeamList, rows: ReadonlyMap<ResourceId, KeptBackfill>): void {
+  function followNewest(
+    list: TeamList,
+    rows: ReadonlyMap<ResourceId, KeptBackfill>,
+    confirmedAt: number,
+  ): void {
     const { sentAt } = list;
     const snapshots = [...rows.values()].flatMap(({ outcome }) => ('record' in outcome ? [outcome] : []));
     for (const [transferId, newest] of newestOf(snapshots)) {
@@ -292,8 +298,8 @@ export function createTeamStore<Team extends object>(
       if (!isNews && (!isSame || known.verifiedAt > sentAt || isBeforeChange(resource, known, sentAt)))
         continue;
       const { verifiedAt } = known;
-      const moments = { verifiedAt, confirmedAt: clock.monotonic(), ...renewedUntil(list, due) };
-      keepLatest(transferId, row, Infinity, moments, clock.monotonic(), sentAt);
+      const moments = { verifiedAt, confirmedAt, ...renewedUntil(list, due) };
+      keepLatest(transferId, row, Infinity, moments, confirmedAt, sentAt);
     }
   }
 
@@ -389,8 +395,21 @@ export function createTeamStore<Team extends object>(
       } as const;
       const isNewest = (entries.list()?.readAt ?? -Infinity) <= readAt;
       if (isNewest && authority.covers(sentAt)) entries.setList(reading);
-      followNewest(reading, rows);
+      followNewest(reading, rows, clock.monotonic());
       return { list: reading, rows };
+    },
+
+    followList() {
+      const list = authority.isRefused ? undefined : entries.list();
+      if (list === undefined || list.isDoubted || list.freshUntil < clock.monotonic()) return;
+      const rows = new Map<ResourceId, KeptBackfill>();
+      for (const id of list.ids) {
+        const row = entries.backfill(id);
+        // Without one of its rows the list does not tell the newest.
+        if (row === undefined) return;
+        rows.set(id, row);
+      }
+      followNewest(list, rows, list.readAt);
     },
 
     confirmByList(resource, read) {

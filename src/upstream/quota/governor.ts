@@ -69,6 +69,8 @@ export interface Governor extends CallCounter, SharedHours {
 export interface SharedHours {
   /** The credentials in use here. */
   inUse(): readonly string[];
+  /** Exchanges that have begun here, ever. */
+  exchanges(credentialId: string): number;
   /** What this replica adds to the group's hour. */
   part(credentialId: string): HourPart;
   /** Goes on with the hour as the group has it. */
@@ -87,8 +89,6 @@ export interface HourPart {
   readonly foreseen: Foreseen;
   /** The stretch that follows from what is known here of the group's hour. */
   readonly stretch: number;
-  /** Exchanges that have begun here, ever. */
-  readonly exchanges: number;
   /** Between which counts the hour's total is, where the REST API has said it since it was asked last. */
   readonly told: { readonly least: number; readonly most: number } | undefined;
 }
@@ -313,16 +313,19 @@ export function createGovernor(
       return [...accounts.entries()].flatMap(([id, { usedAt }]) => (usedAt >= since ? [id] : []));
     },
 
+    exchanges: (credentialId) => accountOf(credentialId).exchanges,
+
     part(credentialId) {
       const account = accountOf(credentialId);
-      const { stretch, exchanges, told } = account;
+      const { stretch, revisedAt, told } = account;
       const now = clock.monotonic();
       reviseStretch(account, now);
-      account.proposed = account.stretch.changing;
+      // Asked twice within a second it proposes the same again.
+      if (account.revisedAt !== revisedAt) account.proposed = account.stretch.changing;
       account.stretch = stretch;
       account.told = undefined;
       const foreseen = account.demand.foresee(now, stretch);
-      return { foreseen, stretch: account.proposed, exchanges, told };
+      return { foreseen, stretch: account.proposed, told };
     },
 
     adopt(credentialId, { calls, exchanges, others, stretch }) {

@@ -27,6 +27,8 @@ export const LIST_NAME = 'list';
 /** What readers of one replica take from the others, and what not. */
 export interface GroupPeeks {
   ofRecord(store: TeamStore, read: PendingRead): Peek<RecordAnswer>;
+  /** The same for what is not due at its own endpoint, however old: the team's list may confirm it. */
+  ofVerified(store: TeamStore, read: PendingRead): Peek<RecordAnswer>;
   ofList(store: TeamStore, teamId: ResourceId, context: ReadContext): Peek<IncompleteBackfills>;
 }
 
@@ -51,29 +53,45 @@ export function createGroupPeeks({
     return hasAuthority && store.isSinceChange(resource, holdsAt);
   }
 
+  function ofRecord(store: TeamStore, { context, resource }: PendingRead): Peek<RecordAnswer> {
+    const { credential } = context.caller;
+    const { changingMs, finalMs } = freshness(credential.id);
+    const lifeMs = (answer: RecordAnswer): number => {
+      const isFinal =
+        resource.kind === 'backfill' && !(answer instanceof UpstreamError) && factsOf(answer.status)?.final;
+      return isFinal === true ? finalMs : changingMs;
+    };
+    return {
+      credential,
+      teamId: resource.teamId,
+      resource: nameOf(resource),
+      since: sinceWhen(context, clock.monotonic(), resource.kind === 'backfill' ? finalMs : changingMs),
+      suits({ value, sentAt, answeredAt, holdsAt }: Answered<RecordAnswer>) {
+        const freshUntil = answeredAt + lifeMs(value);
+        const moments = { confirmedAt: answeredAt, verifiedAt: answeredAt, freshUntil };
+        return (
+          isFreshEnough(moments, context, clock.monotonic()) && isOfPresent(store, resource, sentAt, holdsAt)
+        );
+      },
+      // The list may confirm the latest of a transfer for as long as its own endpoint is not due.
+      form: {
+        ...RECORD_FORM,
+        lifeMs: (answer) => Math.max(LEAST_LIFE_MS, resource.kind === 'latest' ? finalMs : lifeMs(answer)),
+      },
+    };
+  }
+
   return {
-    ofRecord(store, { context, resource }) {
-      const { credential } = context.caller;
-      const { changingMs, finalMs } = freshness(credential.id);
-      const lifeMs = (answer: RecordAnswer): number => {
-        const isFinal =
-          resource.kind === 'backfill' && !(answer instanceof UpstreamError) && factsOf(answer.status)?.final;
-        return isFinal === true ? finalMs : changingMs;
-      };
+    ofRecord,
+
+    ofVerified(store, read) {
+      const { context, resource } = read;
+      const { finalMs } = freshness(context.caller.credential.id);
       return {
-        credential,
-        teamId: resource.teamId,
-        resource: nameOf(resource),
-        since: sinceWhen(context, clock.monotonic(), resource.kind === 'backfill' ? finalMs : changingMs),
-        suits({ value, sentAt, answeredAt, holdsAt }: Answered<RecordAnswer>) {
-          const freshUntil = answeredAt + lifeMs(value);
-          const moments = { confirmedAt: answeredAt, verifiedAt: answeredAt, freshUntil };
-          return (
-            isFreshEnough(moments, context, clock.monotonic()) &&
-            isOfPresent(store, resource, sentAt, holdsAt)
-          );
-        },
-        form: { ...RECORD_FORM, lifeMs: (answer) => Math.max(LEAST_LIFE_MS, lifeMs(answer)) },
+        ...ofRecord(store, read),
+        since: clock.monotonic() - finalMs,
+        suits: ({ sentAt, answeredAt, holdsAt }) =>
+          answeredAt + finalMs > clock.monotonic() && isOfPresent(store, resource, sentAt, holdsAt),
       };
     },
 

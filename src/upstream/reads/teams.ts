@@ -3,7 +3,7 @@ import type { Freshness, FreshnessOf } from '../cache/freshness.ts';
 import type { Partitions } from '../cache/partitions.ts';
 import type { Known, Resource } from '../cache/snapshots.ts';
 import { createTeamStore, type ListReading, type StoreDeps, type TeamStore } from '../cache/store.ts';
-import { type KnownList, knownList, listMayAnswer, type TeamList } from '../cache/team-list.ts';
+import { isDue, type KnownList, knownList, listMayAnswer, type TeamList } from '../cache/team-list.ts';
 import { UpstreamError } from '../errors.ts';
 import type { Group } from '../replicas/group.ts';
 import { type Endpoint, keepAnswer } from './endpoint.ts';
@@ -186,19 +186,34 @@ function createTeam(teamId: ResourceId, store: TeamStore, deps: TeamDeps): Team 
   ): Promise<ReadonlyMap<PendingRead, Known>> {
     const forList = list.isResting ? undefined : reads.find(newListMayAnswer);
     const peekedList = forList && groupReads.peek(peeks.ofList(store, teamId, forList.context));
-    const peeked = reads.map((read) => groupReads.peek(peeks.ofRecord(store, read)));
+    const peeked = reads.map((read) =>
+      groupReads.peek(isToBeVerified(read) ? peeks.ofVerified(store, read) : peeks.ofRecord(store, read)),
+    );
     const newList = await peekedList;
     if (newList !== undefined) keepListAnswer(store, newList);
     const found = new Map<PendingRead, Known>();
+    const answers = await Promise.all(peeked);
+    const taken = answers.map((answered, n) => {
+      const read = reads[n];
+      if (answered === undefined || read === undefined) return undefined;
+      const known = keepAnswer(store, read.resource, answered);
+      return peeks.ofRecord(store, read).suits(answered) ? known : undefined;
+    });
+    store.followList();
     for (const [n, read] of reads.entries()) {
-      const answered = await peeked[n];
-      const kept = answered === undefined ? keptOrListed(read) : keepAnswer(store, read.resource, answered);
+      const kept = taken[n] ?? keptOrListed(read);
       if (kept !== undefined) {
         read.call ??= 'shared';
         found.set(read, kept);
       }
     }
     return found;
+  }
+
+  /** Whether the list can say nothing of it before its own endpoint, which another replica may have asked. */
+  function isToBeVerified({ context, resource, known }: PendingRead): boolean {
+    if (resource.kind !== 'latest' || context.mode.kind === 'noCache') return false;
+    return known === undefined || isDue(resource, known, clock.monotonic(), lifetimes(context));
   }
 
   /** What a list that has just come says of it. */

@@ -10,7 +10,7 @@ import type { CallsByMinute, Hour, Report, SharedStore, Survey } from './shared-
  * report. Once a second each replica reports what it foresees of the credentials in use, and is told what the group has
  * spent and foresees. One of them sets the stretch for all.
  *
- * Credentials that spend little cannot run out within seconds: they are reported less often.
+ * Credentials that spend little and are not stretched cannot run out within seconds: they are reported less often.
  */
 export interface GroupHour {
   /** After the store has counted calls for the credential. */
@@ -32,7 +32,7 @@ export interface GroupHourDeps {
 const MINUTE_MS = 60_000;
 const HOUR_MINUTES = 60;
 const REPORT_MS = 1_000;
-/** Reports of those who spend little come once in so many. */
+/** Those who spend little, and are not stretched, are reported in one of so many seconds, the same on all replicas. */
 const SELDOM = 5;
 /** Calls a minute from which a credential is reported each time. */
 const OFTEN_CALLS = 15;
@@ -52,12 +52,13 @@ interface Ledger {
   restored: CallsByMinute;
   /** What this replica foresaw when it reported last. */
   foreseen: Foreseen;
+  /** The group's, as it was told last. */
+  stretch: number;
 }
 
 export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): GroupHour {
   const ledgers = new Map<string, Ledger>();
   let replicas = 1;
-  let round = 0;
   let isAway = true;
   /** Milliseconds by which the store's clock is ahead of ours, or a little less. Until it has said so, it is taken for right. */
   let ahead = clock.now() - clock.monotonic();
@@ -80,6 +81,7 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
       exchanges: 0,
       restored: new Map(),
       foreseen: NOTHING_FORESEEN,
+      stretch: 1,
     };
     ledgers.set(credentialId, ledger);
     return ledger;
@@ -96,33 +98,37 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
   }
 
   async function reportAll(): Promise<void> {
-    round++;
-    const inUse = hours.inUse();
-    for (const id of ledgers.keys()) if (!inUse.includes(id)) forget(id);
+    const inUse = new Set(hours.inUse());
     // While the store is away only what is owed is noted.
-    const due = inUse.filter((id, n) => {
-      note(id);
-      return (round + n) % SELDOM === 0 || spendsMuch(ledgerOf(id));
-    });
+    for (const id of inUse) note(id);
+    const due = [...inUse].filter(isDue);
+    for (const id of ledgers.keys()) if (!inUse.has(id) && !isForgotten(id)) due.push(id);
     if (isAway) return;
     for (let at = 0; at === 0 || at < due.length; at += MAX_REPORTS) {
       if (!(await reportOf(due.slice(at, at + MAX_REPORTS)))) return;
     }
   }
 
-  /** Brings what is owed up to the exchanges that have begun. @returns what this replica adds to the hour */
-  function note(credentialId: string) {
+  /** Brings what is owed up to the exchanges that have begun. */
+  function note(credentialId: string): void {
     const ledger = ledgerOf(credentialId);
-    const part = hours.part(credentialId);
-    if (part.exchanges > ledger.exchanges) owe(ledger, part.exchanges - ledger.exchanges);
-    ledger.exchanges = part.exchanges;
-    return part;
+    const exchanges = hours.exchanges(credentialId);
+    if (exchanges > ledger.exchanges) owe(ledger, exchanges - ledger.exchanges);
+    ledger.exchanges = exchanges;
   }
 
-  /** Nobody has used it for a while. What the store has not counted of it is told before. */
-  function forget(credentialId: string): void {
+  /** Nobody has used it for a while. @returns false where the store has not counted all of it */
+  function isForgotten(credentialId: string): boolean {
     const ledger = ledgers.get(credentialId);
-    if (ledger !== undefined && total(ledger.owed) <= 0) ledgers.delete(credentialId);
+    return ledger === undefined || (total(ledger.owed) <= 0 && ledgers.delete(credentialId));
+  }
+
+  /** Whether it is reported in this second. Those who report it in one second have one stretch. */
+  function isDue(credentialId: string): boolean {
+    const ledger = ledgerOf(credentialId);
+    const second = Math.floor((clock.monotonic() + ahead) / REPORT_MS);
+    const isItsTurn = (second + credentialId.charCodeAt(0)) % SELDOM === 0;
+    return isItsTurn || ledger.known === undefined || ledger.stretch > 1 || spendsMuch(ledger);
   }
 
   function spendsMuch({ calls, owed }: Ledger): boolean {
@@ -134,7 +140,8 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
   /** @returns whether the store has answered */
   async function reportOf(credentialIds: readonly string[]): Promise<boolean> {
     const reports = credentialIds.map((id): Report => {
-      const { foreseen, stretch, told } = note(id);
+      note(id);
+      const { foreseen, stretch, told } = hours.part(id);
       const ledger = ledgerOf(id);
       ledger.foreseen = foreseen;
       const added = total(ledger.owed) > 0 ? ledger.owed : new Map<number, number>();
@@ -156,10 +163,11 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
     }
     ahead = survey.now - clock.monotonic();
     replicas = survey.replicas;
-    let isForgotten = false;
+    let isLost = false;
     for (const [n, hour] of survey.hours.entries()) {
       const ledger = ledgerOf(credentialIds[n] ?? '');
-      if (take(ledger, hour)) isForgotten = true;
+      if (take(ledger, hour)) isLost = true;
+      ledger.stretch = hour.stretch;
       const { foreseen, calls } = ledger;
       hours.adopt(credentialIds[n] ?? '', {
         calls: byOurMinutes(calls, survey.now),
@@ -173,7 +181,7 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
       });
     }
     // What it has forgotten is told at once, before anybody spends it again.
-    return isForgotten ? reportOf(credentialIds) : true;
+    return isLost ? reportOf(credentialIds) : true;
   }
 
   /** Takes over what was told. @returns whether the store has forgotten what is known here */

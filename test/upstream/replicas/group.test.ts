@@ -97,6 +97,39 @@ describe('two replicas', () => {
     expect(calls).toBeGreaterThan(1);
   });
 
+  it('take over what another one has asked an endpoint within its lifetime, and have the list confirm it', async () => {
+    const stack = await startGroup(2);
+    const [one, other] = two(stack);
+    const transfers = ['5', '6', '7', '8'];
+    for (const transferId of transfers.slice(0, 2))
+      stack.world.addBackfill({ transferId, status: 'RUNNING' });
+    stack.world.addBackfill({ transferId: '7', status: 'COMPLETED' });
+    await dashboard(one, transfers);
+    callsOf(stack);
+    stack.clock.advance(30_000);
+    await settled();
+    const { data } = await dashboard(other, transfers);
+    expect(data).toMatchObject({
+      transfers: [
+        { latestBackfill: {} },
+        { latestBackfill: {} },
+        { latestBackfill: {} },
+        { latestBackfill: null },
+      ],
+    });
+    expect(callsOf(stack)).toBe(1);
+    // From then on the endpoints are due, for both at once.
+    stack.clock.advance(31_000);
+    await settled();
+    await dashboard(one, transfers);
+    expect(stack.sandbox.calls.count('getLatestBackfill')).toBe(4);
+    stack.clock.advance(10_000);
+    await settled();
+    callsOf(stack);
+    await dashboard(other, transfers);
+    expect(callsOf(stack)).toBe(1);
+  });
+
   it('share a failure, and the one who waited makes no call of its own', async () => {
     const stack = await startGroup(2);
     const id = stack.world.addBackfill({ transferId: '5', status: 'RUNNING' });
