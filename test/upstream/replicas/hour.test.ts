@@ -34,7 +34,7 @@ interface Hour {
 
 /** Polls dashboards at the replicas in turn for an hour of the injected clock. */
 async function pollForAnHour(size: number, quota: number, happenings: readonly Happening[]): Promise<Hour> {
-  const stack = await startGroup(size, { UPSTREAM_HOURLY_QUOTA: String(quota) }, quota);
+  const stack = await startGroup(size, { UPSTREAM_HOURLY_QUOTA: String(quota) }, { hourlyQuota: quota });
   const { clock, world, sandbox, replicas } = stack;
   const transfers = Array.from({ length: TRANSFERS }, (_, n) => String(1_000 + n));
   const backfills = transfers.map((transferId, n) =>
