@@ -1,4 +1,4 @@
-import { type Bench, warm } from '../bench.ts';
+import { type Bench, explain, warm } from '../bench.ts';
 import { type Claim, claim, claimsTable, type Findings, milliseconds } from '../faults/claims.ts';
 import { table, whole } from '../format.ts';
 import { redisIsMissing } from '../../support/redis.ts';
@@ -57,7 +57,12 @@ export async function replicas(
       const { replicas: count, balance } = placement;
       const group = await startReplicas({ replicas: count, upstreamPort, core });
       try {
-        for (const url of group.urls) await warm({ load }, url, WARM_SECONDS);
+        for (const url of group.urls) {
+          // A replica that is not warm is slower, and reads as much.
+          await warm({ load }, url, WARM_SECONDS).catch((error: unknown) =>
+            progress(`not warm: ${explain(error)}`),
+          );
+        }
         const reading = await letRead(upstream, group, { crowd, balance, seconds, hourlyQuota: undefined });
         for (const reason of reading.reasons) progress(`${placement.name}: ${reason}`);
         found.push({
