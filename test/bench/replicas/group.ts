@@ -108,13 +108,23 @@ async function startRedisProcess(): Promise<RedisProcess> {
   };
 }
 
+async function readsAlone(urls: readonly string[]): Promise<number> {
+  const texts = await Promise.all(urls.map(metricsOf));
+  return sum(
+    texts.map((text) => Number(/^\w*shared_reads_total\{result="away"\} (\d+)$/m.exec(text)?.[1] ?? 0)),
+  );
+}
+
+async function metricsOf(url: string): Promise<string> {
+  return (await fetch(url.replace(/graphql$/, 'metrics'))).text();
+}
+
 /** Each one has found the others. */
 async function untilShared(urls: readonly string[]): Promise<void> {
   const deadline = performance.now() + SHARE_MS;
   for (const url of urls) {
     for (;;) {
-      const metrics = await (await fetch(url.replace(/graphql$/, 'metrics'))).text();
-      if (/^\w*shared_store_up 1$/m.test(metrics)) break;
+      if (/^\w*shared_store_up 1$/m.test(await metricsOf(url))) break;
       if (performance.now() > deadline) throw new Error('a replica does not find Redis');
       await sleep(50);
     }
@@ -129,6 +139,8 @@ export interface Reading extends ReadersReply {
   readonly calls: UpstreamCalls;
   /** A Redis that was started again has none of before. */
   readonly cpu: CpuSeconds;
+  /** Reads of replicas that could not ask Redis in time. */
+  readonly withoutRedis: number;
 }
 
 export interface ReadingOptions {
@@ -165,11 +177,11 @@ export async function letRead(
   };
   try {
     const before = await upstream.ask({ kind: 'live', latencyMs: UPSTREAM_MS, world, hourlyQuota });
+    const [usedBefore, aloneBefore] = [used(), await readsAlone(urls)];
     const reading = readers.ask({ ...crowd, urls, balance, world, forMs: seconds * 1000 });
-    const usedBefore = used();
     onBegin?.(world.startsAt);
     const reply = await reading;
-    const usedAfter = used();
+    const [usedAfter, aloneAfter] = [used(), await readsAlone(urls)];
     const after = await upstream.ask({ kind: 'count' });
     return {
       ...reply,
@@ -182,6 +194,7 @@ export async function letRead(
         replicas: usedAfter.replicas - usedBefore.replicas,
         redis: usedAfter.redis - usedBefore.redis,
       },
+      withoutRedis: aloneAfter - aloneBefore,
     };
   } finally {
     await readers.stop();
