@@ -73,6 +73,8 @@ export interface SharedHours {
   exchanges(credentialId: string): number;
   /** What this replica adds to the group's hour. */
   part(credentialId: string): HourPart;
+  /** Counts calls that other replicas have made just now. */
+  addOthers(credentialId: string, calls: number): void;
   /** Goes on with the hour as the group has it. */
   adopt(credentialId: string, whole: WholeHour): void;
   /** Calls an hour, where the REST API has told them. */
@@ -327,6 +329,8 @@ export function createGovernor(
       const foreseen = account.demand.foresee(now, stretch);
       return { foreseen, stretch: account.proposed, told };
     },
+
+    addOthers: (credentialId, calls) => accountOf(credentialId).calls.add(clock.monotonic(), calls),
 
     adopt(credentialId, { calls, exchanges, others, stretch }) {
       const account = accountOf(credentialId);

@@ -2,19 +2,22 @@ import type { Clock } from '../../clock.ts';
 import { type Foreseen, NOTHING_FORESEEN } from '../quota/demand.ts';
 import type { SharedHours } from '../quota/governor.ts';
 import type { Seal } from './seal.ts';
-import type { CallsByMinute, Hour, Report, SharedStore, Survey } from './shared-store.ts';
+import type { CallsByMinute, Hour, Report, SharedStore, Survey, Told } from './shared-store.ts';
 
 /**
  * The hour of each credential, spent by all replicas together. A call is counted in the round trip that takes its lock. What
  * that does not count, such as retries, writes and what was called for while the store was away, follows with the next
- * report. Once a second each replica reports what it foresees of the credentials in use, and is told what the group has
+ * report. That round trip also tells what the others have called for in this minute. Once a second each replica reports what it foresees of the credentials in use, and is told what the group has
  * spent and foresees. One of them sets the stretch for all.
  *
  * Credentials that spend little and are not stretched cannot run out within seconds: they are reported less often.
  */
 export interface GroupHour {
-  /** After the store has counted calls for the credential. */
-  counted(credentialId: string, calls: number): void;
+  /**
+   * After the store has counted calls for the credential.
+   * @param minute what the group has made of them in the present minute
+   */
+  counted(credentialId: string, calls: number, minute: NonNullable<Told['minute']>): void;
   /** After the store has gone away or come back. */
   setAway(isAway: boolean): void;
   /** Replicas that were there when the store was asked last, this one included. */
@@ -212,8 +215,13 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
   }
 
   return {
-    counted(credentialId, calls) {
-      owe(ledgerOf(credentialId), -calls);
+    counted(credentialId, calls, { minute, calls: ofAll }) {
+      const ledger = ledgerOf(credentialId);
+      owe(ledger, -calls);
+      // Those of others since they were told last, so that a burst of several replicas does not wait for the next report.
+      const others = ofAll - calls - (ledger.calls.get(minute) ?? 0);
+      if (others > 0) hours.addOthers(credentialId, others);
+      ledger.calls.set(minute, ofAll);
     },
     setAway(away) {
       isAway = away;

@@ -88,7 +88,7 @@ export interface GroupReadsDeps {
   readonly standings: Pick<GroupStandings, 'versionOf' | 'learn' | 'hasUntold'>;
   readonly onLook: (result: LookResult) => void;
   /** After the store has counted calls, which begin now. */
-  readonly onCounted: (credentialId: string, calls: number) => void;
+  readonly onCounted: (credentialId: string, calls: number, minute: NonNullable<Told['minute']>) => void;
 }
 
 /**
@@ -203,7 +203,7 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
       ahead = told.now - answeredAt;
       standings.learn(credential, teamId, told);
       const counted = told.resources.filter(({ state }) => state === 'mine').length;
-      if (counted > 0) onCounted(credential.id, counted);
+      if (told.minute !== undefined) onCounted(credential.id, counted, told.minute);
       for (const [n, { resolve, reject }] of looks.entries()) {
         const resource = told.resources[n];
         if (resource === undefined)

@@ -106,11 +106,12 @@ local function keep(names, at, sealed, lifeMs)
   end
 end
 local function count(names, calls)
-  local minute = math.floor(now / ${MINUTE_MS})
+  local minute, greatest = math.floor(now / ${MINUTE_MS}), 0
   for _, name in ipairs(names) do
-    redis.call('HINCRBY', key('h', name), minute, calls)
+    greatest = math.max(greatest, redis.call('HINCRBY', key('h', name), minute, calls))
     redis.call('PEXPIRE', key('h', name), ${HOUR_KEPT_MS})
   end
+  return { minute, greatest }
 end
 local function holds(lock)
   for _, name in ipairs(lock.names) do
@@ -177,8 +178,8 @@ for n, r in ipairs(a.resources) do
     told[n] = { 'mine', marks }
   end
 end
-if calls > 0 then count(a.hour, calls) end
-return { now, epoch, credential, team, told }
+local counted = calls > 0 and count(a.hour, calls)
+return { now, epoch, credential, team, told, counted }
 `;
 
 /** See `SharedStore.finish`. What was not asked for under the marks of now is kept by nobody. */

@@ -190,14 +190,22 @@ function newsIn(text: string, replica: string): News | undefined {
 }
 
 function toldIn(reply: Reply): Told {
-  const [now, epoch, credential, team, told] = listIn(reply);
+  const [now, epoch, credential, team, told, counted] = listIn(reply);
   return {
     now: numberIn(now),
     epoch: textIn(epoch),
     credential: standingIn(credential),
     team: standingIn(team),
     resources: listIn(told).map(resourceIn),
+    minute: minuteIn(counted),
   };
+}
+
+/** Lua's `false` comes as null. */
+function minuteIn(reply: Reply | undefined): Told['minute'] {
+  if (reply === null || reply === undefined) return undefined;
+  const [minute, calls] = listIn(reply);
+  return { minute: numberIn(minute), calls: numberIn(calls) };
 }
 
 function standingIn(reply: Reply | undefined): Standing {

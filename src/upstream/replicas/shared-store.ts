@@ -84,6 +84,8 @@ export interface Told {
   readonly team: Standing;
   /** In the order in which they were asked for. */
   readonly resources: readonly ToldResource[];
+  /** The calls of the group in the present minute, those that were counted now included; undefined where none was. */
+  readonly minute: { readonly minute: number; readonly calls: number } | undefined;
 }
 
 export interface Standing {

@@ -240,6 +240,23 @@ describe('two replicas', () => {
     expect(JSON.parse(explained.body)).toMatchObject({ extensions: { upstream: { quotaRemaining: 990 } } });
   });
 
+  it('know with each call what the others have called for within the same second', async () => {
+    const stack = await startGroup(2, { UPSTREAM_HOURLY_QUOTA: '1000' });
+    const [one, other] = two(stack);
+    const ids = Array.from({ length: 12 }, (_, n) =>
+      stack.world.addBackfill({ transferId: String(n + 1), status: 'COMPLETED' }),
+    );
+    const [first = '', second = '', ...rest] = ids;
+    await byId(one, first);
+    stack.clock.advance(1_000);
+    await settled();
+    for (const id of rest) await byId(one, id);
+    const explained = await other.query(`{ backfill(id: "${second}") { id } }`, {
+      headers: { 'x-explain-cost': '1' },
+    });
+    expect(JSON.parse(explained.body)).toMatchObject({ extensions: { upstream: { quotaRemaining: 988 } } });
+  });
+
   it('show the streams of each what the other has polled', async () => {
     const stack = await startGroup(2);
     const [one, other] = two(stack);

@@ -255,11 +255,15 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
         const present = epoch();
         const told = { credential: standingOf(credential.names), team: standingOf(team.names) };
         const isKnown = credential.version === told.credential.version && team.version === told.team.version;
+        const found = resources.map((each) => askFor(each, isKnown, hour));
+        const isCounted = found.some(({ state }) => state === 'mine');
+        const counts = hour.map((name) => hourOf(name).calls.get(minuteNow()) ?? 0);
         return Promise.resolve({
           now: now(),
           epoch: present,
           ...told,
-          resources: resources.map((each) => askFor(each, isKnown, hour)),
+          resources: found,
+          minute: isCounted ? { minute: minuteNow(), calls: Math.max(...counts) } : undefined,
         });
       },
 
