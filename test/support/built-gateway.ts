@@ -82,6 +82,7 @@ export async function runBuilt(
   let errors = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  child.stderr.pipe(process.stderr, { end: false });
   const exited = once(child, 'close').then(() => child.exitCode);
   onTestFinished(() => {
     try {

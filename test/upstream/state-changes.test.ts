@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { envelope } from '../../src/sandbox/faults.ts';
 import { type Stack, startStack, TOKEN } from '../harness.ts';
+import { freePort } from '../support/free-port.ts';
 import { overSse } from '../support/streams.ts';
 
 const latest = (id: string): string => `{ transfer(id: "${id}") { latestBackfill { id } } }`;
@@ -23,9 +24,7 @@ function closed(server: { close(): unknown }): void {
 describe('the log warns once', () => {
   it('when the upstream cannot be reached, with the cause, and when it can again', async () => {
     const free = createServer((_request, response) => void response.writeHead(404).end());
-    await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
-    const { port } = free.address() as AddressInfo;
-    await new Promise((resolve) => free.close(resolve));
+    const port = await freePort();
     const stack = await startStack({ SUPERMETRICS_API_URL: `http://127.0.0.1:${port}/v1` });
     for (const id of ['1', '2', '3']) await stack.query(latest(id));
     const unreachable = { msg: 'upstream unreachable', reason: 'unavailable', cause: 'ECONNREFUSED' };
