@@ -260,6 +260,11 @@ export function createUpstream(settings: UpstreamSettings, deps: UpstreamDeps): 
           if (awayFor === undefined) log.warn('replicas share their reads and their hour');
           else log.warn({ reason: awayFor }, 'replicas share nothing: each reads for itself');
         },
+        onForeign: (others) =>
+          log.warn(
+            { replicas: others },
+            'other replicas use this Redis with another CACHE_SECRET or SUPERMETRICS_API_URL: nothing is shared with them',
+          ),
       },
       isThere,
     );

@@ -43,7 +43,7 @@ export function createStoreTrouble(): StoreTrouble {
       renew: (locks) => step(() => store.renew(locks)),
       release: (locks) => step(() => store.release(locks)),
       change: (changed) => step(() => store.change(changed)),
-      report: (reports) => step(() => store.report(reports)),
+      report: (reports, kin) => step(() => store.report(reports, kin)),
       onNews(listener) {
         hearers.push(listener);
         store.onNews((news) => {

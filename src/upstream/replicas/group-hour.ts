@@ -7,10 +7,12 @@ import type { CallsByMinute, Hour, Report, SharedStore, Survey, Told } from './s
 /**
  * The hour of each credential, spent by all replicas together. A call is counted in the round trip that takes its lock. What
  * that does not count, such as retries, writes and what was called for while the store was away, follows with the next
- * report. That round trip also tells what the others have called for in this minute. Once a second each replica reports what it foresees of the credentials in use, and is told what the group has
- * spent and foresees. One of them sets the stretch for all.
+ * report. That round trip also tells what the others have called for in this minute. Once a second each replica reports what
+ * it foresees of the credentials in use, and is told what the group has spent and foresees. One of them sets the stretch for
+ * all.
  *
- * Credentials that spend little and are not stretched cannot run out within seconds: they are reported less often.
+ * Credentials that spend little and are not stretched cannot run out within seconds: they are reported less often. One whose
+ * hour is not known here, or was forgotten by the store, is reported at once.
  */
 export interface GroupHour {
   /**
@@ -30,6 +32,8 @@ export interface GroupHourDeps {
   readonly seal: Pick<Seal, 'names'>;
   readonly clock: Clock;
   readonly hours: SharedHours;
+  /** Called when there are replicas with which this one shares nothing, and there were none before. */
+  readonly onForeign: (replicas: number) => void;
 }
 
 const MINUTE_MS = 60_000;
@@ -59,9 +63,13 @@ interface Ledger {
   stretch: number;
 }
 
-export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): GroupHour {
+export function createGroupHour({ store, seal, clock, hours, onForeign }: GroupHourDeps): GroupHour {
+  const kin = seal.names({ id: '' }, 'replicas');
   const ledgers = new Map<string, Ledger>();
+  /** Those that are reported at once. */
+  let unknown = new Set<string>();
   let replicas = 1;
+  let foreign = 0;
   let isAway = true;
   /** Milliseconds by which the store's clock is ahead of ours, or a little less. Until it has said so, it is taken for right. */
   let ahead = clock.now() - clock.monotonic();
@@ -72,6 +80,17 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
       cancelNext = schedule();
       void reportAll();
     });
+  }
+
+  function reportSoon(credentialId: string): void {
+    if (unknown.size === 0) clock.after(0, () => void reportUnknown());
+    unknown.add(credentialId);
+  }
+
+  async function reportUnknown(): Promise<void> {
+    const due = [...unknown];
+    unknown = new Set();
+    if (!isAway) await reportInParts(due);
   }
 
   function ledgerOf(credentialId: string): Ledger {
@@ -106,7 +125,11 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
     for (const id of inUse) note(id);
     const due = [...inUse].filter(isDue);
     for (const id of ledgers.keys()) if (!inUse.has(id) && !isForgotten(id)) due.push(id);
-    if (isAway) return;
+    // A replica that has nothing to report shows that it is there.
+    if (!isAway) await reportInParts(due);
+  }
+
+  async function reportInParts(due: readonly string[]): Promise<void> {
     for (let at = 0; at === 0 || at < due.length; at += MAX_REPORTS) {
       if (!(await reportOf(due.slice(at, at + MAX_REPORTS)))) return;
     }
@@ -155,7 +178,7 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
     const exchanges = credentialIds.map((id) => ledgerOf(id).exchanges);
     let survey: Survey;
     try {
-      survey = await store.report(reports);
+      survey = await store.report(reports, kin);
     } catch {
       // Whether they were counted is unknown. To count them again spends less, not more.
       for (const [n, { added }] of reports.entries()) {
@@ -166,6 +189,8 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
     }
     ahead = survey.now - clock.monotonic();
     replicas = survey.replicas;
+    if (survey.foreign > 0 && foreign === 0) onForeign(survey.foreign);
+    foreign = survey.foreign;
     let isLost = false;
     for (const [n, hour] of survey.hours.entries()) {
       const ledger = ledgerOf(credentialIds[n] ?? '');
@@ -221,6 +246,7 @@ export function createGroupHour({ store, seal, clock, hours }: GroupHourDeps): G
       // Those of others since they were told last, so that a burst of several replicas does not wait for the next report.
       const others = ofAll - calls - (ledger.calls.get(minute) ?? 0);
       if (others > 0) hours.addOthers(credentialId, others);
+      if (ledger.known === undefined || others < 0) reportSoon(credentialId);
       ledger.calls.set(minute, ofAll);
     },
     setAway(away) {

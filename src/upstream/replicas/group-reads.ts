@@ -75,8 +75,8 @@ export interface GroupReads {
   read<Value>(read: GroupRead<Value>): Promise<Outcome<Value>>;
   /** Gives the others what a write was answered, which replaces what was kept. */
   offer<Value>(peek: Peek<Value>, answered: Answered<Value>): Promise<void>;
-  /** Looks at the standing of a credential and a team, and at nothing else. */
-  lookAtStanding(credential: Credential, teamId: ResourceId): Promise<void>;
+  /** Looks at the standing of a credential and a team, and at nothing else. @returns whether the store has told it */
+  lookAtStanding(credential: Credential, teamId: ResourceId): Promise<boolean>;
   /** Gives up the locks of calls that are under way. */
   close(): Promise<void>;
 }
@@ -184,8 +184,8 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
     }
   }
 
-  /** One round trip. Where it fails, so do the looks. */
-  async function ask(credential: Credential, teamId: ResourceId, looks: readonly Look[]): Promise<void> {
+  /** One round trip. Where it fails, so do the looks. @returns whether the store has answered */
+  async function ask(credential: Credential, teamId: ResourceId, looks: readonly Look[]): Promise<boolean> {
     const ofCredential = seal.names(credential, 'credential');
     const ofTeam = seal.names(credential, 'team', teamId);
     const askedAt = clock.monotonic();
@@ -210,8 +210,10 @@ export function createGroupReads(deps: GroupReadsDeps): GroupReads {
           reject(new Error('the store told of fewer resources than it was asked for'));
         else resolve({ told, resource, askedAt, answeredAt });
       }
+      return true;
     } catch (error) {
       for (const { reject } of looks) reject(error);
+      return false;
     }
   }
 

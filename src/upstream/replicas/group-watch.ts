@@ -112,9 +112,10 @@ export function createGroupWatch(deps: GroupWatchDeps): GroupWatch {
     each.isLooking = true;
     each.hasNews = false;
     each.lookedAt = clock.monotonic();
-    void reads.lookAtStanding(each.credential, each.teamId).then(() => {
+    void reads.lookAtStanding(each.credential, each.teamId).then((isTold) => {
       each.isLooking = false;
-      if (each.hasNews) look(each);
+      if (!isTold) each.lookedAt = -Infinity;
+      else if (each.hasNews) look(each);
       else tell(each);
     });
   }

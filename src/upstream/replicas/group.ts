@@ -64,6 +64,8 @@ export interface GroupDeps {
   readonly onLook: (result: LookResult) => void;
   readonly onStep: (step: StepName, milliseconds: number, isDone: boolean) => void;
   readonly onChange: (awayFor: string | undefined) => void;
+  /** @see GroupHourDeps.onForeign */
+  readonly onForeign: (replicas: number) => void;
   /** From 0 to 1. */
   readonly random?: () => number;
 }
@@ -74,12 +76,31 @@ export function createGroup(
   deps: GroupDeps,
   isThere = false,
 ): Group {
-  const { seal, clock, hours, member, standings: known, usedAt, onLook, onStep, onChange, random } = deps;
+  const {
+    seal,
+    clock,
+    hours,
+    member,
+    standings: known,
+    usedAt,
+    onLook,
+    onStep,
+    onChange,
+    onForeign,
+    random,
+  } = deps;
   /** The limit that was told to the group last, by credential. */
   const toldLimits = new Map<string, number>();
   const store = createGuardedStore(
     deps.store,
-    { clock, timeoutMs, onStep, onChange: whereabouts, ...(random && { random }) },
+    {
+      clock,
+      timeoutMs,
+      onStep,
+      onChange: whereabouts,
+      onDoubtOver: () => standings.catchUp(),
+      ...(random && { random }),
+    },
     isThere,
   );
   const standings = createGroupStandings({
@@ -89,7 +110,7 @@ export function createGroup(
     member,
     onRefused: () => onLook('refused'),
   });
-  const hour = createGroupHour({ store, seal, clock, hours });
+  const hour = createGroupHour({ store, seal, clock, hours, onForeign });
   const reads = createGroupReads({
     store,
     seal,

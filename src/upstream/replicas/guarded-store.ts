@@ -2,10 +2,13 @@ import type { Clock } from '../../clock.ts';
 import type { SharedStore } from './shared-store.ts';
 
 /**
- * The store, behind a breaker: nobody waits longer than `REDIS_TIMEOUT_MS` for one that does not answer. The first step
- * that fails or takes too long sends the store away, and with it every step that is under way. From then on every step
- * fails at once, and the store is tried in the background until it answers. So a request spends the time once at most,
- * however many steps it takes.
+ * The store, behind a breaker: nobody waits longer than `REDIS_TIMEOUT_MS` for one that does not answer.
+ *
+ * The first step that takes too long puts the store in doubt: every further step fails at once, and one question is put to
+ * it. Where that is answered in time it was only late, for a moment, and nothing else happens: to be without it for a
+ * second would cost more calls than the late step. Where it is not, the store is away, as after a step that has failed.
+ * Then it is tried in the background until it answers. So a request spends the time once at most, however many steps it
+ * takes.
  */
 export interface GuardedStore extends Omit<SharedStore, 'onConnection'> {
   /** Why the store is away; undefined while it is there. */
@@ -20,6 +23,8 @@ export interface GuardDeps {
    * Called with why the store is away, when it has gone or has never been there, and with undefined when it is there.
    */
   readonly onChange: (awayFor: string | undefined) => void;
+  /** Called when a store in doubt has answered. What has failed meanwhile is to be tried again. */
+  readonly onDoubtOver?: () => void;
   /** Called after each step with its milliseconds. */
   readonly onStep?: (step: StepName, milliseconds: number, isDone: boolean) => void;
   /** From 0 to 1; replicas that lost the store together do not come back together. */
@@ -29,11 +34,19 @@ export interface GuardDeps {
 export const STEPS = ['ask', 'finish', 'renew', 'release', 'change', 'report'] as const;
 export type StepName = (typeof STEPS)[number];
 
-/** A step that fails since the store is away. */
+/** A step that fails since the store is away, or in doubt. */
 export class AwayError extends Error {
   override readonly name = 'AwayError';
   constructor() {
     super('the store that replicas share is away');
+  }
+}
+
+/** A step that took too long. */
+class LateError extends Error {
+  override readonly name = 'LateError';
+  constructor() {
+    super('timeout');
   }
 }
 
@@ -48,8 +61,9 @@ const CONNECTING_TRIES = 3;
 
 /** @param hasStarted whether the store is there from the beginning */
 export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStarted = false): GuardedStore {
-  const { clock, timeoutMs, onChange, onStep = () => undefined, random = Math.random } = deps;
+  const { clock, timeoutMs, onChange, onDoubtOver, onStep = () => undefined, random = Math.random } = deps;
   let awayFor: string | undefined = hasStarted ? undefined : NOT_CONNECTED;
+  let isInDoubt = false;
   let tries = 0;
   let isClosed = false;
   /** Whether no connection has been there yet, so that no herd comes back. */
@@ -65,6 +79,21 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
     for (const end of [...underWay]) end();
     onChange(reason);
     tryLater();
+  }
+
+  function doubt(): void {
+    if (isInDoubt || awayFor !== undefined || isClosed) return;
+    isInDoubt = true;
+    inTime(store.report([])).then(
+      () => {
+        isInDoubt = false;
+        if (awayFor === undefined && !isClosed) onDoubtOver?.();
+      },
+      (error: unknown) => {
+        isInDoubt = false;
+        leave(reasonOf(error));
+      },
+    );
   }
 
   function comeBack(): void {
@@ -97,7 +126,7 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
   }
 
   /**
-   * Rejects when the time is up, with the word `timeout`, or when the store has gone away meanwhile. Where it is this process
+   * Rejects with a {@link LateError} when the time is up, or when the store has gone away meanwhile. Where it is this process
    * that was late, the store gets its time once more: it may not have been asked yet.
    */
   function inTime<Value>(step: Promise<Value>): Promise<Value> {
@@ -117,7 +146,7 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
           else then();
         });
       };
-      const timeUp = (): void => settle(() => reject(new Error('timeout')));
+      const timeUp = (): void => settle(() => reject(new LateError()));
       let cancel = wait(() => {
         cancel = wait(timeUp);
       });
@@ -130,7 +159,7 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
   }
 
   async function guarded<Value>(name: StepName, step: () => Promise<Value>): Promise<Value> {
-    if (awayFor !== undefined || isClosed) throw new AwayError();
+    if (awayFor !== undefined || isInDoubt || isClosed) throw new AwayError();
     const startedAt = clock.monotonic();
     try {
       const value = await inTime(step());
@@ -138,7 +167,8 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
       return value;
     } catch (error) {
       onStep(name, clock.monotonic() - startedAt, false);
-      leave(reasonOf(error));
+      if (error instanceof LateError) doubt();
+      else leave(reasonOf(error));
       throw error;
     }
   }
@@ -159,7 +189,7 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
     renew: (locks) => guarded('renew', () => store.renew(locks)),
     release: (locks) => guarded('release', () => store.release(locks)),
     change: (changed) => guarded('change', () => store.change(changed)),
-    report: (reports) => guarded('report', () => store.report(reports)),
+    report: (reports, kin) => guarded('report', () => store.report(reports, kin)),
     onNews: (listener) => store.onNews(listener),
     async close() {
       isClosed = true;

@@ -39,6 +39,7 @@ const STRETCH_MS = 900;
  * | `d:NAME` | hash | calls that each replica foresees |
  * | `s:NAME` | hash | `by` what lifetimes are stretched, `at` its moment |
  * | `replicas` | sorted set | when each reported last |
+ * | `r:NAME` | sorted set | the same of those that share under one secret |
  *
  * While a secret is replaced, everything has two names, and marks by both. A replica that knows one secret changes one mark.
  * Whoever knows both finds that the two no longer belong together, and renews the other one. So a value is bound to the marks
@@ -270,9 +271,15 @@ local function revise(hour, report)
     excess = excess - removed
   end
 end
-redis.call('ZADD', '${PREFIX}replicas', now, a.replica)
-redis.call('ZREMRANGEBYSCORE', '${PREFIX}replicas', '-inf', now - ${REPLICA_GONE_MS})
-redis.call('PEXPIRE', '${PREFIX}replicas', ${REPLICA_GONE_MS})
+local function among(replicas)
+  redis.call('ZADD', replicas, now, a.replica)
+  redis.call('ZREMRANGEBYSCORE', replicas, '-inf', now - ${REPLICA_GONE_MS})
+  redis.call('PEXPIRE', replicas, ${REPLICA_GONE_MS})
+  return redis.call('ZCARD', replicas)
+end
+local replicas, all = 0, 0
+for _, name in ipairs(a.kin) do replicas = math.max(replicas, among(key('r', name))) end
+if replicas > 0 then all = among('${PREFIX}replicas') end
 local hours = {}
 for n, report in ipairs(a.reports) do
   local calls, generations, revision = {}, {}, 0
@@ -309,7 +316,7 @@ for n, report in ipairs(a.reports) do
   end
   hours[n] = { generation, revision, flat, tostring(misses), tostring(refreshes), tostring(resyncs), stretch[2] }
 end
-return { now, redis.call('ZCARD', '${PREFIX}replicas'), hours }
+return { now, replicas, all - replicas, hours }
 `;
 
 export const SCRIPTS = {

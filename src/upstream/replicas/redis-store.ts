@@ -147,8 +147,8 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
       const lifeMs = standing?.lifeMs;
       await run('change', { of, version, marks, lifeMs, resources: resources.map(argumentOf) }, ...sealed);
     },
-    async report(reports) {
-      return surveyIn(await run('report', { reports: reports.map(jsonOfReport) }));
+    async report(reports, kin) {
+      return surveyIn(await run('report', { kin: kin ?? [], reports: reports.map(jsonOfReport) }));
     },
     onNews(listener) {
       listeners.push(listener);
@@ -245,8 +245,13 @@ function resourceIn(reply: Reply): ToldResource {
 }
 
 function surveyIn(reply: Reply): Survey {
-  const [now, replicas, hours] = listIn(reply);
-  return { now: numberIn(now), replicas: numberIn(replicas), hours: listIn(hours).map(hourIn) };
+  const [now, replicas, foreign, hours] = listIn(reply);
+  return {
+    now: numberIn(now),
+    replicas: numberIn(replicas),
+    foreign: numberIn(foreign),
+    hours: listIn(hours).map(hourIn),
+  };
 }
 
 function hourIn(reply: Reply): Hour {

@@ -28,8 +28,11 @@ export interface SharedStore {
   release(locks: readonly Lock[]): Promise<void>;
   /** Gives marks another value, and with them what is kept and remembered under them; tells. */
   change(changed: Changed): Promise<void>;
-  /** Tells this replica's part in some credentials' hours, and what all of them come to. */
-  report(reports: readonly Report[]): Promise<Survey>;
+  /**
+   * Tells this replica's part in some credentials' hours, and what all of them come to.
+   * @param kin names those with whom this replica shares; without it, it is not among the replicas
+   */
+  report(reports: readonly Report[], kin?: Names): Promise<Survey>;
   /** @param listener called with the news of others, and with undefined when some may have been lost */
   onNews(listener: (news: News | undefined) => void): void;
   /** @param listener called when the connection is there, and when it is lost, with the code of the error behind it */
@@ -189,8 +192,10 @@ export interface Report {
 
 export interface Survey {
   readonly now: number;
-  /** Replicas that have reported lately. */
+  /** Replicas that have reported lately and share with this one, itself included. */
   readonly replicas: number;
+  /** Those that share something else, since their secret or their REST API is another. */
+  readonly foreign: number;
   /** In the order of the reports. */
   readonly hours: readonly Hour[];
 }

@@ -190,11 +190,14 @@ describe('a store that does not answer', () => {
     const second = store.report([]).catch((error: unknown) => error);
     clock.advance(49);
     await turn();
-    expect(store.awayFor).toBeUndefined();
     clock.advance(1);
     await turn();
     expect(await first).toMatchObject({ message: 'timeout' });
     expect(await second).toBeInstanceOf(Error);
+    await expect(store.report([])).rejects.toThrow('away');
+    expect(store.awayFor).toBeUndefined();
+    clock.advance(50);
+    await turn();
     expect(store.awayFor).toBe('timeout');
     await expect(store.report([])).rejects.toThrow('away');
     isHung = false;
@@ -202,6 +205,47 @@ describe('a store that does not answer', () => {
     await turn();
     expect(store.awayFor).toBeUndefined();
     expect(changes).toEqual(['timeout', undefined]);
+  });
+
+  it('is asked again as soon as it answers, where it was late for a moment, and nobody is told', async () => {
+    const { clock, world } = scene();
+    const whole = world.storeOf('late');
+    let takesMs = 60;
+    const changes: (string | undefined)[] = [];
+    let doubtsOver = 0;
+    const store = createGuardedStore(
+      {
+        ...whole,
+        async report(reports) {
+          await new Promise<void>((resolve) => clock.after(takesMs, resolve));
+          return whole.report(reports);
+        },
+      },
+      {
+        clock,
+        timeoutMs: 50,
+        onChange: (awayFor) => void changes.push(awayFor),
+        onDoubtOver: () => doubtsOver++,
+      },
+      true,
+    );
+    const late = store.report([]).catch((error: unknown) => error);
+    const underWay = store.renew([]);
+    takesMs = 5;
+    clock.advance(50);
+    await turn();
+    expect(await late).toMatchObject({ message: 'timeout' });
+    await expect(store.report([])).rejects.toThrow('away');
+    await underWay;
+    clock.advance(5);
+    await turn();
+    await turn();
+    expect(doubtsOver).toBe(1);
+    const asked = store.report([]);
+    await turn();
+    clock.advance(5);
+    expect(await asked).toMatchObject({ replicas: 0 });
+    expect(changes).toEqual([]);
   });
 
   it.each([

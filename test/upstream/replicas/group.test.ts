@@ -156,6 +156,31 @@ describe('two replicas', () => {
     expect(callsOf(stack)).toBe(0);
   });
 
+  it('tell each other what a moment without the store kept them from telling, and call it no trouble', async () => {
+    const stack = await startGroup(2);
+    const { world, sandbox, trouble, clock, logLines } = stack;
+    const [one, other] = two(stack);
+    const [id = '', next = ''] = ['5', '6'].map((transferId) =>
+      world.addBackfill({ transferId, status: 'COMPLETED' }),
+    );
+    await byId(one, id);
+    await byId(other, id);
+    callsOf(stack);
+    sandbox.faults.add({ times: Infinity, answer: { kind: 'status', status: 401 } });
+    trouble.begin('stalled');
+    const refused = byId(one, next);
+    // It waits for the store, and then makes its call without it.
+    while (sandbox.calls.count('getBackfillById') === 0) {
+      clock.advance(1);
+      await settled();
+    }
+    expect(codesOf(await refused)).toEqual(['UNAUTHENTICATED']);
+    trouble.end();
+    await settled();
+    expect(codesOf(await byId(other, id))).toEqual(['UNAUTHENTICATED']);
+    expect(logLines.filter(({ msg }) => String(msg).startsWith('replicas share nothing'))).toEqual([]);
+  });
+
   it('show nothing of a team that one of them was refused, until it is accepted again', async () => {
     const stack = await startGroup(2);
     const [one, other] = two(stack);

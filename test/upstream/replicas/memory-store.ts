@@ -216,6 +216,17 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
     };
   }
 
+  /** @returns how many there are with it */
+  function among(key: string, replica: string): number {
+    const present: Readonly<Record<string, number>> = {
+      ...get<Readonly<Record<string, number>>>(key),
+      [replica]: now(),
+    };
+    const lately = Object.entries(present).filter(([, at]) => at > now() - REPLICA_GONE_MS);
+    set(key, Object.fromEntries(lately), REPLICA_GONE_MS);
+    return lately.length;
+  }
+
   function holds({ names, holder }: Lock): boolean {
     return names.every((name) => get(`l:${name}`) === holder);
   }
@@ -318,15 +329,11 @@ export function createMemoryWorld(clock: Pick<Clock, 'monotonic'>, nextMark: () 
         return Promise.resolve();
       },
 
-      report(reports) {
-        const present: Readonly<Record<string, number>> = {
-          ...get<Readonly<Record<string, number>>>('replicas'),
-          [replica]: now(),
-        };
-        const lately = Object.entries(present).filter(([, at]) => at > now() - REPLICA_GONE_MS);
-        set('replicas', Object.fromEntries(lately), REPLICA_GONE_MS);
+      report(reports, kin) {
+        const replicas = Math.max(0, ...(kin ?? []).map((name) => among(`r:${name}`, replica)));
+        const foreign = kin === undefined ? 0 : among('replicas', replica) - replicas;
         const hours = reports.map((report) => hourTold(replica, report));
-        return Promise.resolve({ now: now(), replicas: lately.length, hours });
+        return Promise.resolve({ now: now(), replicas, foreign, hours });
       },
 
       onNews(hear) {

@@ -188,6 +188,17 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
     expect(old.calls()).toBe(1);
   });
 
+  it('say once that others have another secret, and count only those that share', async () => {
+    const scene = await startScene(1);
+    const other = await scene.another({ CACHE_SECRET: 'another secret of 32 characters!' });
+    const said = () =>
+      scene.logLines.filter(({ msg }) => String(msg).includes('with another CACHE_SECRET')).length;
+    await expect.poll(said, { timeout: 10_000 }).toBe(2);
+    expect(await scene.metrics(other)).toContain('backfill_gateway_replicas 1\n');
+    expect(await areSharing(scene)).toBe(false);
+    expect(said()).toBe(2);
+  });
+
   it.each<[trouble: string, begin: (scene: Scene) => unknown, end: (scene: Scene) => unknown]>([
     ['hangs', ({ redis }) => redis.process.kill('SIGSTOP'), ({ redis }) => redis.process.kill('SIGCONT')],
     [
@@ -274,7 +285,7 @@ describe.skipIf(redisIsSkipped())('replicas with Redis', () => {
 });
 
 /** Of the keys that there are after a read and a report. */
-const KINDS = ['clock', 'replicas', 'k', 'm', 'v', 'h', 'd', 's'];
+const KINDS = ['clock', 'replicas', 'r', 'k', 'm', 'v', 'h', 'd', 's'];
 
 /** As the README has it. */
 const README = readFileSync(new URL('../../../src/upstream/replicas/README.md', import.meta.url), 'utf8');

@@ -25,13 +25,22 @@ interface Change<Value> {
   readonly value: Value;
 }
 
-const RUNS = 40;
+/** Of a backfill; when all are done it is over. */
+export const RUNS = 40;
 
-/** @param latencyMs of a call */
+export interface RestOptions {
+  readonly ids: readonly string[];
+  /** Of a call. */
+  readonly latencyMs: () => number;
+  /** Calls an hour that each answer tells of; none where it is undefined. */
+  readonly limit?: number | undefined;
+  /** Runs that are done at first. */
+  readonly done?: number | undefined;
+}
+
 export function createRestInMemory(
   clock: ManualClock,
-  ids: readonly string[],
-  latencyMs: () => number,
+  { ids, latencyMs, limit, done: doneAtFirst = 0 }: RestOptions,
 ): RestInMemory {
   const runs = new Map<string, Change<number>[]>();
   const access = new Map<string, Change<Access>[]>();
@@ -39,7 +48,7 @@ export function createRestInMemory(
 
   const historyOf = (team: string, id: string): Change<number>[] => {
     const key = `${team}/${id}`;
-    const known = runs.get(key) ?? [{ at: -Infinity, value: 0 }];
+    const known = runs.get(key) ?? [{ at: -Infinity, value: doneAtFirst }];
     runs.set(key, known);
     return known;
   };
@@ -86,8 +95,8 @@ export function createRestInMemory(
 
   return {
     http: {
-      begin(path, headers) {
-        const token = (headers['authorization'] ?? '').replace('Bearer ', '');
+      begin(path, sent) {
+        const token = (sent['authorization'] ?? '').replace('Bearer ', '');
         const at = clock.monotonic();
         calls.set(token, [...(calls.get(token) ?? []), at]);
         let abort = (_reason: UpstreamError): void => undefined;
@@ -96,8 +105,9 @@ export function createRestInMemory(
           abort = reject;
           // What it says is of some moment on the way.
           clock.after(takesMs / 2, () => {
-            const given = answer(path, token);
-            clock.after(takesMs / 2, () => resolve(given));
+            const { headers, ...given } = answer(path, token);
+            const told = limit === undefined ? {} : { 'x-ratelimit-limit': String(limit) };
+            clock.after(takesMs / 2, () => resolve({ ...given, headers: { ...headers, ...told } }));
           });
         });
         return { response, shortenDeadline: () => undefined, abort: (reason) => abort(reason) };

@@ -375,15 +375,29 @@ describe.each(WORLDS)('%s', (_name, createWorld, isSkipped) => {
       expect((await reported(one, { stretch: 2.5 })).stretch).toBe(3);
     });
 
-    it('sums what all replicas foresee, and tells how many there are', async () => {
+    it('sums what all replicas foresee', async () => {
       const world = await createWorld();
       const [one, other] = [await world.storeOf('one'), await world.storeOf('other')];
       await one.report([{ ...NOTHING, foreseen: { misses: 1.5, refreshes: 2, resyncs: 3 } }]);
       const survey = await other.report([
         { ...NOTHING, foreseen: { misses: 10, refreshes: 20, resyncs: 30 } },
       ]);
-      expect(survey.replicas).toBe(2);
       expect(survey.hours[0]?.foreseen).toEqual({ misses: 11.5, refreshes: 22, resyncs: 33 });
+    });
+
+    it('tells how many share with each replica, and how many share something else', async () => {
+      const world = await createWorld();
+      const old = await world.storeOf('one of the old secret');
+      const both = await world.storeOf('one of both');
+      const other = await world.storeOf('one of another secret');
+      await old.report([], ['old']);
+      await both.report([], ['new', 'old']);
+      expect(await old.report([], ['old'])).toMatchObject({ replicas: 2, foreign: 0 });
+      expect(await both.report([], ['new', 'old'])).toMatchObject({ replicas: 2, foreign: 0 });
+      expect(await other.report([], ['other'])).toMatchObject({ replicas: 1, foreign: 2 });
+      expect(await old.report([], ['old'])).toMatchObject({ replicas: 2, foreign: 1 });
+      expect(await (await world.storeOf('one that only looks')).report([])).toMatchObject({ replicas: 0 });
+      expect(await old.report([], ['old'])).toMatchObject({ replicas: 2, foreign: 1 });
     });
 
     it('begins another epoch where its clock steps back, and where it was emptied', async () => {

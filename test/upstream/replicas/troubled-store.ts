@@ -13,23 +13,25 @@ export interface Network {
 
 /** The store as a replica reaches it over a network. Steps of one replica arrive in their order, as over one connection. */
 export function overNetwork(store: SharedStore, network: Network, clock: ManualClock): SharedStore {
-  let last: Promise<unknown> = Promise.resolve();
+  let lastArrival: Promise<unknown> = Promise.resolve();
+  let lastAnswer: Promise<unknown> = Promise.resolve();
 
-  async function wayMs(): Promise<void> {
+  async function way(behind: Promise<unknown>): Promise<void> {
     await passed(clock, network.latencyMs());
     while (network.state === 'paused') await passed(clock, 20);
+    await behind.catch(() => undefined);
     if (network.state === 'gone') throw new Error('ECONNRESET');
   }
 
   function step<Value>(make: () => Promise<Value>): Promise<Value> {
-    const before = last;
-    const answered = (async () => {
-      await Promise.all([before.catch(() => undefined), wayMs()]);
-      const value = await make();
-      await wayMs();
+    const made = way(lastArrival).then(make);
+    lastArrival = made.catch(() => undefined);
+    const before = lastAnswer;
+    const answered = made.then(async (value) => {
+      await way(before);
       return value;
-    })();
-    last = answered.catch(() => undefined);
+    });
+    lastAnswer = answered.catch(() => undefined);
     return answered;
   }
 
@@ -39,7 +41,7 @@ export function overNetwork(store: SharedStore, network: Network, clock: ManualC
     renew: (locks) => step(() => store.renew(locks)),
     release: (locks) => step(() => store.release(locks)),
     change: (changed) => step(() => store.change(changed)),
-    report: (reports) => step(() => store.report(reports)),
+    report: (reports, kin) => step(() => store.report(reports, kin)),
     onNews(listener) {
       store.onNews((news: News | undefined) => {
         if (network.state !== 'well') return;
