@@ -81,7 +81,7 @@ export function drawFrontier({ dots, title, subtitle, pollSeconds, quotaPerHour 
     line(x(quotaPerHour), TOP, x(quotaPerHour), HEIGHT - BOTTOM, 'quota'),
     text(
       x(quotaPerHour) + 6,
-      HEIGHT - BOTTOM - 8,
+      TOP + 16,
       `quota: ${quotaPerHour.toLocaleString('en-US')}`,
       'class="faint"',
     ),
