@@ -33,6 +33,8 @@ export interface GroupOptions {
   readonly skewsMs?: readonly number[];
 }
 
+/** `REDIS_TIMEOUT_MS` */
+export const STORE_TIMEOUT_MS = 50;
 const SECRET = 'a secret of thirty-two characters';
 
 export async function startGroup(
@@ -61,7 +63,7 @@ export async function startGroup(
         shared: {
           store: trouble.through(shared.storeOf(`replica ${n}`)),
           secrets: [SECRET],
-          timeoutMs: 50,
+          timeoutMs: STORE_TIMEOUT_MS,
           isThere: true,
         },
       });

@@ -7,6 +7,8 @@ export type Trouble = 'gone' | 'stalled';
 export interface StoreTrouble {
   begin(trouble: Trouble): void;
   end(): void;
+  /** Steps that are not answered. */
+  stalled(): number;
   /** The store as a replica sees it through the trouble. */
   through(store: SharedStore): SharedStore;
 }
@@ -37,6 +39,7 @@ export function createStoreTrouble(): StoreTrouble {
       if (before === 'gone') for (const watcher of watchers) watcher(true);
       for (const hear of hearers) hear(undefined);
     },
+    stalled: () => later.length,
     through: (store) => ({
       ask: (asked) => step(() => store.ask(asked)),
       finish: (finished) => step(() => store.finish(finished)),

@@ -80,7 +80,7 @@ export interface SharedHours {
   /** Calls an hour, where the REST API has told them. */
   toldLimit(credentialId: string): number | undefined;
   adoptLimit(credentialId: string, limit: number): void;
-  /** From now on the hours are the group's. */
+  /** From now on the hours are the group's: each as soon as it is adopted, and until then this replica's part of it. */
   join(): void;
   /** From now on they are this replica's alone, which is one of so many. */
   leave(replicas: number): void;
@@ -159,7 +159,7 @@ export function createGovernor(
   settings: GovernorSettings,
   onLevel: OnQuotaLevel = () => undefined,
 ): Governor {
-  /** The processes that share an hour and do not know of each other's calls. */
+  /** The processes that share an hour where they do not know of each other's calls. */
   let parts = settings.replicas;
   let isShared = false;
   const accounts = new LRUCache<string, Account>({ maxSize: MAX_CREDENTIALS, sizeCalculation: () => 1 });
@@ -170,7 +170,7 @@ export function createGovernor(
   function accountOf(credentialId: string): Account {
     if (latest?.credentialId === credentialId) return latest.account;
     const known = accounts.get(credentialId);
-    const account = known ?? newAccount(clock.monotonic(), settings, partOf(settings.hourlyQuota));
+    const account = known ?? newAccount(clock.monotonic(), settings, partOf(settings.hourlyQuota, false));
     if (known === undefined) accounts.set(credentialId, account);
     latest = { credentialId, account };
     return account;
@@ -182,14 +182,17 @@ export function createGovernor(
     return account.stretch;
   }
 
-  /** One call an hour is left even to the most replicas, since a limit of none would stop them for ever. */
-  function partOf(limit: number): number {
-    return Math.max(1, Math.floor(limit / parts));
+  /**
+   * One call an hour is left even to the most replicas, since a limit of none would stop them for ever.
+   * @param isWhole whether the calls of the others are known
+   */
+  function partOf(limit: number, isWhole: boolean): number {
+    return isWhole ? limit : Math.max(1, Math.floor(limit / parts));
   }
 
   function setLimit(account: Account, limit: number): void {
     account.wholeLimit = limit;
-    account.limit = partOf(limit);
+    account.limit = partOf(limit, account.isWhole);
     account.limitIsTold = true;
   }
 
@@ -232,19 +235,21 @@ export function createGovernor(
     return priority === 'poll' && remainingOf(account) >= account.limit * POLLS_PAUSED_SHARE;
   }
 
-  function learnLimits(account: Account, { status, headers }: HttpResponse): void {
+  /** @param wasOut whether the call began when none seemed to be left */
+  function learnLimits(account: Account, { status, headers }: HttpResponse, wasOut: boolean): void {
     account.hasNews = true;
     const limit = countIn(headers['x-ratelimit-limit']);
     const remaining = countIn(headers['x-ratelimit-remaining']);
     if (limit !== undefined && limit > 0) setLimit(account, limit);
     const now = clock.monotonic();
     if (remaining === undefined) {
-      // Most responses say nothing of the quota. One that is no refusal shows that a quota taken for used up is not.
-      const isNews = status < 500 && status !== 429 && levelOf(account) === 'out';
+      // Most responses say nothing of the quota. One that is no refusal shows that a quota taken for used up is not, unless
+      // its call was among those that used it up.
+      const isNews = wasOut && status < 500 && status !== 429 && remainingOf(account) === 0;
       if (isNews) {
-        const most = Math.floor(account.limit * (1 - NEARLY_OUT_SHARE));
-        account.calls.correctTo(now, most);
-        account.told = { least: 0, most };
+        const mostOf = (limit: number): number => Math.floor(limit * (1 - NEARLY_OUT_SHARE));
+        account.calls.correctTo(now, mostOf(account.limit));
+        account.told = { least: 0, most: mostOf(account.wholeLimit) };
       }
       return;
     }
@@ -298,16 +303,17 @@ export function createGovernor(
 
     callBegan(credentialId) {
       const account = accountOf(credentialId);
+      const wasOut = account.limitIsTold && remainingOf(account) === 0;
       account.hasNews = true;
       account.callsInFlight++;
       account.exchanges++;
       account.calls.add(clock.monotonic(), 1);
-    },
-
-    callEnded(credentialId, response) {
-      const account = accountOf(credentialId);
-      account.callsInFlight = Math.max(0, account.callsInFlight - 1);
-      if (response !== undefined) learnLimits(account, response);
+      return (response) => {
+        // The account may have been evicted and begun anew meanwhile.
+        const present = accountOf(credentialId);
+        present.callsInFlight = Math.max(0, present.callsInFlight - 1);
+        if (response !== undefined) learnLimits(present, response, wasOut);
+      };
     },
 
     inUse() {
@@ -336,6 +342,7 @@ export function createGovernor(
       const account = accountOf(credentialId);
       const now = clock.monotonic();
       account.isWhole = true;
+      account.limit = partOf(account.wholeLimit, true);
       account.calls.replace(now, calls);
       account.calls.add(now, account.exchanges - exchanges);
       account.others = others;
@@ -353,16 +360,13 @@ export function createGovernor(
     adoptLimit: (credentialId, limit) => setLimit(accountOf(credentialId), limit),
 
     join() {
-      parts = 1;
       isShared = true;
-      for (const account of accounts.values()) account.limit = partOf(account.wholeLimit);
     },
 
     leave(replicas) {
       parts = replicas;
       const now = clock.monotonic();
       for (const account of accounts.values()) {
-        account.limit = partOf(account.wholeLimit);
         account.others = NOTHING_FORESEEN;
         account.hasNews = true;
         // One that came and went at once has told nothing of the hour.
@@ -373,13 +377,14 @@ export function createGovernor(
             account.calls.counts(now).map((count) => count / replicas),
           );
         }
+        account.limit = partOf(account.wholeLimit, false);
       }
       isShared = false;
     },
 
     survey() {
       const credentials: Record<QuotaLevel, number> = { plenty: 0, stretched: 0, nearly_out: 0, out: 0 };
-      let leastRemaining = accounts.size === 0 ? partOf(settings.hourlyQuota) : Infinity;
+      let leastRemaining = accounts.size === 0 ? partOf(settings.hourlyQuota, isShared) : Infinity;
       let greatestStretch = 1;
       for (const account of accounts.values()) {
         credentials[levelOf(account)]++;

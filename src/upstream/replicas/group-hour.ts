@@ -245,8 +245,10 @@ export function createGroupHour({ store, seal, clock, hours, onForeign }: GroupH
       owe(ledger, -calls);
       // Those of others since they were told last, so that a burst of several replicas does not wait for the next report.
       const others = ofAll - calls - (ledger.calls.get(minute) ?? 0);
-      if (others > 0) hours.addOthers(credentialId, others);
       if (ledger.known === undefined || others < 0) reportSoon(credentialId);
+      // The store may have forgotten what is known here, and be told it again.
+      if (others < 0) return;
+      hours.addOthers(credentialId, others);
       ledger.calls.set(minute, ofAll);
     },
     setAway(away) {

@@ -5,14 +5,15 @@ import type { CircuitPermit } from './circuits.ts';
 import type { ExchangeOptions, HttpClient, HttpExchange, HttpResponse } from './http.ts';
 import type { Outcome } from './outcome.ts';
 import type { UpstreamRequest } from './request.ts';
+import type { CallEnded } from './resilience.ts';
 import type { Try, TryRunner } from './second-try.ts';
 
 /** Told of each exchange. */
 export interface ExchangeWatch {
-  /** One is about to begin. */
-  begins(request: UpstreamRequest): void;
-  /** One was lost on a connection that was kept, and the GET is sent once more. */
-  isResent(request: UpstreamRequest): void;
+  /** One is about to begin. @returns what is to be called when it has ended */
+  begins(request: UpstreamRequest): CallEnded;
+  /** One was lost on a connection that was kept, and the GET is sent once more. @returns the same for the new one */
+  isResent(one: ExchangeTry): CallEnded;
   /** @param result undefined for an error that is none of the upstream's */
   ended(one: ExchangeTry, result: Outcome | undefined): void;
 }
@@ -31,6 +32,7 @@ export class ExchangeTry implements Try, ExchangeOptions {
   readonly #place: Place<ExchangeTry>;
   readonly #runner: TryRunner;
   #isAbandoned = false;
+  #callEnded: CallEnded;
 
   constructor(
     http: Pick<HttpClient, 'begin'>,
@@ -48,7 +50,7 @@ export class ExchangeTry implements Try, ExchangeOptions {
     this.#watch = watch;
     this.#inFlight = inFlight;
     this.#runner = runner;
-    watch.begins(request);
+    this.#callEnded = watch.begins(request);
     this.exchange = http.begin(request.path, request.headers, given.ms, this);
     this.#place = inFlight.join(this);
     this.exchange.response.then(
@@ -73,8 +75,13 @@ export class ExchangeTry implements Try, ExchangeOptions {
     return this.#isAbandoned;
   }
 
+  /** Told of the exchange that is under way. */
+  get callEnded(): CallEnded {
+    return this.#callEnded;
+  }
+
   onResend(): void {
-    this.#watch.isResent(this.request);
+    this.#callEnded = this.#watch.isResent(this);
   }
 
   abandon(): void {

@@ -23,10 +23,12 @@ import { createSlots, type Slot } from './slots.ts';
 
 /** Counts every exchange that is really made. */
 export interface CallCounter {
-  callBegan(credentialId: string): void;
-  /** @param response the response, where one came */
-  callEnded(credentialId: string, response: HttpResponse | undefined): void;
+  /** @returns what is to be called when the exchange has ended */
+  callBegan(credentialId: string): CallEnded;
 }
+
+/** @param response the response, where one came */
+export type CallEnded = (response: HttpResponse | undefined) => void;
 
 /** How busy the way to the upstream is at a moment. */
 export interface UpstreamLoad {
@@ -155,18 +157,19 @@ export function createResilientHttp(options: ResilienceOptions): ResilientHttp {
 
   const watch: ExchangeWatch = {
     begins({ credentialId, exchanges }) {
-      counter.callBegan(credentialId);
+      const callEnded = counter.callBegan(credentialId);
       exchanges.began();
+      return callEnded;
     },
-    isResent(request) {
-      counter.callEnded(request.credentialId, undefined);
+    isResent({ request, callEnded }) {
+      callEnded(undefined);
       request.exchanges.spent('unavailable');
-      watch.begins(request);
+      return watch.begins(request);
     },
-    ended({ request, permit, givenMs, beganAt, isAbandoned }, result) {
+    ended({ request, permit, givenMs, beganAt, isAbandoned, callEnded }, result) {
       const response = result instanceof UpstreamError ? undefined : result;
       if (response !== undefined) observeLatency(request, clock.monotonic() - beganAt);
-      counter.callEnded(request.credentialId, response);
+      callEnded(response);
       settle(permit, result, givenMs, isAbandoned);
       if (response !== undefined && shownBy(response) === 'good') silence.answered();
     },

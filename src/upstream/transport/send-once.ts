@@ -56,7 +56,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
   async function send(request: WriteRequest, givenMs: number): Promise<HttpResponse> {
     const { credentialId, path, headers, method, body, maxBytes, exchanges, span } = request;
     const permit = untilProbed(circuits.acquire(request), clock);
-    counter.callBegan(credentialId);
+    const callEnded = counter.callBegan(credentialId);
     exchanges.began();
     const sending = { hasBegun: false };
     const onSent = (): void => {
@@ -69,7 +69,7 @@ export function createSendOnce(options: SendOnceOptions): SendOnce {
       span,
     });
     const ended = (result: Outcome | undefined): void => {
-      counter.callEnded(credentialId, result instanceof UpstreamError ? undefined : result);
+      callEnded(result instanceof UpstreamError ? undefined : result);
       onEnded(permit, result, givenMs);
     };
     try {

@@ -233,8 +233,7 @@ describe('no quota left', () => {
   it('does not end because the REST API refuses a call', () => {
     const governor = createGovernor(createManualClock(), SETTINGS);
     const answered = (status: number, headers: HttpResponse['headers']): void => {
-      governor.callBegan('a');
-      governor.callEnded('a', { status, headers, text: '' });
+      governor.callBegan('a')({ status, headers, text: '' });
     };
     answered(404, { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '0' });
     for (const status of [429, 500, 503]) {
@@ -245,12 +244,21 @@ describe('no quota left', () => {
     expect(governor.remaining('a')).toBe(200);
   });
 
+  it('does not end by answers to the calls that used it up', () => {
+    const governor = createGovernor(createManualClock(), SETTINGS);
+    const told = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '3' };
+    governor.callBegan('a')({ status: 404, headers: told, text: '' });
+    const under = ['first', 'second', 'third'].map(() => governor.callBegan('a'));
+    expect(governor.remaining('a')).toBe(0);
+    for (const ended of under) ended({ status: 200, headers: {}, text: '' });
+    expect(governor.remaining('a')).toBe(0);
+  });
+
   it('follows from the headers of the REST API only, never from the assumed limit', () => {
     const clock = createManualClock();
     const governor = createGovernor(clock, SETTINGS);
     for (let n = 0; n < 6_000; n++) {
-      governor.callBegan('a');
-      governor.callEnded('a', { status: 200, headers: {}, text: '' });
+      governor.callBegan('a')({ status: 200, headers: {}, text: '' });
     }
     expect(governor.remaining('a')).toBe(0);
     expect(() => {
@@ -269,8 +277,7 @@ describe('the governor', () => {
     const left = (remaining: string): void => {
       const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
       governor.expectCall('a', 'refresh');
-      governor.callBegan('a');
-      governor.callEnded('a', { status: 404, headers, text: '' });
+      governor.callBegan('a')({ status: 404, headers, text: '' });
       clock.advance(1_000);
     };
     left('100');
@@ -289,8 +296,7 @@ describe('the governor', () => {
     const governor = createGovernor(createManualClock(), SETTINGS);
     const left = (remaining: string): void => {
       const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': remaining };
-      governor.callBegan('a');
-      governor.callEnded('a', { status: 404, headers, text: '' });
+      governor.callBegan('a')({ status: 404, headers, text: '' });
     };
     const affords = (reader: 'essential' | 'sheddable' | 'poll'): boolean => {
       try {
@@ -312,9 +318,8 @@ describe('the governor', () => {
   it('stretches the lifetime of running backfills further once that of final ones is at its maximum', () => {
     const clock = createManualClock();
     const governor = createGovernor(clock, SETTINGS);
-    governor.callBegan('a');
     const headers = { 'x-ratelimit-limit': '1000', 'x-ratelimit-remaining': '1000' };
-    governor.callEnded('a', { status: 404, headers, text: '' });
+    governor.callBegan('a')({ status: 404, headers, text: '' });
     for (let second = 0; second < 600; second += 2) {
       clock.advance(2_000);
       governor.expectCall('a', 'refresh');
@@ -333,8 +338,7 @@ describe('the governor', () => {
     for (let minute = 0; minute < 120; minute++) {
       for (let n = 0; n < 500; n++) {
         governor.expectCall('a', n % 2 === 0 ? 'refresh' : 'resync');
-        governor.callBegan('a');
-        governor.callEnded('a', undefined);
+        governor.callBegan('a')(undefined);
       }
       clock.advance(MINUTE);
       const { changing, final } = governor.stretch('a');
@@ -347,9 +351,8 @@ describe('the governor', () => {
   it('reports the smallest remaining quota of all credentials, even above the assumed limit', () => {
     const governor = createGovernor(createManualClock(), SETTINGS);
     expect(governor.survey().leastRemaining).toBe(5_000);
-    governor.callBegan('a');
     const headers = { 'x-ratelimit-limit': '20000', 'x-ratelimit-remaining': '19000' };
-    governor.callEnded('a', { status: 404, headers, text: '' });
+    governor.callBegan('a')({ status: 404, headers, text: '' });
     expect(governor.survey().leastRemaining).toBe(19_000);
   });
 
@@ -392,8 +395,7 @@ function ofAPage(transfers: number, limit: number, minutes: number): readonly Mi
   const lifetimes = createFreshness({ ttlMs: 2_000, finalTtlMs: MINUTE }, governor);
   const call = (reason: 'miss' | 'refresh' | 'resync', headers = {}): void => {
     governor.expectCall('a', reason);
-    governor.callBegan('a');
-    governor.callEnded('a', { status: 200, headers, text: '' });
+    governor.callBegan('a')({ status: 200, headers, text: '' });
   };
   call('miss', { 'x-ratelimit-limit': String(limit), 'x-ratelimit-remaining': String(limit - 1) });
   for (let n = 1; n < transfers; n++) call('miss');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { codesOf, createLatch, type Result } from '../../harness.ts';
-import { type GroupStack, type Replica, startGroup } from '../../support/group.ts';
+import { type GroupStack, type Replica, startGroup, STORE_TIMEOUT_MS } from '../../support/group.ts';
 import { overSse } from '../../support/streams.ts';
 
 const FIELDS = 'id status transferRunsCompleted fetchedAt isStale';
@@ -169,13 +169,13 @@ describe('two replicas', () => {
     sandbox.faults.add({ times: Infinity, answer: { kind: 'status', status: 401 } });
     trouble.begin('stalled');
     const refused = byId(one, next);
-    // It waits for the store, and then makes its call without it.
-    while (sandbox.calls.count('getBackfillById') === 0) {
-      clock.advance(1);
-      await settled();
-    }
+    await expect.poll(() => trouble.stalled()).toBeGreaterThan(0);
+    clock.advance(STORE_TIMEOUT_MS);
     expect(codesOf(await refused)).toEqual(['UNAUTHENTICATED']);
     trouble.end();
+    await settled();
+    // Where the other one could not look at once, it looks again within a lifetime.
+    clock.advance(1_000);
     await settled();
     expect(codesOf(await byId(other, id))).toEqual(['UNAUTHENTICATED']);
     expect(logLines.filter(({ msg }) => String(msg).startsWith('replicas share nothing'))).toEqual([]);
