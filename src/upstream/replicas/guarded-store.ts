@@ -50,8 +50,8 @@ class LateError extends Error {
   }
 }
 
-/** A timer that comes later than this share of its time shows that the process was busy. */
-const LATE_SHARE = 0.5;
+/** The time is measured in so many parts. One that takes longer than two shows that the process was busy. */
+const PARTS = 5;
 /** Until something says more. */
 export const NOT_CONNECTED = 'not connected yet';
 const FIRST_TRY_MS = 500;
@@ -126,8 +126,8 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
   }
 
   /**
-   * Rejects with a {@link LateError} when the time is up, or when the store has gone away meanwhile. Where it is this process
-   * that was late, the store gets its time once more: it may not have been asked yet.
+   * Rejects with a {@link LateError} when the time is up, or when the store has gone away meanwhile. Time in which this
+   * process did something else does not count: the store may not have been asked yet, or its answer not have been read.
    */
   function inTime<Value>(step: Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
@@ -137,19 +137,19 @@ export function createGuardedStore(store: SharedStore, deps: GuardDeps, hasStart
         underWay.delete(end);
         how();
       };
-      const wait = (then: () => void): (() => void) => {
-        const dueAt = clock.monotonic() + timeoutMs;
-        return clock.after(timeoutMs, () => {
-          const wasLate = clock.monotonic() - dueAt > LATE_SHARE * timeoutMs;
+      const timeUp = (): void => settle(() => reject(new LateError()));
+      const partMs = timeoutMs / PARTS;
+      let leftMs = timeoutMs;
+      const wait = (): (() => void) => {
+        const from = clock.monotonic();
+        return clock.after(Math.min(partMs, leftMs), () => {
+          leftMs -= Math.min(clock.monotonic() - from, 2 * partMs);
           // What has arrived is read before the immediate.
-          if (!wasLate) setImmediate(timeUp);
-          else then();
+          if (leftMs < 1) setImmediate(timeUp);
+          else cancel = wait();
         });
       };
-      const timeUp = (): void => settle(() => reject(new LateError()));
-      let cancel = wait(() => {
-        cancel = wait(timeUp);
-      });
+      let cancel = wait();
       underWay.add(end);
       step.then(
         (value) => settle(() => resolve(value)),

@@ -8,7 +8,7 @@ import type { Answer, Balance, ReadersReply, Verdict } from './readers.ts';
 
 /** Both ask so little that no replica is ever busy. */
 const CROWDS: Readonly<Record<string, Crowd>> = {
-  'one service credential': { readers: 400, credentials: 1, rows: 10, everyMs: 2_000 },
+  'one service credential': { readers: 200, credentials: 1, rows: 10, everyMs: 2_000 },
   '1,000 credentials': { readers: 1_000, credentials: 1_000, rows: 2, everyMs: 20_000 },
 };
 
@@ -30,7 +30,7 @@ const PLACEMENTS: readonly Placement[] = [
 /** Calls of several replicas, as a multiple of those of one. */
 const MOST_CALLS = 1.1;
 /** For each replica and each of two workloads. */
-const WARM_SECONDS = 0.5;
+const WARM_SECONDS = 2;
 
 interface Found extends Placement {
   readonly calls: number;

@@ -207,6 +207,28 @@ describe('a store that does not answer', () => {
     expect(changes).toEqual(['timeout', undefined]);
   });
 
+  it('is given its time where this process did something else meanwhile', async () => {
+    const { clock, world } = scene();
+    const whole = world.storeOf('asked late');
+    let busyMs = 0;
+    const store = createGuardedStore(
+      { ...whole, renew: () => new Promise((resolve) => clock.after(30, resolve)) },
+      {
+        clock: { ...clock, monotonic: () => clock.monotonic() + busyMs },
+        timeoutMs: 50,
+        onChange: () => undefined,
+      },
+      true,
+    );
+    const step = store.renew([]);
+    busyMs = 200;
+    clock.advance(10);
+    await turn();
+    clock.advance(20);
+    await expect(step).resolves.toBeUndefined();
+    expect(store.awayFor).toBeUndefined();
+  });
+
   it('is asked again as soon as it answers, where it was late for a moment, and nobody is told', async () => {
     const { clock, world } = scene();
     const whole = world.storeOf('late');
