@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NOT_CONNECTED, reasonOf } from './guarded-store.ts';
-import { createRedisStore } from './redis-store.ts';
 
 const CHECK_MS = 2_000;
 const AGAIN_MS = 20;
@@ -12,6 +11,8 @@ const AGAIN_MS = 20;
  * @returns why it does not, and undefined where it does
  */
 export async function troubleOf(url: URL): Promise<string | undefined> {
+  // A static import would split the client off into a file of its own, beside that of the store.
+  const { createRedisStore } = await import('./redis-store.ts');
   const store = createRedisStore({ url, replica: randomUUID() });
   const over = new AbortController();
   const timeUp = pause(CHECK_MS, 'timeout', { signal: over.signal });
