@@ -79,12 +79,7 @@ export function drawFrontier({ dots, title, subtitle, pollSeconds, quotaPerHour 
     ),
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, 'upstream calls an hour', 'text-anchor="middle"'),
     line(x(quotaPerHour), TOP, x(quotaPerHour), HEIGHT - BOTTOM, 'quota'),
-    text(
-      x(quotaPerHour) + 6,
-      TOP + 16,
-      `quota: ${quotaPerHour.toLocaleString('en-US')}`,
-      'class="faint"',
-    ),
+    text(x(quotaPerHour) + 6, TOP + 16, `quota: ${quotaPerHour.toLocaleString('en-US')}`, 'class="faint"'),
     line(LEFT, y(floor), WIDTH - RIGHT, y(floor), 'floor'),
     text(
       WIDTH - RIGHT,
