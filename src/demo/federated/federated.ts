@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { listen } from '../listen.ts';
 import { composeByGuild } from './compose.ts';
 import { createOwner } from './owner.ts';
 import { createRouter } from './router.ts';
@@ -78,19 +79,6 @@ async function ask(url: string, query: string, tries = 20): Promise<string> {
   if (response.status !== 503 || tries === 1) throw new Error(`${url} answered ${response.status}: ${body}`);
   await pause(250);
   return ask(url, query, tries - 1);
-}
-
-async function listen(handle: RequestListener, host: string, ports: readonly number[]): Promise<Server> {
-  const server = createServer(handle);
-  const [port = 0, ...others] = ports;
-  try {
-    server.listen(port, host);
-    await once(server, 'listening');
-    return server;
-  } catch (error) {
-    if (others.length === 0) throw error;
-    return listen(handle, host, others);
-  }
 }
 
 function portOf(server: Server): number {

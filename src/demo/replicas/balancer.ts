@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import {
   Agent,
-  createServer,
   type IncomingMessage,
   request as send,
   type RequestListener,
@@ -9,6 +8,7 @@ import {
 } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { listen } from '../listen.ts';
 
 /** What a replica was given. */
 export interface Traffic {
@@ -118,19 +118,7 @@ export async function startBalancer({ replicas, host, ports, own }: BalancerOpti
     }
   }
 
-  async function listen([port = 0, ...others]: readonly number[]): Promise<ReturnType<typeof createServer>> {
-    const server = createServer(answer).on('upgrade', tunnel);
-    try {
-      server.listen(port, host);
-      await once(server, 'listening');
-      return server;
-    } catch (error) {
-      if (others.length === 0) throw error;
-      return listen(others);
-    }
-  }
-
-  const server = await listen(ports);
+  const server = (await listen(answer, host, ports)).on('upgrade', tunnel);
   return {
     port: (server.address() as AddressInfo).port,
     traffic: () => backends.map(({ requests, sockets }) => ({ requests, sockets })),

@@ -108,6 +108,7 @@ export function createRedisStore(options: RedisStoreOptions): SharedStore {
 
   async function run(name: ScriptName, argument: object, ...sealed: readonly Buffer[]): Promise<Reply> {
     const json = JSON.stringify({ ...argument, random: randomBytes(16).toString('base64url'), replica });
+    // The types of the client know its own commands alone, and not those that are defined at run time.
     const script = (redis as unknown as Readonly<Record<string, (...args: unknown[]) => Promise<Reply>>>)[
       `${name}Buffer`
     ];
